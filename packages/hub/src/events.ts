@@ -1,0 +1,211 @@
+import type { Bytes, ClientInfo, Publication } from '@holdfast/protocol';
+import type { ChannelOptions } from './options.ts';
+
+/** How a client is connected. */
+export interface TransportInfo {
+  readonly name:
+    | 'websocket'
+    | 'http_stream'
+    | 'sse'
+    | 'uni_websocket'
+    | 'uni_http_stream'
+    | 'uni_sse';
+  readonly format: 'json' | 'protobuf';
+  readonly unidirectional: boolean;
+  readonly remoteAddress: string;
+  /** Lower-case names, of the request that opened the connection. Never logged as a whole. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** What is known about a connection once it is authenticated. */
+export interface Connection {
+  readonly client: string;
+  readonly user: string;
+  readonly transport: TransportInfo;
+  readonly info?: Bytes;
+  /** Kept on the server only, handed to backend hooks. JSON. */
+  readonly meta?: Bytes;
+  /** Unix milliseconds. */
+  readonly connectedAt: number;
+  /** Client name and version as it introduced itself. */
+  readonly name: string;
+  readonly version: string;
+  /** Headers that the client asked to be treated as HTTP headers (`connect.headers`). */
+  readonly emulatedHeaders: Readonly<Record<string, string>>;
+}
+
+/** Channel options that one subscription may override. */
+export type ChannelOverrides = Pick<
+  ChannelOptions,
+  'presence' | 'joinLeave' | 'forcePushJoinLeave' | 'forcePositioning' | 'forceRecovery'
+>;
+
+/** Permission to be in a channel, whoever gave it: a token, a hook, the server API or the rules. */
+export interface SubscribeGrant {
+  /** Unix seconds; 0 or absent: never expires. */
+  readonly expireAt?: number;
+  /** Becomes `chan_info`. */
+  readonly info?: Bytes;
+  /** Goes to the client in the subscribe result. */
+  readonly data?: Bytes;
+  readonly overrides?: Partial<ChannelOverrides>;
+  /** The application refreshes this subscription itself (`subRefreshing`), the client must not. */
+  readonly serverSideRefresh?: boolean;
+}
+
+/** Who a connection is, as found in a token, decided by a hook, or by configuration. */
+export interface Credentials {
+  readonly user: string;
+  readonly info?: Bytes;
+  /** Unix seconds; 0 or absent: never expires. */
+  readonly expireAt?: number;
+  /** Server-side subscriptions. */
+  readonly subs?: Readonly<Record<string, SubscribeGrant>>;
+  /** Goes to the client in the connect result. */
+  readonly data?: Bytes;
+  readonly meta?: Bytes;
+  /** The application refreshes this connection itself (`refreshing`), the client must not. */
+  readonly serverSideRefresh?: boolean;
+}
+
+export interface ConnectingEvent {
+  readonly client: string;
+  readonly transport: TransportInfo;
+  readonly token: string;
+  readonly data?: Bytes;
+  readonly name: string;
+  readonly version: string;
+  readonly emulatedHeaders: Readonly<Record<string, string>>;
+  /** Server-side channels that the client wants to recover. */
+  readonly channels: readonly string[];
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+}
+
+export interface RefreshingEvent {
+  readonly connection: Connection;
+  readonly signal: AbortSignal;
+}
+
+/** `expired` closes the connection or subscription. */
+export interface RefreshAnswer {
+  readonly expired?: boolean;
+  /** Unix seconds. */
+  readonly expireAt?: number;
+  readonly info?: Bytes;
+  readonly meta?: Bytes;
+}
+
+/** An operation of a client on a channel that is waiting for permission. */
+export interface ChannelEvent {
+  readonly connection: Connection;
+  readonly channel: string;
+  /** Name of the namespace, `''` for channels without one. */
+  readonly namespace: string;
+  readonly options: ChannelOptions;
+  readonly signal: AbortSignal;
+}
+
+export interface SubscribingEvent extends ChannelEvent {
+  readonly token: string;
+  readonly data?: Bytes;
+}
+
+export interface PublishingEvent extends ChannelEvent {
+  readonly data: Bytes;
+}
+
+/** Permission to publish, with what the application wants changed. */
+export interface PublishGrant {
+  readonly data?: Bytes;
+  readonly skipHistory?: boolean;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly idempotencyKey?: string;
+  readonly delta?: boolean;
+  readonly version?: number;
+  readonly versionEpoch?: string;
+}
+
+export interface SubRefreshingEvent extends ChannelEvent {}
+
+export interface RpcEvent {
+  readonly connection: Connection;
+  readonly method: string;
+  readonly data?: Bytes;
+  readonly signal: AbortSignal;
+}
+
+export interface SendEvent {
+  readonly connection: Connection;
+  readonly data?: Bytes;
+}
+
+export interface DisconnectedEvent {
+  readonly connection: Connection;
+  /** 0 when the client closed or vanished. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface SubscribedEvent {
+  readonly connection: Connection;
+  readonly channel: string;
+  readonly serverSide: boolean;
+  readonly recovered: boolean;
+  readonly wasRecovering: boolean;
+}
+
+export interface UnsubscribedEvent {
+  readonly connection: Connection;
+  readonly channel: string;
+  readonly serverSide: boolean;
+  /** 0 when the client asked, 1 when its connection ended. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface PublishedEvent {
+  readonly channel: string;
+  readonly publication: Publication;
+  /** Absent when the server published. */
+  readonly info?: ClientInfo;
+}
+
+/**
+ * Questions that the hub asks the application. The first handler that answers anything but
+ * `undefined` decides; when none does, tokens and channel rules decide alone. A handler refuses by
+ * throwing `ReplyError` (the command fails) or `Disconnect` (the connection ends); any other throw
+ * is logged and becomes error 100, which clients retry.
+ */
+export interface HubQuestions {
+  connecting(event: ConnectingEvent): Credentials | undefined;
+  refreshing(event: RefreshingEvent): RefreshAnswer | undefined;
+  subscribing(event: SubscribingEvent): SubscribeGrant | undefined;
+  subRefreshing(event: SubRefreshingEvent): RefreshAnswer | undefined;
+  publishing(event: PublishingEvent): PublishGrant | undefined;
+  rpc(event: RpcEvent): { readonly data?: Bytes } | undefined;
+  send(event: SendEvent): true | undefined;
+}
+
+/** Facts that the hub reports. Handlers cannot change anything; what they throw is logged. */
+export interface HubNotices {
+  connected(connection: Connection): void;
+  disconnected(event: DisconnectedEvent): void;
+  subscribed(event: SubscribedEvent): void;
+  unsubscribed(event: UnsubscribedEvent): void;
+  /** On the node that accepted the publish, after the broker took it. */
+  published(event: PublishedEvent): void;
+}
+
+export type Answer<Name extends keyof HubQuestions> = ReturnType<HubQuestions[Name]>;
+
+/** A handler for each event; question handlers may be async. */
+export type HubHandlers = {
+  readonly [Name in keyof HubQuestions]: (
+    event: Parameters<HubQuestions[Name]>[0],
+  ) => Answer<Name> | Promise<Answer<Name>>;
+} & {
+  readonly [Name in keyof HubNotices]: (
+    event: Parameters<HubNotices[Name]>[0],
+  ) => void | Promise<void>;
+};

@@ -1,0 +1,136 @@
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Bytes, ClientInfo, Publication, ReplyError } from '@holdfast/protocol';
+import type { TokenVerifier } from './auth/token-verifier.ts';
+import type { Clock } from './clock.ts';
+import type { HubHandlers, SubscribeGrant } from './events.ts';
+import type { HubMetrics } from './metrics.ts';
+import type { ChannelsOptions, ClientOptions, WebSocketOptions } from './options.ts';
+import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
+import type { ClientSelector, NodeBus, NodeInfo } from './ports/node-bus.ts';
+import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
+
+/** Five levels of structured log lines, the subset of pino's interface that the hub needs. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface HubOptions {
+  readonly client?: Partial<ClientOptions>;
+  readonly channel?: Partial<ChannelsOptions>;
+  readonly websocket?: Partial<WebSocketOptions>;
+  /** Verifies connection tokens, and subscription tokens unless `subscriptionTokens` is given. */
+  readonly tokens?: TokenVerifier;
+  readonly subscriptionTokens?: TokenVerifier;
+  /** @defaultValue a `MemoryBroker` */
+  readonly broker?: Broker;
+  /** @defaultValue a `MemoryPresenceStore` */
+  readonly presence?: PresenceStore;
+  /** @defaultValue a bus without other nodes */
+  readonly bus?: NodeBus;
+  /** Shown in node info. @defaultValue the host name */
+  readonly name?: string;
+  /** Told to clients in the connect result. */
+  readonly version?: string;
+  /** @defaultValue no logging */
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** Makes client, session and node ids. @defaultValue `crypto.randomUUID` */
+  readonly randomId?: () => string;
+  /** In [0, 1). @defaultValue `Math.random` */
+  readonly random?: () => number;
+}
+
+export interface PublishOptions {
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Repeating a publish with the same key within five minutes changes nothing. */
+  readonly idempotencyKey?: string;
+  readonly skipHistory?: boolean;
+  /** Offer this publication as a delta to subscribers that negotiated it. */
+  readonly delta?: boolean;
+  /** Suppress the publish unless this is above the channel's last version. */
+  readonly version?: number;
+  readonly versionEpoch?: string;
+  /** Client id that does not get the publication (usually the one whose request caused it). */
+  readonly excludeClient?: string;
+}
+
+export interface HistoryOptions {
+  /** -1 for all, 0 for the position alone. @defaultValue 0 */
+  readonly limit?: number;
+  /** Exclusive. A position of another epoch is refused with error 112. */
+  readonly since?: Position;
+  readonly reverse?: boolean;
+}
+
+export interface SubscribeOptions extends SubscribeGrant {
+  readonly recoverSince?: Position;
+}
+
+export interface RefreshOptions {
+  readonly expired?: boolean;
+  /** Unix seconds; absent: the connection no longer expires. */
+  readonly expireAt?: number;
+  readonly info?: Bytes;
+}
+
+/**
+ * The live core. Server-side operations act on all nodes and skip client permissions; those on a
+ * channel throw `ReplyError` 102 for an unknown namespace, 107 for a bad name, 108 for a feature
+ * that the namespace does not have.
+ */
+export interface Hub {
+  /** Id of this node. */
+  readonly nodeId: string;
+  /** Plain counters and gauges, read at scrape time. */
+  readonly metrics: HubMetrics;
+  /** Connects the ports. Called by {@link attach} too; safe to call again. */
+  start(): Promise<void>;
+  /** Serves WebSocket upgrades of a `node:http` server on `path`. @defaultValue '/connection/websocket' */
+  attach(server: HttpServer, options?: { readonly path?: string }): void;
+  /** Serves one upgrade, for those who route requests themselves. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Adds a handler; returns the function that removes it. */
+  on<Name extends keyof HubHandlers>(name: Name, handler: HubHandlers[Name]): () => void;
+  /**
+   * Publishes `data`: bytes as they are, anything else as JSON. When this resolves the broker has
+   * the publication.
+   */
+  publish(channel: string, data: unknown, options?: PublishOptions): Promise<BrokerPublishResult>;
+  /** Publishes to each channel on its own; the results are in the order of `channels`. */
+  broadcast(
+    channels: readonly string[],
+    data: unknown,
+    options?: PublishOptions,
+  ): Promise<readonly (BrokerPublishResult | ReplyError)[]>;
+  /** Subscribes a user's connections from the server's side. */
+  subscribe(selector: ClientSelector, channel: string, options?: SubscribeOptions): Promise<void>;
+  /** An empty channel means all. @defaultValue code 2000 */
+  unsubscribe(selector: ClientSelector, channel: string): Promise<void>;
+  /** @defaultValue 3503 force disconnect */
+  disconnect(
+    selector: ClientSelector,
+    disconnect?: { readonly code: number; readonly reason: string },
+  ): Promise<void>;
+  refresh(selector: ClientSelector, options?: RefreshOptions): Promise<void>;
+  presence(channel: string): Promise<ReadonlyMap<string, ClientInfo>>;
+  presenceStats(channel: string): Promise<PresenceStats>;
+  history(channel: string, options?: HistoryOptions): Promise<HistoryPage>;
+  removeHistory(channel: string): Promise<void>;
+  /** Active channels of all nodes whose name matches a glob (`*` within a segment of `:` or `.`). */
+  channels(pattern?: string): Promise<ReadonlyMap<string, { readonly numClients: number }>>;
+  /** Nodes heard of in the last seconds, this one first. */
+  nodes(): readonly NodeInfo[];
+  /** What keeps this node from serving, each with its reason; empty when ready. */
+  problems(): readonly string[];
+  /**
+   * Refuses new connections, closes all with 3001 and the ports after them. Resolves when every
+   * connection is gone or after `timeoutMs` (then the rest is cut). @defaultValue 30000
+   */
+  shutdown(options?: { readonly timeoutMs?: number }): Promise<void>;
+}
+
+export type { Publication };

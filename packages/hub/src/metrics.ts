@@ -1,0 +1,43 @@
+/** A counter split by one low-cardinality label. */
+export class LabelledCounter {
+  readonly counts = new Map<string, number>();
+
+  add(label: string, by = 1): void {
+    this.counts.set(label, (this.counts.get(label) ?? 0) + by);
+  }
+}
+
+/**
+ * Everything the hub counts, as plain numbers: incrementing costs nothing on the hot path, and the
+ * server reads them at scrape time. Never labelled by channel, user or client.
+ */
+export class HubMetrics {
+  /** Connections that exist right now, authenticated or not. */
+  connections = 0;
+  /** Authenticated clients right now. */
+  clients = 0;
+  users = 0;
+  subscriptions = 0;
+  channels = 0;
+  /** Publications accepted by this node's publish calls. */
+  publicationsAccepted = 0;
+  /** Publications handed to a subscriber's queue. */
+  deliveries = 0;
+  /** Socket writes; deliveries per write shows how well coalescing works. */
+  writes = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
+  readonly commands = new LabelledCounter();
+  /** By error code. */
+  readonly replyErrors = new LabelledCounter();
+  /** By disconnect code. */
+  readonly disconnects = new LabelledCounter();
+  /** By unsubscribe code, server-initiated ones. */
+  readonly unsubscribes = new LabelledCounter();
+  /** `yes` and `no`. */
+  readonly recoveries = new LabelledCounter();
+  /** Handshakes refused, by reason. */
+  readonly refusedHandshakes = new LabelledCounter();
+  /** By WebSocket close code. */
+  readonly websocketErrors = new LabelledCounter();
+}

@@ -1,0 +1,220 @@
+/**
+ * What a hub can be told. Names and meaning are Centrifugo v6's, in camel case, with durations in
+ * milliseconds (`history_ttl: "300s"` there is `historyTtlMs: 300_000` here).
+ *
+ * @module
+ */
+
+/** The behaviour of the channels of one namespace. */
+export interface ChannelOptions {
+  /** Keep who is in the channel. @defaultValue false */
+  readonly presence: boolean;
+  /** Publish join and leave events. @defaultValue false */
+  readonly joinLeave: boolean;
+  /** Send join and leave to every subscriber, also without being asked. @defaultValue false */
+  readonly forcePushJoinLeave: boolean;
+  /** Publications kept; history is on when this and `historyTtlMs` are positive. @defaultValue 0 */
+  readonly historySize: number;
+  /** @defaultValue 0 */
+  readonly historyTtlMs: number;
+  /** How long epoch and top offset outlive history. @defaultValue 0 (the hub's `historyMetaTtlMs`) */
+  readonly historyMetaTtlMs: number;
+  readonly forcePositioning: boolean;
+  readonly allowPositioning: boolean;
+  readonly forceRecovery: boolean;
+  readonly allowRecovery: boolean;
+  /** What recovery means: every missed publication, or only the latest one. @defaultValue 'stream' */
+  readonly forceRecoveryMode: 'stream' | 'cache';
+  /** In cache mode, send the latest publication on every subscribe. @defaultValue false */
+  readonly autoCacheRecover: boolean;
+  readonly allowedDeltaTypes: readonly 'fossil'[];
+  /** Offer deltas for every publication, not only those published with `delta`. @defaultValue false */
+  readonly deltaPublish: boolean;
+  readonly allowTagsFilter: boolean;
+  readonly allowSubscribeForClient: boolean;
+  readonly allowSubscribeForAnonymous: boolean;
+  readonly allowPublishForClient: boolean;
+  readonly allowPublishForSubscriber: boolean;
+  readonly allowPublishForAnonymous: boolean;
+  readonly allowPresenceForClient: boolean;
+  readonly allowPresenceForSubscriber: boolean;
+  readonly allowPresenceForAnonymous: boolean;
+  readonly allowHistoryForClient: boolean;
+  readonly allowHistoryForSubscriber: boolean;
+  readonly allowHistoryForAnonymous: boolean;
+  readonly allowUserLimitedChannels: boolean;
+  /** Whole channel names must match; also lifts the ASCII rule. @defaultValue '' (no check) */
+  readonly channelRegex: string;
+  /** @defaultValue '' (data must not be empty) */
+  readonly publicationDataFormat: '' | 'json' | 'json_object' | 'binary';
+}
+
+export const defaultChannelOptions: ChannelOptions = {
+  presence: false,
+  joinLeave: false,
+  forcePushJoinLeave: false,
+  historySize: 0,
+  historyTtlMs: 0,
+  historyMetaTtlMs: 0,
+  forcePositioning: false,
+  allowPositioning: false,
+  forceRecovery: false,
+  allowRecovery: false,
+  forceRecoveryMode: 'stream',
+  autoCacheRecover: false,
+  allowedDeltaTypes: [],
+  deltaPublish: false,
+  allowTagsFilter: false,
+  allowSubscribeForClient: false,
+  allowSubscribeForAnonymous: false,
+  allowPublishForClient: false,
+  allowPublishForSubscriber: false,
+  allowPublishForAnonymous: false,
+  allowPresenceForClient: false,
+  allowPresenceForSubscriber: false,
+  allowPresenceForAnonymous: false,
+  allowHistoryForClient: false,
+  allowHistoryForSubscriber: false,
+  allowHistoryForAnonymous: false,
+  allowUserLimitedChannels: false,
+  channelRegex: '',
+  publicationDataFormat: '',
+};
+
+/** How channel names are read, and what each namespace's channels do. */
+export interface ChannelsOptions {
+  readonly withoutNamespace: Partial<ChannelOptions>;
+  readonly namespaces: readonly ({ readonly name: string } & Partial<ChannelOptions>)[];
+  /** @defaultValue '$' */
+  readonly privatePrefix: string;
+  /** @defaultValue ':' */
+  readonly namespaceBoundary: string;
+  /** @defaultValue '#' */
+  readonly userBoundary: string;
+  /** @defaultValue ',' */
+  readonly userSeparator: string;
+  /** Longest channel name in bytes. @defaultValue 255 */
+  readonly maxLength: number;
+  /** @defaultValue 2592000000 (30 days) */
+  readonly historyMetaTtlMs: number;
+}
+
+export const defaultChannelsOptions: ChannelsOptions = {
+  withoutNamespace: {},
+  namespaces: [],
+  privatePrefix: '$',
+  namespaceBoundary: ':',
+  userBoundary: '#',
+  userSeparator: ',',
+  maxLength: 255,
+  historyMetaTtlMs: 2_592_000_000,
+};
+
+/** Rules for client connections. Durations in milliseconds; a limit of 0 means no limit. */
+export interface ClientOptions {
+  /**
+   * Patterns (`https://*.example.com`) of browser origins that may connect. Requests without an
+   * `Origin` header are always allowed. Empty: every request that has one is refused.
+   * @defaultValue []
+   */
+  readonly allowedOrigins: readonly string[];
+  /** No token needed and every channel operation allowed. For development only. @defaultValue false */
+  readonly insecure: boolean;
+  readonly allowAnonymousConnectWithoutToken: boolean;
+  readonly disallowAnonymousConnectionTokens: boolean;
+  /** Trust this request header for the user id (set by a proxy that authenticates). @defaultValue '' */
+  readonly userIdHttpHeader: string;
+  readonly connectIncludeServerTime: boolean;
+  /** Commands of one connection handled at the same time; 0 and 1 keep strict order. @defaultValue 0 */
+  readonly concurrency: number;
+  /** @defaultValue 25000 */
+  readonly pingIntervalMs: number;
+  /** @defaultValue 8000 */
+  readonly pongTimeoutMs: number;
+  /** Time to send connect. @defaultValue 10000 */
+  readonly staleCloseDelayMs: number;
+  /** Grace after a connection expired, in which the client can refresh. @defaultValue 25000 */
+  readonly expiredCloseDelayMs: number;
+  /** @defaultValue 25000 */
+  readonly expiredSubCloseDelayMs: number;
+  /** Subscriptions of one connection. @defaultValue 128 */
+  readonly channelLimit: number;
+  /** Bytes that may wait for one client before it is cut as slow (3008). @defaultValue 1048576 */
+  readonly queueMaxSizeBytes: number;
+  /** How often presence is refreshed and positions are checked. @defaultValue 27000 */
+  readonly presenceUpdateIntervalMs: number;
+  /** Presence entries live this long without a refresh. @defaultValue 60000 */
+  readonly presenceTtlMs: number;
+  /** Least time between two position checks of a subscription. @defaultValue 40000 */
+  readonly channelPositionCheckDelayMs: number;
+  /** Connections of one node. @defaultValue 0 */
+  readonly connectionLimit: number;
+  /** New connections per second of one node. @defaultValue 0 */
+  readonly connectionRateLimit: number;
+  /** Connections of one user on one node. @defaultValue 0 */
+  readonly userConnectionLimit: number;
+  /** Most publications of one history call by a client. @defaultValue 300 */
+  readonly historyMaxPublicationLimit: number;
+  /** Most publications of one recovery. @defaultValue 300 */
+  readonly recoveryMaxPublicationLimit: number;
+  /** Commands of one connection that may wait while earlier ones are handled. @defaultValue 1024 */
+  readonly maxPendingCommands: number;
+  readonly subscribeToUserPersonalChannel: {
+    readonly enabled: boolean;
+    readonly personalChannelNamespace: string;
+    /** A user's newest connection ends the others (3504). Needs presence. */
+    readonly singleConnection: boolean;
+  };
+}
+
+export const defaultClientOptions: ClientOptions = {
+  allowedOrigins: [],
+  insecure: false,
+  allowAnonymousConnectWithoutToken: false,
+  disallowAnonymousConnectionTokens: false,
+  userIdHttpHeader: '',
+  connectIncludeServerTime: false,
+  concurrency: 0,
+  pingIntervalMs: 25_000,
+  pongTimeoutMs: 8_000,
+  staleCloseDelayMs: 10_000,
+  expiredCloseDelayMs: 25_000,
+  expiredSubCloseDelayMs: 25_000,
+  channelLimit: 128,
+  queueMaxSizeBytes: 1_048_576,
+  presenceUpdateIntervalMs: 27_000,
+  presenceTtlMs: 60_000,
+  channelPositionCheckDelayMs: 40_000,
+  connectionLimit: 0,
+  connectionRateLimit: 0,
+  userConnectionLimit: 0,
+  historyMaxPublicationLimit: 300,
+  recoveryMaxPublicationLimit: 300,
+  maxPendingCommands: 1024,
+  subscribeToUserPersonalChannel: {
+    enabled: false,
+    personalChannelNamespace: '',
+    singleConnection: false,
+  },
+};
+
+export interface WebSocketOptions {
+  /** Longest incoming message, on the wire and decompressed. @defaultValue 65536 */
+  readonly messageSizeLimit: number;
+  /** Fragments of one message; more end the connection with 1008. @defaultValue 128 */
+  readonly maxFragments: number;
+  /** Offer permessage-deflate (without context takeover). @defaultValue false */
+  readonly compression: boolean;
+  /** @defaultValue 1024 */
+  readonly compressionMinSize: number;
+  /** Time that one write may take before the connection ends with 3009. @defaultValue 5000 */
+  readonly writeTimeoutMs: number;
+}
+
+export const defaultWebSocketOptions: WebSocketOptions = {
+  messageSizeLimit: 65_536,
+  maxFragments: 128,
+  compression: false,
+  compressionMinSize: 1024,
+  writeTimeoutMs: 5_000,
+};

@@ -1,0 +1,8 @@
+/**
+ * Wire formats and codes of the Centrifugo client protocol. Pure and browser-safe.
+ *
+ * @module
+ */
+export * from './model.ts';
+export * from './codes.ts';
+export * from './codec.ts';
