@@ -1,0 +1,127 @@
+import type { Publication } from '@holdfast/protocol';
+import type { HistoryFilter, Position } from './ports/broker.ts';
+
+/** A publication as a stream keeps it. */
+export type StoredPublication = Publication & { readonly offset: number };
+
+/** What a stream and a publication cost beyond their data, measured on Node 24 and rounded up. */
+const streamBytes = 300;
+const publicationBytes = 300;
+
+function sizeOf(publication: Publication): number {
+  return publicationBytes + (publication.data?.length ?? 0);
+}
+
+/**
+ * One channel's stream: publications in offset order, dropped from the front. Appending and reading
+ * a range cost no more than what they move. All times are the clock's monotonic milliseconds, and
+ * every method first drops what has expired by then.
+ */
+export class MemoryStream {
+  readonly epoch: string;
+  /** Offset of the newest publication ever appended. */
+  top = 0;
+  /** What this stream is charged against the memory budget. */
+  bytes: number = streamBytes;
+  /** Highest version accepted, 0 when none was given yet, within {@link versionEpoch}. */
+  version = 0;
+  versionEpoch = '';
+  /** When the stream as a whole, with its epoch, is forgotten. */
+  metaDeadline = 0;
+  /** Read or written since eviction last looked at it. */
+  isUsed = true;
+
+  /** Live from {@link #head}; the slots before it are empty and reclaimed in bulk. */
+  #publications: (StoredPublication | undefined)[] = [];
+  #head = 0;
+  #deadline = 0;
+
+  constructor(epoch: string) {
+    this.epoch = epoch;
+  }
+
+  get length(): number {
+    return this.#publications.length - this.#head;
+  }
+
+  get position(): Position {
+    return { offset: this.top, epoch: this.epoch };
+  }
+
+  /** The newest publication, unless it has expired or was removed. */
+  latest(now: number): StoredPublication | undefined {
+    this.expire(now);
+    return this.length > 0 ? this.#publications.at(-1) : undefined;
+  }
+
+  /** Appends with the next offset and keeps at most `size` publications until `deadline`. */
+  append(
+    publication: Publication,
+    time: number,
+    { now, size, deadline }: { now: number; size: number; deadline: number },
+  ): StoredPublication {
+    this.expire(now);
+    this.top += 1;
+    const stored = { ...publication, offset: this.top, time: publication.time ?? time };
+    this.#publications.push(stored);
+    this.bytes += sizeOf(stored);
+    this.#deadline = deadline;
+    this.#trim(size);
+    return stored;
+  }
+
+  /** Drops the oldest publication, but never the newest. Returns whether there was one to drop. */
+  dropOldest(): boolean {
+    if (this.length < 2) return false;
+    this.#trim(this.length - 1);
+    return true;
+  }
+
+  /** Drops every publication; epoch and top stay. */
+  clear(): void {
+    this.#publications = [];
+    this.#head = 0;
+    this.bytes = streamBytes;
+  }
+
+  /** Drops the publications when their time is over. */
+  expire(now: number): void {
+    if (now >= this.#deadline && this.#publications.length > 0) this.clear();
+  }
+
+  read({ sinceOffset, limit, reverse }: HistoryFilter, now: number): readonly StoredPublication[] {
+    this.expire(now);
+    if (limit === 0 || this.length === 0) return [];
+    const most = limit < 0 ? this.length : limit;
+    const first = this.top - this.length + 1;
+    if (reverse) {
+      const newest = Math.min(this.top, (sinceOffset ?? Infinity) - 1);
+      const oldest = Math.max(first, newest - most + 1);
+      return this.#slice(oldest, newest).toReversed();
+    }
+    const oldest = Math.max(first, (sinceOffset ?? 0) + 1);
+    return this.#slice(oldest, Math.min(this.top, oldest + most - 1));
+  }
+
+  /** Both ends included. */
+  #slice(oldest: number, newest: number): StoredPublication[] {
+    if (newest < oldest) return [];
+    const start = this.#publications.length - 1 - (this.top - oldest);
+    // Slots at and after the head are never empty.
+    return this.#publications.slice(start, start + newest - oldest + 1) as StoredPublication[];
+  }
+
+  #trim(size: number): void {
+    while (this.length > size) {
+      const oldest = this.#publications[this.#head];
+      if (oldest) this.bytes -= sizeOf(oldest);
+      this.#publications[this.#head] = undefined;
+      this.#head += 1;
+    }
+    // Moving the rest once per `length` drops keeps the cost of one drop constant.
+    if (this.#head > 32 && this.#head > this.length) {
+      this.#publications = this.#publications.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import { MemoryBroker } from '../memory-broker.ts';
+import { MemoryBus, type MemoryBusPeers } from '../memory-bus.ts';
+import { MemoryExchange, type MemoryExchangeOptions } from '../memory-exchange.ts';
+import { MemoryPresenceStore } from '../memory-presence-store.ts';
+import type { Broker } from '../ports/broker.ts';
+import type { NodeBus } from '../ports/node-bus.ts';
+import type { PresenceStore } from '../ports/presence-store.ts';
+import { FaultLink } from './fault-link.ts';
+
+/** The ports of one hub in a {@link MemoryNetwork}. */
+export interface MemoryNode {
+  readonly broker: Broker;
+  readonly presence: PresenceStore;
+  readonly bus: NodeBus;
+  /** Breaks what this node receives. */
+  readonly link: FaultLink;
+}
+
+export interface MemoryNetwork {
+  /** Ports for one more hub, which shares streams, presence and bus with the hubs before it. */
+  addNode(): MemoryNode;
+}
+
+/** A cluster within one process: what one node publishes reaches all that subscribed. */
+export function createMemoryNetwork(options: MemoryExchangeOptions = {}): MemoryNetwork {
+  const exchange = new MemoryExchange(options);
+  const presence = new MemoryPresenceStore(options);
+  const peers: MemoryBusPeers = new Map();
+  return {
+    addNode() {
+      const link = new FaultLink();
+      return {
+        broker: link.brokerBehind(new MemoryBroker({ exchange })),
+        presence,
+        bus: link.busBehind(new MemoryBus(peers)),
+        link,
+      };
+    },
+  };
+}
