@@ -6,3 +6,4 @@
 export * from './model.ts';
 export * from './codes.ts';
 export * from './codec.ts';
+export * from './json-text.ts';
