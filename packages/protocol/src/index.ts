@@ -7,3 +7,6 @@ export * from './model.ts';
 export * from './codes.ts';
 export * from './codec.ts';
 export * from './json-text.ts';
+export * from './formats.ts';
+export * from './json-codec.ts';
+export * from './protobuf-codec.ts';
