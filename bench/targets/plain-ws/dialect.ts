@@ -1,0 +1,10 @@
+import type { SubscriberDialect } from '../../subscribers/subscriber-dialect.ts';
+
+/** Subscribed by the handshake; every text frame is one message. */
+export const plainWsDialect: SubscriberDialect = {
+  path: '/',
+  isSubscribedByHandshake: true,
+  countMessages: () => 1,
+  react: () => ({}),
+  messagesIn: (text) => [text],
+};
