@@ -287,7 +287,8 @@ export class MemoryExchange {
 function acceptVersion(stream: MemoryStream, options: BrokerPublishOptions): boolean {
   const { version = 0, versionEpoch = '' } = options;
   if (version <= 0) return true;
-  if (versionEpoch === stream.versionEpoch && version <= stream.version) return false;
+  const isComparable = versionEpoch === '' || versionEpoch === stream.versionEpoch;
+  if (isComparable && version <= stream.version) return false;
   stream.version = version;
   stream.versionEpoch = versionEpoch;
   return true;

@@ -11,8 +11,15 @@ export interface Position {
 export interface BrokerPublishOptions {
   /** Publications kept; 0 publishes without history (and without a position). */
   readonly historySize: number;
+  /**
+   * The publications of a channel expire together, this long after the last publish; 0 publishes
+   * without history.
+   */
   readonly historyTtlMs: number;
-  /** How long epoch and top offset outlive the publications. */
+  /**
+   * How long epoch and top offset are kept after the last publish or read, at least as long as the
+   * publications. Then the channel starts over with a new epoch.
+   */
   readonly historyMetaTtlMs: number;
   /** A second publish with the same key within `idempotencyTtlMs` returns the first one's position. */
   readonly idempotencyKey?: string;
@@ -20,7 +27,10 @@ export interface BrokerPublishOptions {
   readonly idempotencyTtlMs?: number;
   /** A publish whose version is not above the channel's last version is suppressed. Needs history. */
   readonly version?: number;
-  /** Versions of different epochs never compare: a new epoch is always accepted. */
+  /**
+   * Versions of different epochs never compare: a new epoch is always accepted. A version without
+   * an epoch compares with the last one, whatever its epoch was.
+   */
   readonly versionEpoch?: string;
   /** Hand the previous publication to {@link BrokerEvents.publication}, so that nodes can make deltas. */
   readonly withPrevious?: boolean;
@@ -36,7 +46,7 @@ export interface BrokerPublishResult {
 }
 
 export interface HistoryFilter {
-  /** Exclusive start. Only the offset matters here; comparing epochs is the caller's business. */
+  /** Exclusive start, in the direction of reading. Only the offset matters here; comparing epochs is the caller's business. */
   readonly sinceOffset?: number;
   /** Most publications returned; -1 for all, 0 for the position alone. */
   readonly limit: number;
@@ -58,6 +68,7 @@ export interface HistoryPage {
 /** A publication on its way to this node's subscribers. */
 export interface BrokerPublication {
   readonly channel: string;
+  /** As it is in history: with its offset, and with the time when it was accepted. */
   readonly publication: Publication;
   /** Absent for a publish without history. */
   readonly position?: Position;

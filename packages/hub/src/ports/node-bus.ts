@@ -74,8 +74,9 @@ export type NodeMessage =
     };
 
 /**
- * Carries control messages between nodes. Best effort, at most once, no order between senders;
- * whoever needs an answer sends a `request` with a deadline.
+ * Carries control messages between nodes. Best effort, at most once. What one sender sends to one
+ * node arrives in order, and so does what it sends to all; nothing else is promised about order.
+ * Whoever needs an answer sends a `request` with a deadline.
  */
 export interface NodeBus {
   /** Begins delivering messages of other nodes; a node never receives its own. */
