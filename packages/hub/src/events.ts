@@ -150,7 +150,7 @@ export interface DisconnectedEvent {
 export interface SubscribedEvent {
   readonly connection: Connection;
   readonly channel: string;
-  readonly serverSide: boolean;
+  readonly isServerSide: boolean;
   readonly recovered: boolean;
   readonly wasRecovering: boolean;
 }
@@ -158,7 +158,7 @@ export interface SubscribedEvent {
 export interface UnsubscribedEvent {
   readonly connection: Connection;
   readonly channel: string;
-  readonly serverSide: boolean;
+  readonly isServerSide: boolean;
   /** 0 when the client asked, 1 when its connection ended. */
   readonly code: number;
   readonly reason: string;

@@ -7,6 +7,7 @@ export * from './auth/token-verifier.ts';
 export * from './clock.ts';
 export * from './events.ts';
 export * from './hub.ts';
+export { createHub } from './hub-node.ts';
 export * from './memory-broker.ts';
 export * from './memory-bus.ts';
 export * from './memory-exchange.ts';

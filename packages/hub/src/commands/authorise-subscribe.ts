@@ -1,0 +1,62 @@
+import { disconnects, replyErrors, type SubscribeRequest } from '@holdfast/protocol';
+import type { SubscribeGrant } from '../events.ts';
+import type { ChannelRules } from '../namespaces.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
+import type { Session } from '../session.ts';
+
+/**
+ * Who may subscribe, in Centrifugo's order: a token decides alone; then a user-limited channel by the
+ * users in its name; then the application; then the rules of the namespace; insecure mode last.
+ * A private channel needs a token or the application's word.
+ */
+export async function authoriseSubscribe(
+  session: Session,
+  request: SubscribeRequest,
+  rules: ChannelRules,
+): Promise<SubscribeGrant | Refusal> {
+  const { hub, connection, signal, user } = session;
+  const { channel = '', token = '', data } = request;
+  if (connection === undefined) return disconnects.badRequest;
+  if (token !== '') return verifyToken(session, channel, token);
+  const { namespaces } = hub;
+  const isPrivate = namespaces.isPrivate(channel);
+  const limitedTo = namespaces.limitedTo(channel, rules);
+  if (!isPrivate && limitedTo?.includes(user) === true && user !== '') return {};
+  if (limitedTo === undefined && hub.isAsked('subscribing')) {
+    const { namespace, options } = rules;
+    const grant = await hub.ask('subscribing', {
+      connection,
+      channel,
+      namespace,
+      options,
+      token,
+      signal,
+      ...(data === undefined ? {} : { data }),
+    });
+    if (grant !== undefined) return grant;
+  }
+  const { allowSubscribeForClient, allowSubscribeForAnonymous } = rules.options;
+  const isAllowed = allowSubscribeForClient && (user !== '' || allowSubscribeForAnonymous);
+  if (isAllowed && !isPrivate && limitedTo === undefined) return {};
+  return hub.options.insecure ? {} : replyErrors.permissionDenied;
+}
+
+async function verifyToken(
+  session: Session,
+  channel: string,
+  token: string,
+): Promise<SubscribeGrant | Refusal> {
+  const { hub, id, user } = session;
+  const verifier = hub.subscriptionTokens ?? hub.tokens;
+  if (verifier === undefined) return replyErrors.permissionDenied;
+  const claims = await verifier.verifySubscription(token);
+  if (isRefusal(claims)) {
+    // A bad subscription token costs the subscription, not the connection.
+    return claims === disconnects.invalidToken ? replyErrors.permissionDenied : claims;
+  }
+  const isForThis =
+    claims.channel === channel &&
+    claims.user === user &&
+    (claims.client === '' || claims.client === id);
+  return isForThis ? claims.grant : disconnects.invalidToken;
+}

@@ -1,0 +1,142 @@
+import {
+  type Command,
+  type ConnectRequest,
+  type ConnectResult,
+  disconnects,
+  replyErrors,
+  type SubscribeResult,
+} from '@holdfast/protocol';
+import type { Connection, Credentials, SubscribeGrant } from '../events.ts';
+import { completeJoin, joinChannel, type Joined } from '../join-channel.ts';
+import { isRefusal, type Refusal } from '../refusal.ts';
+import type { Session } from '../session.ts';
+import { authenticate } from './authenticate.ts';
+
+const maxNameLength = 64;
+
+export async function connect(session: Session, command: Command): Promise<Refusal | undefined> {
+  const request = command.connect ?? {};
+  const { hub } = session;
+  await hub.started;
+  const credentials = await authenticate(session, request);
+  if (isRefusal(credentials)) return credentials;
+  const refusal = admit(session, credentials);
+  if (refusal !== undefined) return refusal;
+  session.authenticate(credentials, describe(session, request, credentials));
+  const joined = await joinServerSide(session, request, credentials);
+  if (isRefusal(joined)) {
+    session.revoke();
+    return joined;
+  }
+  const result = connectResult(session, credentials, joined);
+  if (session.transport.info.unidirectional) session.push({ connect: result });
+  else session.reply({ id: command.id ?? 0, connect: result });
+  session.begin();
+  for (const join of joined) completeJoin(join);
+  const { connection } = session;
+  if (connection === undefined) return undefined;
+  hub.logger.info({ client: session.id, user: session.user }, 'connected');
+  hub.notify('connected', connection);
+  return undefined;
+}
+
+function admit(session: Session, { user, expireAt = 0 }: Credentials): Refusal | undefined {
+  const { hub, state } = session;
+  if (state === 'closed') return disconnects.connectionClosed;
+  const limit = hub.options.userConnectionLimit;
+  if (limit > 0 && user !== '' && hub.sessions.connectionsOf(user) >= limit) {
+    return disconnects.connectionLimit;
+  }
+  if (expireAt !== 0 && expireAt * 1000 <= hub.clock.now()) return replyErrors.expired;
+  return undefined;
+}
+
+function describe(session: Session, request: ConnectRequest, credentials: Credentials): Connection {
+  const { hub, transport, id } = session;
+  return {
+    client: id,
+    user: credentials.user,
+    transport: transport.info,
+    connectedAt: hub.clock.now(),
+    name: (request.name ?? '').slice(0, maxNameLength),
+    version: (request.version ?? '').slice(0, maxNameLength),
+    emulatedHeaders: request.headers ?? {},
+    ...(credentials.info === undefined ? {} : { info: credentials.info }),
+    ...(credentials.meta === undefined ? {} : { meta: credentials.meta }),
+  };
+}
+
+/** All of them or none: a client that lacks a channel it was promised would never know. */
+async function joinServerSide(
+  session: Session,
+  request: ConnectRequest,
+  credentials: Credentials,
+): Promise<readonly Joined[] | Refusal> {
+  const { hub, user } = session;
+  const grants = new Map<string, SubscribeGrant>(Object.entries(credentials.subs ?? {}));
+  session.tokenChannels = [...grants.keys()];
+  const personal = hub.options.subscribeToUserPersonalChannel;
+  if (personal.enabled && user !== '') {
+    const channel = hub.namespaces.personalChannel(user, personal.personalChannelNamespace);
+    if (!grants.has(channel)) grants.set(channel, {});
+    if (personal.singleConnection) {
+      await hub.disconnect({ user, whitelist: [session.id] }, disconnects.connectionLimit);
+    }
+  }
+  const { channelLimit } = hub.options;
+  if (channelLimit > 0 && grants.size > channelLimit) return disconnects.channelLimit;
+  const outcomes = await Promise.all(
+    [...grants].map(async ([channel, grant]) => {
+      const rules = hub.namespaces.resolve(channel);
+      if (isRefusal(rules)) {
+        const { message } = rules;
+        hub.logger.warn(
+          { client: session.id, channel },
+          `a server-side subscription cannot be made (${message}): mend the token or connect hook`,
+        );
+        return rules;
+      }
+      return joinChannel(session, {
+        channel,
+        rules,
+        isServerSide: true,
+        request: request.subs?.[channel] ?? {},
+        authorise: () => grant,
+      });
+    }),
+  );
+  const joined: Joined[] = [];
+  for (const outcome of outcomes) {
+    if (isRefusal(outcome)) return outcome;
+    joined.push(outcome);
+  }
+  return joined;
+}
+
+function connectResult(
+  session: Session,
+  credentials: Credentials,
+  joined: readonly Joined[],
+): ConnectResult {
+  const { hub, transport, id, sessionId } = session;
+  const { options, clock } = hub;
+  const { expireAt = 0, serverSideRefresh, data } = credentials;
+  const subs: Record<string, SubscribeResult> = Object.create(null) as Record<string, never>;
+  for (const { subscription, result } of joined) subs[subscription.channel] = result;
+  const pings = options.pingIntervalMs > 0 && !transport.pingsNatively;
+  return {
+    client: id,
+    version: hub.version,
+    ...(expireAt === 0 || serverSideRefresh === true
+      ? {}
+      : { expires: true, ttl: Math.max(1, Math.ceil(expireAt - clock.now() / 1000)) }),
+    ...(data === undefined ? {} : { data }),
+    ...(joined.length === 0 ? {} : { subs }),
+    // Whole seconds on the wire; rounded up, so that no client waits too short for the next ping.
+    ...(pings ? { ping: Math.ceil(options.pingIntervalMs / 1000) } : {}),
+    ...(pings && !transport.info.unidirectional ? { pong: true } : {}),
+    ...(sessionId === '' ? {} : { session: sessionId }),
+    ...(sessionId === '' || transport.info.unidirectional ? {} : { node: hub.nodeId }),
+    ...(options.connectIncludeServerTime ? { time: clock.now() } : {}),
+  };
+}

@@ -1,0 +1,430 @@
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import { hostname } from 'node:os';
+import type { Duplex } from 'node:stream';
+import {
+  type ClientInfo,
+  Disconnect,
+  disconnects,
+  ReplyError,
+  replyErrors,
+  unsubscribeCodes,
+} from '@holdfast/protocol';
+import type { TokenVerifier } from './auth/token-verifier.ts';
+import { compileChannelPattern } from './channel-pattern.ts';
+import { publishToChannel } from './channel-publisher.ts';
+import { ChannelTable } from './channel-table.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { Cluster } from './cluster.ts';
+import type { Answer, HubHandlers, HubNotices, HubQuestions } from './events.ts';
+import type {
+  HistoryOptions,
+  Hub,
+  HubOptions,
+  Logger,
+  PublishOptions,
+  RefreshOptions,
+  SubscribeOptions,
+} from './hub.ts';
+import type { HubContext } from './hub-context.ts';
+import { MemoryBroker } from './memory-broker.ts';
+import { MemoryBus } from './memory-bus.ts';
+import { MemoryPresenceStore } from './memory-presence-store.ts';
+import { HubMetrics } from './metrics.ts';
+import { type ChannelRules, Namespaces } from './namespaces.ts';
+import {
+  type ClientOptions,
+  defaultChannelsOptions,
+  defaultClientOptions,
+  defaultWebSocketOptions,
+} from './options.ts';
+import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
+import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
+import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
+import { readHistory } from './read-history.ts';
+import { SingleFlight } from './single-flight.ts';
+import { isRefusal, type Refusal } from './refusal.ts';
+import { Session } from './session.ts';
+import { carryOut } from './session-control.ts';
+import { SessionRegistry } from './session-registry.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import type { Transport } from './transports/transport.ts';
+import { WebSocketListener } from './transports/websocket-listener.ts';
+import { WriteScheduler } from './write-scheduler.ts';
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+const text = { encoder: new TextEncoder(), decoder: new TextDecoder() };
+
+/** Makes a hub. It serves as soon as {@link Hub.start} or {@link Hub.attach} is called. */
+export function createHub(options: HubOptions = {}): Hub {
+  return new HubNode(options);
+}
+
+class HubNode implements Hub, HubContext {
+  readonly nodeId: string;
+  readonly version: string;
+  readonly options: ClientOptions;
+  readonly namespaces: Namespaces;
+  readonly channelTable: ChannelTable;
+  readonly sessions: SessionRegistry;
+  readonly broker: Broker;
+  readonly presenceStore: PresenceStore;
+  readonly tokens: TokenVerifier | undefined;
+  readonly subscriptionTokens: TokenVerifier | undefined;
+  readonly metrics: HubMetrics = new HubMetrics();
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly writes: WriteScheduler = new WriteScheduler();
+  readonly random: () => number;
+  readonly randomId: () => string;
+  readonly #name: string;
+  readonly #cluster: Cluster;
+  readonly #listener: WebSocketListener;
+  readonly #handlers = new Map<string, ((event: never) => unknown)[]>();
+  readonly #tops = new SingleFlight<Position>();
+  readonly #startedAt: number;
+  #started: Promise<void> | undefined;
+  #shutdown: Promise<void> | undefined;
+
+  constructor(options: HubOptions) {
+    this.#name = options.name ?? hostname();
+    this.version = options.version ?? '';
+    this.options = { ...defaultClientOptions, ...options.client };
+    this.logger = options.logger ?? silent;
+    this.clock = options.clock ?? systemClock;
+    this.random = options.random ?? Math.random;
+    this.randomId = options.randomId ?? (() => crypto.randomUUID());
+    this.nodeId = this.randomId();
+    this.tokens = options.tokens;
+    this.subscriptionTokens = options.subscriptionTokens;
+    this.namespaces = new Namespaces({ ...defaultChannelsOptions, ...options.channel });
+    this.broker = options.broker ?? new MemoryBroker({ clock: this.clock });
+    this.presenceStore = options.presence ?? new MemoryPresenceStore({ clock: this.clock });
+    this.timers = new TimerWheel(this.clock);
+    this.sessions = new SessionRegistry(this.metrics);
+    this.#startedAt = this.clock.monotonic();
+    this.channelTable = new ChannelTable({
+      broker: this.broker,
+      metrics: this.metrics,
+      onDetachFailed: (channel, error) => {
+        this.logger.warn({ err: error, channel }, 'the broker could not end a subscription');
+      },
+    });
+    this.#cluster = new Cluster({
+      bus: options.bus ?? new MemoryBus(),
+      nodeId: this.nodeId,
+      clock: this.clock,
+      logger: this.logger,
+      randomId: this.randomId,
+      describe: () => this.#describe(),
+      control: (message) => carryOut(this, message),
+    });
+    this.#cluster.handle('channels', (pattern) => this.#localChannels(pattern));
+    this.#listener = new WebSocketListener({
+      options: { ...defaultWebSocketOptions, ...options.websocket },
+      client: this.options,
+      metrics: this.metrics,
+      logger: this.logger,
+      clock: this.clock,
+      timers: this.timers,
+      open: (transport) => this.#open(transport),
+    });
+  }
+
+  // ---- life ----
+
+  get started(): Promise<void> {
+    return this.start();
+  }
+
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
+    await this.broker.start({
+      publication: (event) => this.channelTable.publication(event),
+      join: (channel, info) => this.channelTable.membership(channel, 'join', info),
+      leave: (channel, info) => this.channelTable.membership(channel, 'leave', info),
+      interrupted: (channels) => this.#suspect(channels),
+    });
+    await this.#cluster.start();
+  }
+
+  attach(server: HttpServer, { path = '/connection/websocket' } = {}): void {
+    this.start().catch((error: unknown) => {
+      this.logger.error({ err: error }, 'the hub could not start; clients are refused');
+    });
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const [pathname] = (request.url ?? '').split('?', 1);
+      if (pathname === path) this.handleUpgrade(request, socket, head);
+      // The only listener must answer: node:http leaves upgraded sockets to us.
+      else if (server.listenerCount('upgrade') === 1) this.#listener.refuseUnknownPath(socket);
+    });
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#listener.handleUpgrade(request, socket, head);
+  }
+
+  #open(transport: Transport): Session {
+    return new Session(this, transport);
+  }
+
+  shutdown({ timeoutMs = 30_000 } = {}): Promise<void> {
+    this.#shutdown ??= this.#close(timeoutMs);
+    return this.#shutdown;
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    await this.#listener.close({ disconnect: disconnects.shutdown, timeoutMs });
+    this.timers.close();
+    await this.#cluster.close();
+    await this.presenceStore.close();
+    await this.broker.close();
+  }
+
+  problems(): readonly string[] {
+    const problems = [this.broker.problem(), this.presenceStore.problem()];
+    if (this.#started === undefined) problems.push('the hub is not started');
+    if (this.#shutdown !== undefined) problems.push('the node is shutting down');
+    return problems.filter((problem) => problem !== undefined);
+  }
+
+  // ---- events ----
+
+  on<Name extends keyof HubHandlers>(name: Name, handler: HubHandlers[Name]): () => void {
+    const handlers = this.#handlers.get(name) ?? [];
+    this.#handlers.set(name, [...handlers, handler]);
+    return () => {
+      const rest = (this.#handlers.get(name) ?? []).filter((other) => other !== handler);
+      if (rest.length === 0) this.#handlers.delete(name);
+      else this.#handlers.set(name, rest);
+    };
+  }
+
+  isAsked(name: keyof HubQuestions): boolean {
+    return this.#handlers.has(name);
+  }
+
+  async ask<Name extends keyof HubQuestions>(
+    name: Name,
+    event: Parameters<HubQuestions[Name]>[0],
+  ): Promise<Answer<Name> | undefined> {
+    for (const handler of this.#handlers.get(name) ?? []) {
+      const answer = (await handler(event as never)) as Answer<Name> | undefined;
+      if (answer !== undefined) return answer;
+    }
+    return undefined;
+  }
+
+  notify<Name extends keyof HubNotices>(name: Name, event: Parameters<HubNotices[Name]>[0]): void {
+    for (const handler of this.#handlers.get(name) ?? []) {
+      void this.#notifyOne(name, () => handler(event as never));
+    }
+  }
+
+  async #notifyOne(name: string, call: () => unknown): Promise<void> {
+    try {
+      await call();
+    } catch (error) {
+      this.logger.error({ err: error }, `a handler of '${name}' threw`);
+    }
+  }
+
+  refusalOf(error: unknown, context: object): Refusal {
+    if (error instanceof ReplyError || error instanceof Disconnect) return error;
+    this.logger.error({ ...context, err: error }, 'a command failed unexpectedly');
+    return replyErrors.internal;
+  }
+
+  // ---- the server's own operations ----
+
+  async publish(
+    channel: string,
+    data: unknown,
+    options: PublishOptions = {},
+  ): Promise<BrokerPublishResult> {
+    const result = await publishToChannel(this, {
+      ...options,
+      channel,
+      rules: this.#rules(channel),
+      data: toBytes(data),
+    });
+    if (isRefusal(result)) throw result;
+    return result;
+  }
+
+  broadcast(
+    channels: readonly string[],
+    data: unknown,
+    options: PublishOptions = {},
+  ): Promise<readonly (BrokerPublishResult | ReplyError)[]> {
+    const bytes = toBytes(data);
+    return Promise.all(
+      channels.map(async (channel) => {
+        try {
+          return await this.publish(channel, bytes, options);
+        } catch (error) {
+          if (error instanceof ReplyError) return error;
+          this.logger.error({ err: error, channel }, 'one channel of a broadcast failed');
+          return replyErrors.internal;
+        }
+      }),
+    );
+  }
+
+  async subscribe(
+    selector: ClientSelector,
+    channel: string,
+    { recoverSince, ...grant }: SubscribeOptions = {},
+  ): Promise<void> {
+    this.#rules(channel);
+    await this.#cluster.order({
+      type: 'subscribe',
+      selector,
+      channel,
+      grant,
+      ...(recoverSince === undefined ? {} : { recoverSince }),
+    });
+  }
+
+  async unsubscribe(selector: ClientSelector, channel: string): Promise<void> {
+    if (channel !== '') this.#rules(channel);
+    await this.#cluster.order({
+      type: 'unsubscribe',
+      selector,
+      channel,
+      ...unsubscribeCodes.server,
+    });
+  }
+
+  async disconnect(
+    selector: ClientSelector,
+    { code, reason }: { code: number; reason: string } = disconnects.forceNoReconnect,
+  ): Promise<void> {
+    await this.#cluster.order({ type: 'disconnect', selector, code, reason });
+  }
+
+  async refresh(selector: ClientSelector, options: RefreshOptions = {}): Promise<void> {
+    await this.#cluster.order({ type: 'refresh', selector, ...options });
+  }
+
+  async presence(channel: string): Promise<ReadonlyMap<string, ClientInfo>> {
+    this.#requirePresence(channel);
+    return this.presenceStore.get(channel);
+  }
+
+  async presenceStats(channel: string): Promise<PresenceStats> {
+    this.#requirePresence(channel);
+    return this.presenceStore.stats(channel);
+  }
+
+  async history(
+    channel: string,
+    { limit = 0, since, reverse = false }: HistoryOptions = {},
+  ): Promise<HistoryPage> {
+    const page = await readHistory(this.broker, channel, {
+      rules: this.#historyRules(channel),
+      limit,
+      reverse,
+      ...(since === undefined ? {} : { since }),
+    });
+    if (isRefusal(page)) throw page;
+    return page;
+  }
+
+  async removeHistory(channel: string): Promise<void> {
+    this.#historyRules(channel);
+    await this.broker.removeHistory(channel);
+  }
+
+  async channels(pattern = '*'): Promise<ReadonlyMap<string, { readonly numClients: number }>> {
+    const answers = await this.#cluster.askAll('channels', text.encoder.encode(pattern));
+    const total = new Map<string, { numClients: number }>();
+    for (const answer of answers) {
+      const rows = JSON.parse(text.decoder.decode(answer)) as readonly [string, number][];
+      for (const [channel, count] of rows) {
+        total.set(channel, { numClients: (total.get(channel)?.numClients ?? 0) + count });
+      }
+    }
+    return total;
+  }
+
+  #localChannels(pattern: Uint8Array): Uint8Array {
+    const matches = compileChannelPattern(text.decoder.decode(pattern));
+    const rows: [string, number][] = [];
+    for (const { name, subscriptions } of this.channelTable.values()) {
+      if (subscriptions.size > 0 && matches(name)) rows.push([name, subscriptions.size]);
+    }
+    return text.encoder.encode(JSON.stringify(rows));
+  }
+
+  nodes(): readonly NodeInfo[] {
+    return this.#cluster.nodes();
+  }
+
+  #describe(): NodeInfo {
+    const { clients, users, subscriptions, channels } = this.metrics;
+    return {
+      uid: this.nodeId,
+      name: this.#name,
+      version: this.version,
+      num_clients: clients,
+      num_users: users,
+      num_subs: subscriptions,
+      num_channels: channels,
+      uptime: Math.floor((this.clock.monotonic() - this.#startedAt) / 1000),
+    };
+  }
+
+  #rules(channel: string): ChannelRules {
+    const rules = this.namespaces.resolve(channel);
+    if (isRefusal(rules)) throw rules;
+    return rules;
+  }
+
+  #historyRules(channel: string): ChannelRules {
+    const rules = this.#rules(channel);
+    if (!rules.hasHistory) throw replyErrors.notAvailable;
+    return rules;
+  }
+
+  #requirePresence(channel: string): void {
+    if (!this.#rules(channel).options.presence) throw replyErrors.notAvailable;
+  }
+
+  // ---- positions ----
+
+  streamTop(channel: string, { historyMetaTtlMs }: ChannelRules): Promise<Position> {
+    return this.#tops.run(channel, async () => {
+      const page = await this.broker.history(channel, { limit: 0, historyMetaTtlMs });
+      return page.position;
+    });
+  }
+
+  /** Deliveries may be missing: every positioned subscription checks its position soon. */
+  #suspect(channels: readonly string[] | undefined): void {
+    const suspects =
+      channels === undefined
+        ? [...this.channelTable.values()]
+        : channels.flatMap((name) => this.channelTable.get(name) ?? []);
+    const now = this.clock.monotonic();
+    for (const { subscriptions } of suspects) {
+      for (const subscription of subscriptions) {
+        if (!subscription.isPositioned) continue;
+        subscription.lastPositionCheck = -Infinity;
+        // Spread out, so that an interruption does not become a storm of recoveries.
+        subscription.session.upkeepBy(now + this.random() * 5_000);
+      }
+    }
+  }
+}
+
+function toBytes(data: unknown): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  const json = JSON.stringify(data) as string | undefined;
+  if (json === undefined) throw replyErrors.badRequest;
+  return text.encoder.encode(json);
+}

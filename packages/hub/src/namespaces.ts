@@ -1,0 +1,90 @@
+import { type ReplyError, replyErrors } from '@holdfast/protocol';
+import { type ChannelOptions, type ChannelsOptions, defaultChannelOptions } from './options.ts';
+
+/** What holds for one channel: its namespace's options, and what its name says about it. */
+export interface ChannelRules {
+  /** `''` for channels without a namespace. */
+  readonly namespace: string;
+  readonly options: ChannelOptions;
+  /** History metadata outlives history by this much. */
+  readonly historyMetaTtlMs: number;
+  readonly hasHistory: boolean;
+}
+
+interface Namespace {
+  readonly rules: ChannelRules;
+  readonly pattern: RegExp | undefined;
+}
+
+/** Printable ASCII: no control characters, which would travel into logs, keys and other systems. */
+const plainName = /^[\x20-\x7e]+$/;
+
+/** Reads channel names: which namespace, whose, how private. */
+export class Namespaces {
+  readonly #options: ChannelsOptions;
+  readonly #default: Namespace;
+  readonly #byName: ReadonlyMap<string, Namespace>;
+
+  constructor(options: ChannelsOptions) {
+    this.#options = options;
+    this.#default = this.#prepare('', options.withoutNamespace);
+    this.#byName = new Map(
+      options.namespaces.map(({ name, ...given }) => [name, this.#prepare(name, given)]),
+    );
+  }
+
+  #prepare(namespace: string, given: Partial<ChannelOptions>): Namespace {
+    const options: ChannelOptions = { ...defaultChannelOptions, ...given };
+    return {
+      rules: {
+        namespace,
+        options,
+        historyMetaTtlMs: options.historyMetaTtlMs || this.#options.historyMetaTtlMs,
+        hasHistory: options.historySize > 0 && options.historyTtlMs > 0,
+      },
+      pattern:
+        options.channelRegex === '' ? undefined : new RegExp(`^(?:${options.channelRegex})$`),
+    };
+  }
+
+  /** The rules of a channel: error 102 for an unknown namespace, 107 for a name that breaks the rules. */
+  resolve(channel: string): ChannelRules | ReplyError {
+    if (channel === '' || Buffer.byteLength(channel) > this.#options.maxLength) {
+      return replyErrors.badRequest;
+    }
+    const namespace = this.#namespaceOf(channel);
+    if (namespace === undefined) return replyErrors.unknownChannel;
+    const isAllowed = (namespace.pattern ?? plainName).test(channel);
+    return isAllowed ? namespace.rules : replyErrors.badRequest;
+  }
+
+  #namespaceOf(channel: string): Namespace | undefined {
+    const { privatePrefix, namespaceBoundary } = this.#options;
+    const start = this.isPrivate(channel) ? privatePrefix.length : 0;
+    const boundary = namespaceBoundary === '' ? -1 : channel.indexOf(namespaceBoundary, start);
+    if (boundary === -1) return this.#default;
+    return this.#byName.get(channel.slice(start, boundary));
+  }
+
+  isPrivate(channel: string): boolean {
+    const { privatePrefix } = this.#options;
+    return privatePrefix !== '' && channel.startsWith(privatePrefix);
+  }
+
+  /** Users that a user-limited channel names, or undefined when the channel names none. */
+  limitedTo(channel: string, rules: ChannelRules): readonly string[] | undefined {
+    const { userBoundary, userSeparator } = this.#options;
+    if (!rules.options.allowUserLimitedChannels || userBoundary === '') return undefined;
+    const boundary = channel.lastIndexOf(userBoundary);
+    if (boundary === -1) return undefined;
+    const users = channel.slice(boundary + userBoundary.length);
+    return userSeparator === '' ? [users] : users.split(userSeparator);
+  }
+
+  /** The channel that belongs to one user, in the given namespace. */
+  personalChannel(user: string, namespace: string): string {
+    const { namespaceBoundary, userBoundary } = this.#options;
+    const prefix = namespace === '' ? '' : `${namespace}${namespaceBoundary}`;
+    return `${prefix}${userBoundary}${user}`;
+  }
+}

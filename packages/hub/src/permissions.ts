@@ -1,0 +1,20 @@
+import type { ChannelOptions } from './options.ts';
+import type { Session } from './session.ts';
+
+type Operation = 'Publish' | 'Presence' | 'History';
+
+/**
+ * Whether the rules of a channel let this client do something there. Anonymous clients need both the
+ * permission and its `…ForAnonymous`; insecure mode allows everything.
+ */
+export function mayOperate(
+  session: Session,
+  operation: Operation,
+  { channel, options }: { readonly channel: string; readonly options: ChannelOptions },
+): boolean {
+  if (session.hub.options.insecure) return true;
+  if (session.user === '' && !options[`allow${operation}ForAnonymous`]) return false;
+  if (options[`allow${operation}ForClient`]) return true;
+  const isSubscriber = session.subscriptions.get(channel)?.state === 'live';
+  return isSubscriber && options[`allow${operation}ForSubscriber`];
+}

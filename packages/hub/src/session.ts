@@ -1,0 +1,439 @@
+import {
+  type ClientInfo,
+  type Command,
+  Disconnect,
+  disconnectCodes,
+  disconnects,
+  ProtocolError,
+  type Push,
+  type Reply,
+  type ReplyError,
+  unsubscribeCodes,
+  type UnsubscribeName,
+} from '@holdfast/protocol';
+import { CommandQueue } from './command-queue.ts';
+import { type CommandMethod, handleCommand, methodOf } from './commands/index.ts';
+import type { Connection, Credentials } from './events.ts';
+import type { HubContext } from './hub-context.ts';
+import {
+  encodePush,
+  encodeReply,
+  type MessageEncoder,
+  type SharedPush,
+} from './message-encoder.ts';
+import { Pinger } from './pinger.ts';
+import type { Refusal } from './refusal.ts';
+import type { Subscription } from './subscription.ts';
+import { neverDue, type Sleeper } from './timer-wheel.ts';
+import type { Transport, TransportEvents } from './transports/transport.ts';
+import { upkeep } from './upkeep.ts';
+import type { Flushable } from './write-scheduler.ts';
+
+/** One client connection. States, events and invariants: `session.spec.md`. */
+export class Session implements TransportEvents, Sleeper, Flushable {
+  readonly hub: HubContext;
+  readonly transport: Transport;
+  readonly encoder: MessageEncoder;
+  readonly id: string;
+  /** Addresses this session from other requests; `''` where the transport needs none. */
+  readonly sessionId: string;
+  readonly subscriptions = new Map<string, Subscription>();
+  state: 'open' | 'refused' | 'connected' | 'closed' = 'open';
+  /** Set from connect on. */
+  connection: Connection | undefined;
+  clientInfo: ClientInfo;
+  /** Channels of server-side subscriptions that came from the token. */
+  tokenChannels: readonly string[] = [];
+  wakeTick: number = neverDue;
+
+  readonly #commands: CommandQueue;
+  readonly #pinger: Pinger;
+  readonly #openedAt: number;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #isScheduled = false;
+  /** Bytes that wait in the transport while it is blocked. */
+  #blockedBytes = 0;
+  #isBlocked = false;
+  #abort: AbortController | undefined;
+  #serverSideRefresh = false;
+  /** When the connection must be refreshed or ended, grace included. */
+  #expiresAt = Infinity;
+  #upkeepAt = Infinity;
+
+  constructor(hub: HubContext, transport: Transport) {
+    this.hub = hub;
+    this.transport = transport;
+    this.encoder = transport.encoder;
+    this.id = hub.randomId();
+    this.sessionId = transport.needsSessionId ? hub.randomId() : '';
+    this.clientInfo = { user: '', client: this.id };
+    this.#openedAt = hub.clock.monotonic();
+    this.#pinger = new Pinger(this);
+    this.#commands = new CommandQueue({
+      concurrency: hub.options.concurrency,
+      limit: hub.options.maxPendingCommands,
+      handle: (command) => this.#handle(command),
+      setReading: (isReading) => transport.setReading(isReading),
+    });
+    hub.timers.schedule(this, this.#openedAt + hub.options.staleCloseDelayMs);
+  }
+
+  get user(): string {
+    return this.clientInfo.user;
+  }
+
+  /** Aborted when the connection ends. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.state === 'closed') this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  // ---- from the transport ----
+
+  receive(frame: Uint8Array): void {
+    if (this.state === 'closed') return;
+    this.hub.metrics.bytesReceived += frame.length;
+    let commands: readonly Command[];
+    try {
+      commands = this.encoder.codec.decodeCommands(frame);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.hub.logger.info({ client: this.id, cause: error.code }, error.message);
+      this.close(disconnects.badRequest);
+      return;
+    }
+    this.#commands.push(commands);
+  }
+
+  ponged(): void {
+    this.#pinger.ponged();
+  }
+
+  drained(): void {
+    this.#isBlocked = false;
+    this.#blockedBytes = 0;
+    if (this.#queue.length > 0) this.#scheduleFlush();
+  }
+
+  closed(): void {
+    this.#end(0, 'connection closed by the client');
+  }
+
+  // ---- commands ----
+
+  async #run(command: Command, method: CommandMethod): Promise<void> {
+    let refusal: Refusal | undefined;
+    try {
+      refusal = await handleCommand(this, command, method);
+    } catch (error) {
+      refusal = this.hub.refusalOf(error, { client: this.id, command: method });
+    }
+    if (refusal instanceof Disconnect) {
+      this.close(refusal);
+    } else if (refusal !== undefined) {
+      if (method === 'connect') this.state = 'refused';
+      this.#replyError(command.id ?? 0, refusal);
+    }
+  }
+
+  /** Called by the command queue, never for a second command while connect is under way. */
+  #handle(command: Command): Promise<void> | undefined {
+    const method = methodOf(command);
+    if (method === undefined || ((command.id ?? 0) === 0 && method !== 'send')) {
+      if (method === undefined && (command.id ?? 0) === 0) this.#pinger.ponged();
+      else this.close(disconnects.badRequest);
+      return undefined;
+    }
+    this.hub.metrics.commands.add(method);
+    const isInPlace = method === 'connect' ? this.state === 'open' : this.state === 'connected';
+    if (isInPlace) return this.#run(command, method);
+    this.close(disconnects.badRequest);
+    return undefined;
+  }
+
+  #replyError(id: number, error: ReplyError): void {
+    this.hub.metrics.replyErrors.add(String(error.code));
+    const { code, message, temporary } = error;
+    this.reply({ id, error: temporary ? { code, message, temporary } : { code, message } });
+  }
+
+  // ---- to the client ----
+
+  reply(reply: Reply): void {
+    this.#encodeAndQueue(() => encodeReply(this.encoder, reply));
+  }
+
+  push(push: Push): void {
+    this.#encodeAndQueue(() => encodePush(this.encoder, push));
+  }
+
+  #encodeAndQueue(encode: () => Uint8Array): void {
+    if (this.state === 'closed') return;
+    try {
+      this.enqueue(encode());
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.refusePayload();
+    }
+  }
+
+  /** A payload that is not JSON met a JSON client. */
+  refusePayload(): void {
+    this.close(disconnects.inappropriateProtocol);
+  }
+
+  deliverPush(push: SharedPush): void {
+    const message = push.message(this.encoder);
+    if (message === null) this.refusePayload();
+    else this.enqueue(message);
+  }
+
+  /** Queues one publication. Hot path. */
+  deliver(message: Uint8Array): void {
+    this.hub.metrics.deliveries += 1;
+    this.enqueue(message);
+  }
+
+  /** Queues an encoded message; it leaves at the end of this tick, unless the client reads too slowly. */
+  enqueue(message: Uint8Array): void {
+    if (this.state === 'closed') return;
+    this.#queue.push(message);
+    this.#queuedBytes += message.length;
+    if (this.#queuedBytes + this.#blockedBytes > this.hub.options.queueMaxSizeBytes) {
+      this.close(disconnects.slow);
+    } else if (!this.#isScheduled && !this.#isBlocked) {
+      this.#scheduleFlush();
+    }
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.hub.writes.add(this);
+  }
+
+  flush(): void {
+    this.#isScheduled = false;
+    if (this.state !== 'closed' && !this.#isBlocked) this.#write();
+  }
+
+  #write(): void {
+    const queue = this.#queue;
+    if (queue.length === 0) return;
+    const { metrics } = this.hub;
+    metrics.writes += 1;
+    metrics.bytesSent += this.#queuedBytes;
+    this.#queuedBytes = 0;
+    const mayGoOn = this.transport.write(queue);
+    queue.length = 0;
+    if (mayGoOn) return;
+    this.#isBlocked = true;
+    this.#blockedBytes = this.transport.bufferedBytes;
+  }
+
+  // ---- connection ----
+
+  /** Makes the session a known connection. The caller replies and then calls {@link begin}. */
+  authenticate(credentials: Credentials, connection: Connection): void {
+    const info = credentials.info;
+    this.clientInfo = {
+      user: credentials.user,
+      client: this.id,
+      ...(info === undefined ? {} : { conn_info: info }),
+    };
+    this.connection = connection;
+    this.#serverSideRefresh = credentials.serverSideRefresh === true;
+    this.setExpiry(credentials.expireAt ?? 0);
+    this.hub.sessions.add(this);
+  }
+
+  /** The connect result is queued: from here on the session takes commands and pings. */
+  begin(): void {
+    const { clock, options, random } = this.hub;
+    const now = clock.monotonic();
+    this.state = 'connected';
+    this.#pinger.start(now);
+    // Spread over the interval, so that a reconnect storm does not come back as an upkeep storm.
+    this.#upkeepAt = now + options.presenceUpdateIntervalMs * (0.5 + random() / 2);
+    this.hub.timers.schedule(this, this.#nextDeadline());
+  }
+
+  /** Undoes {@link authenticate}: connect was refused after all. */
+  revoke(): void {
+    this.connection = undefined;
+    this.#expiresAt = Infinity;
+    this.hub.sessions.remove(this);
+    for (const subscription of this.subscriptions.values()) {
+      void this.endSubscription(subscription, { code: 1, reason: 'disconnect' });
+    }
+  }
+
+  /** @param expireAt - Unix seconds; 0 for never. */
+  setExpiry(expireAt: number): void {
+    const { clock, options, timers } = this.hub;
+    if (expireAt === 0) {
+      this.#expiresAt = Infinity;
+      return;
+    }
+    const graceMs = this.#serverSideRefresh ? 0 : options.expiredCloseDelayMs;
+    this.#expiresAt = clock.monotonic() + expireAt * 1000 - clock.now() + graceMs;
+    timers.schedule(this, this.#expiresAt);
+  }
+
+  /** The application gave the client new public info. */
+  setInfo(info: Uint8Array): void {
+    this.clientInfo = { ...this.clientInfo, conn_info: info };
+  }
+
+  /** Deals with whatever is due; the wheel calls this. */
+  wake(now: number): number {
+    if (this.state === 'closed') return Infinity;
+    if (this.state !== 'connected') {
+      if (now >= this.#openedAt + this.hub.options.staleCloseDelayMs) this.close(disconnects.stale);
+    } else {
+      this.#pinger.wake(now);
+      if (now >= this.#expiresAt) this.#expire();
+      if (now >= this.#upkeepAt) {
+        this.#upkeepAt = now + this.hub.options.presenceUpdateIntervalMs;
+        upkeep(this, now);
+      }
+      for (const subscription of this.subscriptions.values()) {
+        if (now >= subscription.expiresAt) this.#expireSubscription(subscription);
+      }
+    }
+    return this.#nextDeadline();
+  }
+
+  #nextDeadline(): number {
+    if (this.state === 'closed') return Infinity;
+    if (this.state !== 'connected') return this.#openedAt + this.hub.options.staleCloseDelayMs;
+    let next = Math.min(this.#pinger.deadline, this.#expiresAt, this.#upkeepAt);
+    for (const subscription of this.subscriptions.values()) {
+      if (subscription.expiresAt < next) next = subscription.expiresAt;
+    }
+    return next;
+  }
+
+  /** Brings the next upkeep forward. */
+  upkeepBy(deadline: number): void {
+    if (deadline >= this.#upkeepAt) return;
+    this.#upkeepAt = deadline;
+    this.hub.timers.schedule(this, deadline);
+  }
+
+  #expire(): void {
+    this.#expiresAt = Infinity;
+    if (this.#serverSideRefresh) void this.#run({}, 'server_refresh');
+    else this.close(disconnects.expired);
+  }
+
+  #expireSubscription(subscription: Subscription): void {
+    subscription.expiresAt = Infinity;
+    if (subscription.grant.serverSideRefresh === true) {
+      void this.#run({ sub_refresh: { channel: subscription.channel } }, 'server_sub_refresh');
+    } else {
+      this.expireSubscription(subscription);
+    }
+  }
+
+  expireSubscription(subscription: Subscription): void {
+    if (subscription.isServerSide) this.close(disconnects.subscriptionExpired);
+    else this.unsubscribe(subscription, 'expired');
+  }
+
+  /** @param expireAt - Unix seconds; 0 for never. */
+  setSubscriptionExpiry(subscription: Subscription, expireAt: number): void {
+    const { clock, options, timers } = this.hub;
+    if (expireAt === 0) {
+      subscription.expiresAt = Infinity;
+      return;
+    }
+    const graceMs =
+      subscription.grant.serverSideRefresh === true ? 0 : options.expiredSubCloseDelayMs;
+    subscription.expiresAt = clock.monotonic() + expireAt * 1000 - clock.now() + graceMs;
+    timers.schedule(this, subscription.expiresAt);
+  }
+
+  /** Publications were lost on the way: the client has to recover. */
+  loseState(subscription: Subscription): void {
+    if (subscription.state === 'ended') return;
+    if (subscription.isServerSide) this.close(disconnects.insufficientState);
+    else this.unsubscribe(subscription, 'insufficientState');
+  }
+
+  /** Ends a subscription from the server's side and tells the client why. */
+  unsubscribe(
+    subscription: Subscription,
+    why: UnsubscribeName | { readonly code: number; readonly reason: string },
+  ): void {
+    const { code, reason } = typeof why === 'string' ? unsubscribeCodes[why] : why;
+    if (this.subscriptions.get(subscription.channel) !== subscription) return;
+    const wasLive = subscription.state === 'live';
+    this.hub.metrics.unsubscribes.add(String(code));
+    void this.endSubscription(subscription, { code, reason });
+    // A subscribe that is still under way is answered with an error instead.
+    if (wasLive) this.push({ channel: subscription.channel, unsubscribe: { code, reason } });
+  }
+
+  /**
+   * Forgets a subscription. When the result resolves, presence no longer shows the client. Never
+   * rejects: presence that cannot be removed expires by itself.
+   */
+  async endSubscription(
+    subscription: Subscription,
+    { code, reason }: { readonly code: number; readonly reason: string },
+  ): Promise<void> {
+    const { channel, isServerSide } = subscription;
+    if (this.subscriptions.get(channel) === subscription) this.subscriptions.delete(channel);
+    if (subscription.state === 'ended') return;
+    const wasLive = subscription.state === 'live';
+    subscription.end();
+    this.hub.channelTable.detach(subscription);
+    const info = subscription.clientInfo;
+    if (wasLive && this.connection !== undefined) {
+      const { connection } = this;
+      this.hub.notify('unsubscribed', { connection, channel, isServerSide, code, reason });
+    }
+    try {
+      if (subscription.hasPresence) await this.hub.presenceStore.remove(channel, info);
+      if (wasLive && subscription.emitsJoinLeave) await this.hub.broker.publishLeave(channel, info);
+    } catch (error) {
+      this.hub.logger.warn(
+        { err: error, client: this.id },
+        'presence or leave of a subscription that ended could not be updated; it expires by itself',
+      );
+    }
+  }
+
+  /** Tells the client why, ends the connection and forgets everything about it. Idempotent. */
+  close(disconnect: Disconnect): void {
+    if (this.state === 'closed') return;
+    const { code } = disconnect;
+    const isSilent = code === disconnectCodes.connectionClosed.code;
+    if (!isSilent && code !== disconnectCodes.slow.code && !this.#isBlocked) this.#write();
+    this.hub.metrics.disconnects.add(String(code));
+    if (isSilent) this.transport.terminate();
+    else this.transport.close(disconnect);
+    this.#end(code, disconnect.reason);
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#commands.clear();
+    this.hub.timers.cancel(this);
+    this.hub.sessions.remove(this);
+    this.#abort?.abort();
+    for (const subscription of this.subscriptions.values()) {
+      void this.endSubscription(subscription, { code: 1, reason: 'disconnect' });
+    }
+    const { connection } = this;
+    if (connection === undefined) return;
+    this.hub.logger.info({ client: this.id, user: this.user, code }, `disconnected: ${reason}`);
+    this.hub.notify('disconnected', { connection, code, reason });
+  }
+}

@@ -1,0 +1,128 @@
+import type { ClientInfo } from '@holdfast/protocol';
+import type { Broadcast } from './broadcast.ts';
+import type { SubscribeGrant } from './events.ts';
+import type { SharedPush } from './message-encoder.ts';
+import type { ChannelRules } from './namespaces.ts';
+import type { Position } from './ports/broker.ts';
+import { isSameEpoch } from './recovery.ts';
+import type { Session } from './session.ts';
+
+export interface SubscriptionOptions {
+  readonly session: Session;
+  readonly channel: string;
+  readonly rules: ChannelRules;
+  readonly isServerSide: boolean;
+}
+
+/** Live publications held while a subscribe is under way; more means the channel outruns us. */
+const maxHeldBroadcasts = 10_000;
+
+/**
+ * One session in one channel.
+ *
+ *   joining ──goLive──▶ live ──end──▶ ended
+ *      └─────────────end────────────────┘
+ *
+ * While `joining`, publications are held; `goLive` delivers those that the subscribe result did not
+ * already contain. In a positioned subscription every delivery must be the next offset: a repetition
+ * is dropped, a gap ends the subscription with "insufficient state", so that the client recovers.
+ */
+export class Subscription {
+  readonly session: Session;
+  readonly channel: string;
+  readonly rules: ChannelRules;
+  readonly isServerSide: boolean;
+  state: 'joining' | 'live' | 'ended' = 'joining';
+  grant: SubscribeGrant = {};
+  isPositioned = false;
+  isRecoverable = false;
+  wantsJoinLeave = false;
+  /** Set when the server keeps presence for this subscription. */
+  hasPresence = false;
+  emitsJoinLeave = false;
+  offset = 0;
+  epoch = '';
+  /** Clients that negotiated deltas get all data in delta form; see `broadcast.ts`. */
+  usesDelta = false;
+  /** The client holds the previous publication, so that a patch against it can be applied. */
+  hasDeltaBase = false;
+  filter: ((tags: Readonly<Record<string, string>> | undefined) => boolean) | undefined;
+  /** `Clock.monotonic` milliseconds. */
+  expiresAt = Infinity;
+  lastPositionCheck = 0;
+  /** A stream top that a check found ahead of us; still ahead a moment later, it proves a loss. */
+  suspectedTop: Position | undefined;
+  #held: (Broadcast | SharedPush)[] | undefined = [];
+
+  constructor({ session, channel, rules, isServerSide }: SubscriptionOptions) {
+    this.session = session;
+    this.channel = channel;
+    this.rules = rules;
+    this.isServerSide = isServerSide;
+  }
+
+  get clientInfo(): ClientInfo {
+    const info = this.session.clientInfo;
+    return this.grant.info === undefined ? info : { ...info, chan_info: this.grant.info };
+  }
+
+  /** Takes a publication from the channel. Hot path. */
+  deliver(broadcast: Broadcast): void {
+    if (this.state !== 'live') {
+      this.#hold(broadcast);
+      return;
+    }
+    const { position } = broadcast;
+    if (this.isPositioned && position !== undefined) {
+      if (position.offset <= this.offset && position.epoch === this.epoch) return;
+      if (position.offset !== this.offset + 1 || !isSameEpoch(this.epoch, position.epoch)) {
+        this.session.loseState(this);
+        return;
+      }
+      this.offset = position.offset;
+      this.epoch = position.epoch;
+    }
+    if (broadcast.excludeClient === this.session.id) {
+      // The client will not hold this publication, so the next one cannot be a patch against it.
+      this.hasDeltaBase = false;
+      return;
+    }
+    if (this.filter !== undefined && !this.filter(broadcast.publication.tags)) return;
+    const message = broadcast.messageFor(this);
+    this.hasDeltaBase = true;
+    if (message === null) this.session.refusePayload();
+    else this.session.deliver(message);
+  }
+
+  /** Takes a join or leave of the channel. */
+  deliverMembership(push: SharedPush): void {
+    if (!this.wantsJoinLeave) return;
+    if (this.state === 'live') this.session.deliverPush(push);
+    else this.#hold(push);
+  }
+
+  #hold(item: Broadcast | SharedPush): void {
+    if (this.#held === undefined) return;
+    this.#held.push(item);
+    if (this.#held.length > maxHeldBroadcasts) this.session.loseState(this);
+  }
+
+  /** Begins live delivery. Must follow the subscribe result in the same turn of the event loop. */
+  goLive(now: number): void {
+    const held = this.#held;
+    this.#held = undefined;
+    this.state = 'live';
+    this.lastPositionCheck = now;
+    for (const item of held ?? []) {
+      // A delivery may end the subscription.
+      if ((this.state as 'live' | 'ended') === 'ended') return;
+      if ('position' in item) this.deliver(item);
+      else this.session.deliverPush(item);
+    }
+  }
+
+  end(): void {
+    this.state = 'ended';
+    this.#held = undefined;
+  }
+}

@@ -1,0 +1,30 @@
+import type { Duplex } from 'node:stream';
+import { STATUS_CODES } from 'node:http';
+
+export interface HttpRefusal {
+  readonly status: number;
+  /** Stable and machine-readable, as `origin_not_allowed`. */
+  readonly code: string;
+  /** What is wrong and what to do about it. Never repeats what the peer sent. */
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers a request on a bare socket and ends it. */
+export function refuseOnSocket(socket: Duplex, refusal: HttpRefusal): void {
+  const { status, code, message, headers = {} } = refusal;
+  const body = `${JSON.stringify({ error: { code, message } })}\n`;
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    'Cache-Control: no-store',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
+  socket.on('error', () => {
+    // The peer is gone before it got its answer; there is nobody left to tell.
+  });
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,42 @@
+import type { Disconnect } from '@holdfast/protocol';
+import type { TransportInfo } from '../events.ts';
+import type { MessageEncoder } from '../message-encoder.ts';
+
+/** What a session needs of a connection. One small adapter per kind of connection implements it. */
+export interface Transport {
+  readonly info: TransportInfo;
+  readonly encoder: MessageEncoder;
+  /** Bytes handed over that the kernel has not taken yet. */
+  readonly bufferedBytes: number;
+  /**
+   * Whether the transport keeps the connection alive with native pings; the session then calls
+   * {@link ping} at each interval and sends no pings of its own.
+   */
+  readonly pingsNatively: boolean;
+  /** Emulated and unidirectional transports: the peer is addressed by session id. */
+  readonly needsSessionId: boolean;
+  /**
+   * Hands messages over, to leave in one write. The array must not be kept.
+   * @returns false when the peer reads too slowly: the session then waits for `drained`.
+   */
+  write(messages: readonly Uint8Array[]): boolean;
+  /** A native ping. */
+  ping(): void;
+  /** Stops or resumes taking input, so that a busy session does not pile up commands. */
+  setReading(isReading: boolean): void;
+  /** Sends what was written, tells the peer why, and ends the connection. Idempotent. */
+  close(disconnect: Disconnect): void;
+  /** Ends the connection without waiting for the peer. Idempotent. */
+  terminate(): void;
+}
+
+/** What a transport tells its session. */
+export interface TransportEvents {
+  /** A complete frame of commands. */
+  receive(frame: Uint8Array): void;
+  /** An answer to a native ping. */
+  ponged(): void;
+  drained(): void;
+  /** The connection is gone. Called once, last. */
+  closed(): void;
+}
