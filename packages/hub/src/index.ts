@@ -5,6 +5,7 @@
  */
 export * from './auth/token-verifier.ts';
 export * from './clock.ts';
+export * from './delta/create-delta.ts';
 export * from './events.ts';
 export * from './hub.ts';
 export { createHub } from './hub-node.ts';
