@@ -1,0 +1,72 @@
+import type { OptionPath } from '../option-path.ts';
+import type { Report } from '../report.ts';
+import type { Config } from '../schema.ts';
+
+/** Combinations of servers, ports and endpoints that cannot work. */
+export function checkServer(config: Config, report: Report): void {
+  const { http_server: server } = config;
+  checkTls(['http_server', 'tls'], server.tls, report);
+  checkTls(['http_server', 'internal_tls'], server.internal_tls, report);
+  if (server.internal_address !== '' && server.internal_port === 0) {
+    report.problem(['http_server', 'internal_address'], {
+      problem: 'is set without http_server.internal_port',
+      reason: 'without a port of their own the internal endpoints are served with the others',
+      remedy: 'Set http_server.internal_port, or remove the address.',
+    });
+  }
+  if (config.shutdown.timeout.ms === 0) {
+    report.problem(['shutdown', 'timeout'], {
+      problem: 'is 0s',
+      reason: 'connections would be cut without being told',
+      remedy: 'Set a time such as "30s".',
+    });
+  }
+  checkPaths(config, report);
+}
+
+function checkTls(path: OptionPath, tls: Config['http_server']['tls'], report: Report): void {
+  if (!tls.enabled) return;
+  const missing = [
+    ...(tls.cert_pem === '' ? ['cert_pem'] : []),
+    ...(tls.key_pem.isEmpty ? ['key_pem'] : []),
+  ];
+  for (const option of missing) {
+    report.problem([...path, option], {
+      problem: 'is missing',
+      reason: 'TLS is on and needs a certificate and its key',
+      remedy: 'Set it to PEM text or to the path of a PEM file.',
+    });
+  }
+}
+
+/** No two endpoints on one path. */
+function checkPaths(config: Config, report: Report): void {
+  const endpoints = [
+    ['websocket', !config.websocket.disabled],
+    ['http_stream', config.http_stream.enabled],
+    ['sse', config.sse.enabled],
+    ['emulation', config.http_stream.enabled || config.sse.enabled],
+    ['uni_websocket', config.uni_websocket.enabled],
+    ['uni_http_stream', config.uni_http_stream.enabled],
+    ['uni_sse', config.uni_sse.enabled],
+    ['init', config.init.enabled],
+    ['http_api', !config.http_api.disabled],
+    ['prometheus', config.prometheus.enabled],
+    ['health', config.health.enabled],
+    ['swagger', config.swagger.enabled],
+  ] as const;
+  const taken = new Map<string, string>();
+  for (const [name, isServed] of endpoints) {
+    if (!isServed) continue;
+    const prefix = config[name].handler_prefix;
+    const other = taken.get(prefix);
+    if (other !== undefined) {
+      report.problem([name, 'handler_prefix'], {
+        problem: `is ${JSON.stringify(prefix)}, as ${other}.handler_prefix is`,
+        reason: 'only one of the two could be reached',
+        remedy: 'Give one of them another path.',
+      });
+    }
+    taken.set(prefix, name);
+  }
+}

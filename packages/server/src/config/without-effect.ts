@@ -1,0 +1,171 @@
+import { schemaKey, type OptionPath } from './option-path.ts';
+
+/** Options of Centrifugo that are understood but do nothing here, each with what the reader should know. */
+interface WithoutEffect {
+  /** Keys without list indexes; everything below them is meant too. */
+  readonly keys: readonly string[];
+  readonly why: string;
+}
+
+/** Sections that describe a backend hook. */
+const hookSections = [
+  'client.proxy.connect',
+  'client.proxy.refresh',
+  'channel.proxy.subscribe',
+  'channel.proxy.publish',
+  'channel.proxy.sub_refresh',
+  'channel.proxy.map_publish',
+  'channel.proxy.map_remove',
+  'channel.proxy.shared_poll_refresh',
+  'rpc.proxy',
+  'proxies',
+];
+
+const tlsSections = ['http_server.tls', 'http_server.internal_tls'];
+
+const engineSections = ['engine', 'broker', 'presence_manager', 'map_broker'];
+
+function below(sections: readonly string[], ...options: readonly string[]): string[] {
+  return sections.flatMap((name) => options.map((option) => `${name}.${option}`));
+}
+
+/** Options that Centrifugo has and the schema has not. */
+const unsupported: readonly WithoutEffect[] = [
+  {
+    keys: ['grpc_api', 'uni_grpc', ...below(hookSections, 'grpc', 'grpc_metadata')],
+    why: 'gRPC is not supported; the same is offered over HTTP',
+  },
+  { keys: ['consumers'], why: 'queues are not consumed; publish through the HTTP API' },
+  {
+    keys: ['webtransport', 'http_server.http3', 'http_server.h2c_external'],
+    why: 'HTTP/2, HTTP/3 and WebTransport are not served; WebSocket over HTTP/1.1 is',
+  },
+  {
+    keys: ['http_server.tls_autocert'],
+    why: 'certificates are not obtained automatically; put a proxy such as Caddy in front, or set http_server.tls',
+  },
+  {
+    keys: [
+      ...below(tlsSections, 'server_ca_pem', 'insecure_skip_verify', 'server_name'),
+      ...below(hookSections, 'http.tls'),
+    ],
+    why: 'these concern outgoing TLS connections, which use the certificates that Node trusts (see NODE_EXTRA_CA_CERTS)',
+  },
+  {
+    keys: ['controller', ...below(engineSections, 'redis', 'nats', 'postgres', 'redisnats')],
+    why: 'this version keeps live state in the memory of one process',
+  },
+  {
+    keys: ['channel.proxy.subscribe_stream'],
+    why: 'streams of publications from the backend need gRPC, which is not supported',
+  },
+  {
+    keys: ['opentelemetry', 'graphite', 'debug', 'node.info_metrics_aggregate_interval'],
+    why: 'metrics are offered in Prometheus format only',
+  },
+  {
+    keys: [
+      'prometheus.instrument_http_handlers',
+      'prometheus.recovered_publications_histogram',
+      'prometheus.native_histograms',
+    ],
+    why: 'the set of metrics is fixed',
+  },
+  { keys: ['usage_stats'], why: 'no usage statistics are sent by this program at all' },
+  {
+    keys: below(
+      ['websocket', 'uni_websocket'],
+      'read_buffer_size',
+      'write_buffer_size',
+      'use_write_buffer_pool',
+      'compression_level',
+    ),
+    why: 'buffers and compression are tuned by the program itself',
+  },
+  {
+    keys: below(['websocket', 'uni_websocket'], 'decompressed_message_size_limit'),
+    why: 'message_size_limit holds for decompressed messages too',
+  },
+  {
+    keys: ['client.channel_position_max_time_lag'],
+    why: 'positions are compared by offset, not by time',
+  },
+  {
+    keys: below(['admin'], 'web_path', 'web_proxy_address'),
+    why: 'the admin interface is part of the program',
+  },
+  { keys: ['enable_unreleased_features'], why: 'there are no hidden features' },
+  {
+    keys: [
+      'channel.without_namespace.subscribe_stream_proxy_name',
+      'channel.without_namespace.subscribe_stream_proxy_bidirectional',
+      'channel.namespaces.subscribe_stream_proxy_name',
+      'channel.namespaces.subscribe_stream_proxy_bidirectional',
+    ],
+    why: 'streams of publications from the backend need gRPC, which is not supported',
+  },
+];
+
+/** Options that the schema has because their feature is on its way. */
+const notYet: readonly WithoutEffect[] = [
+  {
+    keys: [
+      'http_stream',
+      'sse',
+      'emulation',
+      'uni_websocket',
+      'uni_http_stream',
+      'uni_sse',
+      'init',
+    ],
+    why: 'this version serves WebSocket only',
+  },
+  {
+    keys: ['client.connect_code_to_unidirectional_disconnect'],
+    why: 'this version serves WebSocket only',
+  },
+  {
+    keys: [
+      'shared_poll',
+      'channel.proxy.map_publish',
+      'channel.proxy.map_remove',
+      'channel.proxy.shared_poll_refresh',
+      ...below(
+        ['channel.without_namespace', 'channel.namespaces'],
+        'subscription_type',
+        'map',
+        'shared_poll',
+        'map_clients_presence_channel_prefix',
+        'map_users_presence_channel_prefix',
+      ),
+    ],
+    why: 'this version has stream subscriptions only',
+  },
+  {
+    keys: engineSections,
+    why: 'this version keeps live state in the memory of one process',
+  },
+  { keys: ['admin'], why: 'this version has no admin interface' },
+];
+
+function lookUp(
+  entries: readonly WithoutEffect[],
+  path: OptionPath,
+): { readonly key: string; readonly why: string } | undefined {
+  const key = schemaKey(path);
+  for (const { keys, why } of entries) {
+    const found = keys.find((prefix) => key === prefix || key.startsWith(`${prefix}.`));
+    if (found !== undefined) return { key: found, why };
+  }
+  return undefined;
+}
+
+/** Whether a key that the schema does not have is one of Centrifugo's, and why it has no effect here. */
+export function unsupportedReason(path: OptionPath): string | undefined {
+  return lookUp(unsupported, path)?.why;
+}
+
+/** Whether an option of the schema has no effect in this version, and why. */
+export function notYetReason(path: OptionPath): string | undefined {
+  return lookUp(notYet, path)?.why;
+}
