@@ -1,3 +1,4 @@
+import type { OptionKind } from './coerce.ts';
 import type { ConfigNode, SectionNode } from './option.ts';
 import { displayPath, nodeAt, pathKey, valueAt, type OptionPath } from './option-path.ts';
 import type { Origin } from './origin.ts';
@@ -24,6 +25,9 @@ function parseJsonText(value: unknown): unknown {
     return value;
   }
 }
+
+/** Kinds for which Centrifugo's files may hold an empty text in the place of nothing. */
+const emptyIsNotSet: ReadonlySet<OptionKind> = new Set(['boolean', 'integer', 'duration']);
 
 /**
  * Puts the sources of the configuration on top of each other, option by option, and remembers which
@@ -96,6 +100,7 @@ export class Layers {
       if (child === undefined) {
         this.unknownKeys.push({ path: keyPath, origin });
       } else if (child.type === 'option') {
+        if (value === '' && emptyIsNotSet.has(child.kind)) continue;
         target[key] = child.kind === 'secretMap' ? parseJsonText(value) : value;
         this.#origins.set(pathKey(keyPath), origin);
       } else if (child.type === 'section') {

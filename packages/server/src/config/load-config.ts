@@ -187,19 +187,24 @@ function describeIssues(error: z.ZodError, layers: Layers): readonly InvalidValu
   return [...found.values()];
 }
 
+/** Most keys that a warning lists. */
+const mostListedKeys = 5;
+
 /** Options that were set to something else than their default but do nothing in this version. */
 function warnOfNotYet(config: Config, layers: Layers): readonly ConfigWarning[] {
-  return effectiveOptions(config).flatMap(({ path: optionPath, node, value }) => {
-    const origin = layers.originOf(optionPath);
+  const byReason = new Map<string, string[]>();
+  for (const { path: optionPath, key, node, value } of effectiveOptions(config)) {
     const why = notYetReason(optionPath);
-    if (why === undefined || origin === undefined || origin.source === 'generated') return [];
-    if (JSON.stringify(value) === JSON.stringify(node.defaultValue)) return [];
-    return [
-      {
-        key: displayPath(optionPath, layers.raw),
-        message: `This option has no effect: ${why}.`,
-        origin,
-      },
-    ];
+    const origin = layers.originOf(optionPath);
+    if (why === undefined || origin === undefined || origin.source === 'generated') continue;
+    if (JSON.stringify(value) === JSON.stringify(node.defaultValue)) continue;
+    byReason.set(why, [...(byReason.get(why) ?? []), key]);
+  }
+  return [...byReason].map(([why, [key = '', ...others]]) => {
+    const listed = others.slice(0, mostListedKeys).join(', ');
+    const more =
+      others.length > mostListedKeys ? ` and ${others.length - mostListedKeys} more` : '';
+    const likewise = others.length === 0 ? '' : ` Nor have ${listed}${more}.`;
+    return { key, message: `This option has no effect: ${why}.${likewise}` };
   });
 }
