@@ -3,6 +3,11 @@
  *
  * @module
  */
+export * from './auth/jwt-options.ts';
+export * from './auth/jwt-verifier.ts';
+export * from './auth/token-option-error.ts';
+export { refusalReasons, TokenRefusal } from './auth/token-refusal.ts';
+export type { RefusalReason } from './auth/token-refusal.ts';
 export * from './auth/token-verifier.ts';
 export * from './clock.ts';
 export * from './delta/create-delta.ts';
