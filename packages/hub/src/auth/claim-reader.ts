@@ -1,7 +1,7 @@
 import type { Bytes } from '@holdfast/protocol';
+import { jsonMembers } from '@holdfast/protocol';
 import type { JsonObject } from './compact-jws.ts';
 import { isJsonObject } from './compact-jws.ts';
-import { jsonMembers } from './json-members.ts';
 
 /** 9999-12-31. Beyond it nobody means seconds. */
 const maxUnixSeconds = 253_402_300_799;
@@ -118,12 +118,13 @@ export class ClaimReader {
   }
 
   #source(name: string): string {
-    this.#sources ??= jsonMembers(this.#text);
+    this.#sources ??= jsonMembers(this.#text) ?? new Map<string, string>();
     return this.#sources.get(name) ?? 'null';
   }
 
   #wrong(name: string, expected: string, value: unknown): undefined {
-    const found = Array.isArray(value) ? 'a list' : `of type ${typeof value}`;
+    const shape = Array.isArray(value) ? 'a list' : `of type ${typeof value}`;
+    const found = typeof value === 'number' ? String(value) : shape;
     this.#problems.push(`"${this.#path}${name}" must be ${expected}, it is ${found}`);
     return undefined;
   }

@@ -5,7 +5,10 @@ import type { RegisteredClaims } from './token-claims.ts';
 import { TokenOptionError } from './token-option-error.ts';
 import { quote, TokenRefusal } from './token-refusal.ts';
 
-type UrlOptions = Pick<JwtVerifierOptions, 'jwksPublicEndpoint' | 'issuerRegex' | 'audienceRegex'>;
+type UrlOptions = Pick<
+  JwtVerifierOptions,
+  'jwksPublicEndpoint' | 'issuerRegex' | 'audienceRegex' | 'insecureSkipJwksEndpointSafetyCheck'
+>;
 
 /** Where the key set of a token is. */
 export interface JwksUrl {
@@ -19,30 +22,35 @@ export type JwksUrlResolver = (claims: RegisteredClaims) => JwksUrl | TokenRefus
 
 const option = 'jwksPublicEndpoint';
 const placePattern = /\{\{([^{}]*)\}\}/g;
-/** Beyond it the set of URLs is too large to have been meant. */
-const maxUrls = 1000;
+const valuePattern = /^[A-Za-z0-9_-]{1,128}$/;
+const listPattern = /^[A-Za-z0-9_-]+(\|[A-Za-z0-9_-]+)*$/;
+const groupPattern = /\(\?P?<(\w+)>([^()]*)\)/g;
 const maxMatchedChars = 512;
 
 /**
- * Reads the endpoint option. A token can only choose among values that the configuration lists:
- * anything freer would let a stranger pick the server whose keys are believed
- * (GHSA-j77h-rr39-c552). So the URLs, and with them the cache, are bounded by the configuration.
+ * Reads the endpoint option. A token can only choose among values that the configuration lists
+ * (unless the operator has said otherwise): anything freer lets a stranger pick the server whose
+ * keys are believed (GHSA-j77h-rr39-c552).
  * @throws TokenOptionError
  */
 export function createJwksUrlResolver(options: UrlOptions): JwksUrlResolver {
   const template = options.jwksPublicEndpoint ?? '';
   const places = new Set(Array.from(template.matchAll(placePattern), (match) => match[1] ?? ''));
   if (places.size === 0) {
-    const fixed: JwksUrl = { url: parseEndpoint(template), isHostTemplated: false };
+    const fixed: JwksUrl = { url: requireEndpoint(template), isHostTemplated: false };
     return () => fixed;
   }
-  const sources = [
-    createValueSource('issuerRegex', options.issuerRegex, places),
-    createValueSource('audienceRegex', options.audienceRegex, places),
-  ].filter((source) => source !== undefined);
-  checkPlaces(template, places, sources);
+  const isOpen = options.insecureSkipJwksEndpointSafetyCheck ?? false;
+  const sources = (['issuerRegex', 'audienceRegex'] as const)
+    .map((name) => createValueSource(name, options[name] ?? '', { places, isOpen }))
+    .filter((source) => source !== undefined);
+  checkPlaces(places, sources);
+  // What is wrong with the template is told at start, not by the first token.
+  const [example, other] = ['first', 'second'].map((value) =>
+    requireEndpoint(fill(template, new Map(Array.from(places, (place) => [place, value])))),
+  );
+  const isHostTemplated = example?.host !== other?.host;
 
-  const urls = new Map<string, JwksUrl>();
   return (claims) => {
     const values = new Map<string, string>();
     for (const source of sources) {
@@ -50,41 +58,34 @@ export function createJwksUrlResolver(options: UrlOptions): JwksUrlResolver {
       if (found instanceof TokenRefusal) return found;
       for (const [name, value] of found) values.set(name, value);
     }
-    const filled = fill(template, (name) => values.get(name) ?? '');
-    let resolved = urls.get(filled);
-    if (!resolved) {
-      resolved = { url: parseEndpoint(filled), isHostTemplated: isHostTemplated(template) };
-      urls.set(filled, resolved);
-    }
-    return resolved;
+    const url = parseEndpoint(fill(template, values));
+    if (url instanceof URL) return { url, isHostTemplated };
+    return new TokenRefusal('issuer', `its values make a key set URL that ${url}`);
   };
 }
 
-function fill(template: string, value: (name: string) => string): string {
-  return template.replaceAll(placePattern, (_, name: string) => encodeURIComponent(value(name)));
+function fill(template: string, values: ReadonlyMap<string, string>): string {
+  return template.replaceAll(placePattern, (_, name: string) =>
+    encodeURIComponent(values.get(name) ?? ''),
+  );
 }
 
-function isHostTemplated(template: string): boolean {
-  const authority = /^[a-z]+:\/\/([^/?#]*)/i.exec(template)?.[1] ?? '';
-  return authority.includes('{{');
+function requireEndpoint(text: string): URL {
+  const url = parseEndpoint(text);
+  if (url instanceof URL) return url;
+  throw new TokenOptionError(option, url);
 }
 
-function parseEndpoint(text: string): URL {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new TokenOptionError(option, 'is not a URL');
-  }
+/** The URL, or what is wrong with it. */
+function parseEndpoint(text: string): URL | string {
+  const url = URL.parse(text);
+  if (!url) return 'is not a URL';
   if (url.username !== '' || url.password !== '') {
-    throw new TokenOptionError(option, 'has a user name or password: key sets are public');
+    return 'has a user name or password, but key sets are public';
   }
   if (url.protocol === 'https:') return url;
   if (url.protocol === 'http:' && isLoopbackHost(url.hostname)) return url;
-  throw new TokenOptionError(
-    option,
-    'must be https: keys read over http can be replaced on the way (http is for loopback hosts)',
-  );
+  return 'is not https: keys could be replaced on the way (http is for loopback hosts only)';
 }
 
 function isLoopbackHost(hostname: string): boolean {
@@ -92,91 +93,85 @@ function isLoopbackHost(hostname: string): boolean {
   return isIP(hostname) === 4 && hostname.startsWith('127.');
 }
 
+type Values = ReadonlyMap<string, string>;
+
 /** A pattern whose named groups fill places of the URL. */
 interface ValueSource {
-  readonly allowed: ReadonlyMap<string, ReadonlySet<string>>;
-  read(claims: RegisteredClaims): ReadonlyMap<string, string> | TokenRefusal;
+  readonly groups: readonly string[];
+  read(claims: RegisteredClaims): Values | TokenRefusal;
 }
-
-const groupPattern = /\(\?P?<([A-Za-z_]\w*)>([^()]*)\)/g;
-const listPattern = /^[A-Za-z0-9_-]+(\|[A-Za-z0-9_-]+)*$/;
 
 function createValueSource(
   name: 'issuerRegex' | 'audienceRegex',
-  pattern: string | undefined,
-  places: ReadonlySet<string>,
+  pattern: string,
+  { places, isOpen }: { readonly places: ReadonlySet<string>; readonly isOpen: boolean },
 ): ValueSource | undefined {
-  if (!pattern) return undefined;
-  const allowed = new Map<string, ReadonlySet<string>>();
-  for (const [, group = '', list = ''] of pattern.matchAll(groupPattern)) {
-    if (!places.has(group)) continue;
-    if (!listPattern.test(list)) {
-      const example = `(?<${group}>one|two)`;
-      const problem = `fills {{${group}}} of ${option}, so it must list its values: ${example}`;
-      throw new TokenOptionError(name, `group "${group}" ${problem} of A-Z a-z 0-9 _ -`);
-    }
-    allowed.set(group, new Set(list.split('|')));
-  }
-  if (allowed.size === 0) return undefined;
+  // Always the whole claim, however the pattern is anchored: a part of it proves nothing.
+  const regex = compileClaimPattern(name, pattern, { isWhole: true });
+  const groups = namedGroups(regex).filter((group) => places.has(group));
+  if (groups.length === 0) return undefined;
   // This pattern meets strings of strangers; a repeated group can take exponential time on them.
   if (/\)[*+{]/.test(pattern)) {
     throw new TokenOptionError(name, `must not repeat a group while it fills ${option}`);
   }
-  const regex = compileClaimPattern(name, pattern, { isWhole: true });
-  const isIssuer = name === 'issuerRegex';
+  const lists = isOpen ? undefined : readLists(name, pattern, groups);
+  const isAllowed = (group: string, value: string | undefined): value is string =>
+    value !== undefined &&
+    (lists ? lists.get(group)?.has(value) : valuePattern.test(value)) === true;
+
+  const claim = name === 'issuerRegex' ? 'iss' : 'aud';
   return {
-    allowed,
+    groups,
     read({ issuer, audiences }) {
-      const candidates = isIssuer ? [issuer ?? ''] : audiences;
+      const candidates = claim === 'iss' ? [issuer ?? ''] : audiences;
       for (const candidate of candidates) {
         if (candidate.length > maxMatchedChars) continue;
-        const groups = regex.exec(candidate)?.groups;
-        const values = groups && pick(groups, allowed);
-        if (values) return values;
+        const matched = regex.exec(candidate)?.groups;
+        if (!matched) continue;
+        const values = new Map<string, string>();
+        for (const group of groups) {
+          const value = matched[group];
+          if (isAllowed(group, value)) values.set(group, value);
+        }
+        if (values.size === groups.length) return values;
       }
-      const claim = isIssuer ? 'iss' : 'aud';
-      const found = quote(candidates.join(', '));
-      return new TokenRefusal(isIssuer ? 'issuer' : 'audience', `"${claim}" is ${found}`);
+      const detail = `"${claim}" is ${quote(candidates.join(', '))}`;
+      return new TokenRefusal(claim === 'iss' ? 'issuer' : 'audience', detail);
     },
   };
 }
 
-/** The values of the allowed groups, or nothing when one is missing or not in its list. */
-function pick(
-  groups: Readonly<Record<string, string | undefined>>,
-  allowed: ReadonlyMap<string, ReadonlySet<string>>,
-): ReadonlyMap<string, string> | undefined {
-  const values = new Map<string, string>();
-  for (const [name, list] of allowed) {
-    const value = groups[name];
-    if (value === undefined || !list.has(value)) return undefined;
-    values.set(name, value);
-  }
-  return values;
+function namedGroups(regex: RegExp): readonly string[] {
+  // With an empty alternative it matches the empty string, and the match names every group.
+  const match = new RegExp(`${regex.source}|`, regex.flags).exec('');
+  return Object.keys(match?.groups ?? {});
 }
 
-function checkPlaces(
-  template: string,
-  places: ReadonlySet<string>,
-  sources: readonly ValueSource[],
-): void {
-  let urlCount = 1;
+function readLists(
+  name: string,
+  pattern: string,
+  groups: readonly string[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const lists = new Map<string, ReadonlySet<string>>();
+  for (const [, group = '', list = ''] of pattern.matchAll(groupPattern)) {
+    if (listPattern.test(list)) lists.set(group, new Set(list.split('|')));
+  }
+  for (const group of groups) {
+    if (lists.has(group)) continue;
+    throw new TokenOptionError(
+      name,
+      `group "${group}" fills ${option}, so it must list the values that are trusted, of the ` +
+        `characters A-Z a-z 0-9 _ -, like (?<${group}>first|second)`,
+    );
+  }
+  return lists;
+}
+
+function checkPlaces(places: ReadonlySet<string>, sources: readonly ValueSource[]): void {
   for (const place of places) {
-    const lists = sources.flatMap(({ allowed }) => allowed.get(place) ?? []);
-    const [list] = lists;
-    if (!list || lists.length > 1) {
-      const problem = list ? 'is a group of both' : 'needs a named group of';
-      throw new TokenOptionError(option, `{{${place}}} ${problem} issuerRegex and audienceRegex`);
-    }
-    urlCount *= list.size;
+    const fillers = sources.filter(({ groups }) => groups.includes(place));
+    if (fillers.length === 1) continue;
+    const problem = fillers.length > 1 ? 'is a group of both' : 'needs a named group of';
+    throw new TokenOptionError(option, `{{${place}}} ${problem} issuerRegex and audienceRegex`);
   }
-  if (urlCount > maxUrls) {
-    throw new TokenOptionError(option, `stands for ${urlCount} URLs, more than ${maxUrls}`);
-  }
-  const firstValues = new Map<string, string>();
-  for (const { allowed } of sources) {
-    for (const [name, list] of allowed) firstValues.set(name, [...list][0] ?? '');
-  }
-  // What is wrong with the template is told at start, not by the first token.
-  parseEndpoint(fill(template, (name) => firstValues.get(name) ?? ''));
 }

@@ -27,6 +27,12 @@ export interface JwtVerifierOptions {
    * every token and the keys above are not used.
    */
   readonly jwksPublicEndpoint?: string;
+  /**
+   * Let groups that fill `jwksPublicEndpoint` match more than a list of values. A token can then
+   * choose whose keys it is verified with, among everything that the pattern accepts: only for a
+   * host on which every such path is trusted. Values are `A-Z a-z 0-9 _ -` still. @defaultValue false
+   */
+  readonly insecureSkipJwksEndpointSafetyCheck?: boolean;
   /** `aud` must be or contain this. */
   readonly audience?: string;
   /** `aud` must match, or contain a match. Go's `(?P<name>…)` is understood. */
@@ -76,6 +82,10 @@ export interface JwksOptions {
   readonly timeoutMs: number;
   /** @defaultValue 1048576 */
   readonly maxBytes: number;
+  /** URLs whose key sets are kept; beyond it those that never worked go first. @defaultValue 1000 */
+  readonly maxKeySets: number;
+  /** Reads at the same time; tokens that would need one more are told to come again. @defaultValue 16 */
+  readonly maxConcurrentReads: number;
   /** @defaultValue {@link createJwksFetch} with the limits above */
   readonly fetch?: JwksFetch;
 }
@@ -86,4 +96,6 @@ export const defaultJwksOptions: JwksOptions = {
   cooldownMs: 5_000,
   timeoutMs: 5_000,
   maxBytes: 1_048_576,
+  maxKeySets: 1000,
+  maxConcurrentReads: 16,
 };

@@ -6,7 +6,7 @@ import type { Logger } from '../hub.ts';
 import { LabelledCounter } from '../metrics.ts';
 import type { CompactJws } from './compact-jws.ts';
 import { parseCompactJws } from './compact-jws.ts';
-import { createJwksKeys } from './jwks-source.ts';
+import { createJwksKeys } from './jwks-keys.ts';
 import type { JwtVerifierOptions } from './jwt-options.ts';
 import { createStaticKeys, staticKeyOptions } from './static-keys.ts';
 import { ThrottledLog } from './throttled-log.ts';

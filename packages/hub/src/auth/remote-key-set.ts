@@ -39,6 +39,11 @@ export class RemoteKeySet {
     this.#ports = ports;
   }
 
+  /** Whether it could be read at least once. */
+  get wasRead(): boolean {
+    return this.#keys !== undefined;
+  }
+
   /** Why the last read failed; undefined when it did not. */
   get failure(): string | undefined {
     return this.#failure;
@@ -117,9 +122,9 @@ export class RemoteKeySet {
       ? `the keys of ${minutes} minutes ago stay in use until they are ${Math.round(options.maxStaleMs / 60_000)} minutes old`
       : 'clients with tokens get error 100 and try again until it works';
     log.warn(
-      endpoint,
+      'jwks',
       { endpoint, problem },
-      `The key set of the token issuer could not be read: ${problem}. Until then ${consequence}. ` +
+      `The key set of the token issuer could not be read: ${problem}. Until it can be, ${consequence}. ` +
         `Check jwks_public_endpoint, and that this machine can read it: curl -v '${endpoint}'`,
     );
   }

@@ -2,12 +2,13 @@ import type { CryptoKey } from 'jose';
 import type { Clock } from '../clock.ts';
 import type { LabelledCounter } from '../metrics.ts';
 import type { JwtAlgorithm } from './compact-jws.ts';
-import { createJwksFetch } from './jwks-fetch.ts';
+import type { JwksFetch } from './jwks-fetch.ts';
+import { createJwksFetch, JwksFetchError } from './jwks-fetch.ts';
 import type { JwksKey } from './jwks-document.ts';
 import { createJwksUrlResolver } from './jwks-url.ts';
 import type { JwtVerifierOptions } from './jwt-options.ts';
 import { defaultJwksOptions } from './jwt-options.ts';
-import { RemoteKeySet } from './remote-key-set.ts';
+import { KeySetCache } from './key-set-cache.ts';
 import type { ThrottledLog } from './throttled-log.ts';
 import { TokenOptionError } from './token-option-error.ts';
 import { quote, TokenRefusal } from './token-refusal.ts';
@@ -34,12 +35,14 @@ export function createJwksKeys(
   ports: { readonly clock: Clock; readonly log: ThrottledLog; readonly reads: LabelledCounter },
 ): VerificationKeys {
   const jwks = { ...defaultJwksOptions, ...options.jwks };
-  for (const name of ['cacheTtlMs', 'maxStaleMs', 'cooldownMs', 'timeoutMs', 'maxBytes'] as const) {
-    if (!(jwks[name] > 0)) throw new TokenOptionError(`jwks.${name}`, 'must be above 0');
+  for (const [name, limit] of Object.entries(jwks)) {
+    if (typeof limit === 'number' && !(limit > 0)) {
+      throw new TokenOptionError(`jwks.${name}`, 'must be above 0');
+    }
   }
   const resolveUrl = createJwksUrlResolver(options);
-  const fetch = jwks.fetch ?? createJwksFetch(jwks);
-  const sets = new Map<string, RemoteKeySet>();
+  const fetch = limitConcurrency(jwks.fetch ?? createJwksFetch(jwks), jwks.maxConcurrentReads);
+  const sets = new KeySetCache({ ...ports, options: jwks, fetch }, jwks.maxKeySets);
 
   return {
     algorithms,
@@ -52,11 +55,7 @@ export function createJwksKeys(
       }
       const target = resolveUrl(claims);
       if (target instanceof TokenRefusal) return target;
-      let set = sets.get(target.url.href);
-      if (!set) {
-        set = new RemoteKeySet(target, { ...ports, options: jwks, fetch });
-        sets.set(target.url.href, set);
-      }
+      const set = sets.at(target);
       const found = await set.find(kid);
       if (found === 'unknown') {
         return new TokenRefusal('unknown_key', `the key set has no key ${quote(kid)}`);
@@ -67,6 +66,22 @@ export function createJwksKeys(
       }
       return importFor(found, { alg, kid });
     },
+  };
+}
+
+/** Tokens can lead to many URLs; what they cost at one time is bounded here. */
+function limitConcurrency(fetch: JwksFetch, maxConcurrent: number): JwksFetch {
+  let running = 0;
+  return async (url, options) => {
+    if (running >= maxConcurrent) {
+      throw new JwksFetchError(`not tried, ${maxConcurrent} other reads are under way`);
+    }
+    running += 1;
+    try {
+      return await fetch(url, options);
+    } finally {
+      running -= 1;
+    }
   };
 }
 
