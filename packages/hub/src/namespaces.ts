@@ -16,8 +16,11 @@ interface Namespace {
   readonly pattern: RegExp | undefined;
 }
 
-/** Printable ASCII: no control characters, which would travel into logs, keys and other systems. */
+/** Printable ASCII. */
 const plainName = /^[\x20-\x7e]+$/;
+
+/** Never in a name, whatever `channel_regex` finds: it would travel into logs, keys and other systems. */
+const controlCharacter = /\p{Cc}/u;
 
 /** Reads channel names: which namespace, whose, how private. */
 export class Namespaces {
@@ -42,8 +45,7 @@ export class Namespaces {
         historyMetaTtlMs: options.historyMetaTtlMs || this.#options.historyMetaTtlMs,
         hasHistory: options.historySize > 0 && options.historyTtlMs > 0,
       },
-      pattern:
-        options.channelRegex === '' ? undefined : new RegExp(`^(?:${options.channelRegex})$`),
+      pattern: options.channelRegex === '' ? undefined : new RegExp(options.channelRegex, 'u'),
     };
   }
 
@@ -52,18 +54,25 @@ export class Namespaces {
     if (channel === '' || Buffer.byteLength(channel) > this.#options.maxLength) {
       return replyErrors.badRequest;
     }
-    const namespace = this.#namespaceOf(channel);
+    const { namespace, rest } = this.#split(channel);
     if (namespace === undefined) return replyErrors.unknownChannel;
-    const isAllowed = (namespace.pattern ?? plainName).test(channel);
+    const isAllowed =
+      namespace.pattern === undefined
+        ? plainName.test(channel)
+        : namespace.pattern.test(rest) && !controlCharacter.test(channel);
     return isAllowed ? namespace.rules : replyErrors.badRequest;
   }
 
-  #namespaceOf(channel: string): Namespace | undefined {
+  /** The namespace that a name leads to, and the name without private prefix and namespace. */
+  #split(channel: string): { readonly namespace: Namespace | undefined; readonly rest: string } {
     const { privatePrefix, namespaceBoundary } = this.#options;
     const start = this.isPrivate(channel) ? privatePrefix.length : 0;
     const boundary = namespaceBoundary === '' ? -1 : channel.indexOf(namespaceBoundary, start);
-    if (boundary === -1) return this.#default;
-    return this.#byName.get(channel.slice(start, boundary));
+    if (boundary === -1) return { namespace: this.#default, rest: channel.slice(start) };
+    return {
+      namespace: this.#byName.get(channel.slice(start, boundary)),
+      rest: channel.slice(boundary + namespaceBoundary.length),
+    };
   }
 
   isPrivate(channel: string): boolean {

@@ -43,7 +43,11 @@ export interface ChannelOptions {
   readonly allowHistoryForSubscriber: boolean;
   readonly allowHistoryForAnonymous: boolean;
   readonly allowUserLimitedChannels: boolean;
-  /** Whole channel names must match; also lifts the ASCII rule. @defaultValue '' (no check) */
+  /**
+   * Must find something in the channel's name without private prefix and namespace, as in Centrifugo;
+   * write `^…$` for the whole. JavaScript's syntax, Unicode mode. Also lifts the ASCII rule.
+   * @defaultValue '' (no check)
+   */
   readonly channelRegex: string;
   /** @defaultValue '' (data must not be empty) */
   readonly publicationDataFormat: '' | 'json' | 'json_object' | 'binary';
