@@ -1,9 +1,12 @@
 import { connect, type Socket } from 'node:net';
 import { clientFrame, FrameReader } from './frame-reader.ts';
-import type { SubscriberDialect } from './subscriber-dialect.ts';
+import type { SubscriberDialect, Tally } from './subscriber-dialect.ts';
 
 /** One read at a time happens in a process, and its bytes are used up before the next. */
 const sharedBuffer = Buffer.alloc(65_536);
+
+/** Reused for every frame. */
+const tally: Tally = { messages: 0, hasOther: false };
 
 const opcodes = { text: 0x1, close: 0x8, ping: 0x9, pong: 0xa } as const;
 
@@ -114,7 +117,10 @@ export class RawSubscriber {
 
   #onText(payload: Buffer): void {
     const { dialect, isSampled } = this.#settings;
-    const messages = dialect.countMessages(payload);
+    tally.messages = 0;
+    tally.hasOther = false;
+    dialect.tally(payload, tally);
+    const { messages, hasOther } = tally;
     if (messages > 0) {
       if (isSampled) {
         for (const text of dialect.messagesIn(payload.toString())) {
@@ -123,9 +129,12 @@ export class RawSubscriber {
       }
       this.received += messages;
       this.#events.onMessages(this, messages);
-      return;
     }
-    const { reply, isSubscribed, problem } = dialect.react(payload.toString());
+    if (hasOther) this.#react(payload.toString());
+  }
+
+  #react(text: string): void {
+    const { reply, isSubscribed, problem } = this.#settings.dialect.react(text);
     if (problem !== undefined) throw new Error(problem);
     if (reply !== undefined) this.#send(opcodes.text, Buffer.from(reply));
     if (isSubscribed === true) this.#subscribed();

@@ -8,6 +8,12 @@ export interface Reaction {
   readonly problem?: string;
 }
 
+/** What the payload of one frame holds. */
+export interface Tally {
+  messages: number;
+  hasOther: boolean;
+}
+
 /** The least of a client protocol that makes a raw WebSocket a subscriber. */
 export interface SubscriberDialect {
   readonly path: string;
@@ -17,9 +23,9 @@ export interface SubscriberDialect {
   readonly token?: (subscriber: number) => string;
   /** Text to send after the handshake. */
   readonly opening?: (token: string) => string;
-  /** How many messages a payload holds. Runs for every frame, so it only looks at bytes. */
-  countMessages(payload: Buffer): number;
-  /** Called for payloads that hold no message. */
+  /** Adds up what a payload holds. Runs for every frame, so it only looks at bytes. */
+  tally(payload: Buffer, tally: Tally): void;
+  /** Called for payloads that hold anything but messages. */
   react(text: string): Reaction;
   /** The JSON texts of the messages in a payload; called for sampled subscribers only. */
   messagesIn(text: string): readonly string[];

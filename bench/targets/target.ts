@@ -37,6 +37,11 @@ const targets: Readonly<Record<string, Target>> = {
     server: async () => (await import('./socket-io/server.ts')).startSocketIo,
     dialect: async () => (await import('./socket-io/dialect.ts')).socketIoDialect,
   },
+  holdfast: {
+    description: 'the hub through its library API, subscribers speak JSON',
+    server: async () => (await import('./holdfast/server.ts')).startHoldfast,
+    dialect: async () => (await import('./holdfast/dialect.ts')).holdfastDialect,
+  },
 };
 
 export const targetNames: readonly string[] = Object.keys(targets);

@@ -4,7 +4,9 @@ import type { SubscriberDialect } from '../../subscribers/subscriber-dialect.ts'
 export const plainWsDialect: SubscriberDialect = {
   path: '/',
   isSubscribedByHandshake: true,
-  countMessages: () => 1,
+  tally: (_, tally) => {
+    tally.messages += 1;
+  },
   react: () => ({}),
   messagesIn: (text) => [text],
 };

@@ -12,7 +12,10 @@ const eventStart = '42["message",';
 export const socketIoDialect: SubscriberDialect = {
   path: '/socket.io/?EIO=4&transport=websocket',
   isSubscribedByHandshake: false,
-  countMessages: (payload) => (payload[0] === four && payload[1] === two ? 1 : 0),
+  tally(payload, tally) {
+    if (payload[0] === four && payload[1] === two) tally.messages += 1;
+    else tally.hasOther = true;
+  },
   react(text) {
     if (text === '2') return { reply: '3' };
     if (text.startsWith('0{')) return { reply: '40' };

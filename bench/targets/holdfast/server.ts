@@ -1,0 +1,20 @@
+import { createServer } from 'node:http';
+import { createHub } from '@holdfast/hub';
+import { listen } from '../listen.ts';
+import type { StartServer } from '../target.ts';
+
+/** The hub with its defaults, in a server that does nothing else. */
+export const startHoldfast: StartServer = async ({ pingIntervalMs }) => {
+  const hub = createHub({
+    client: { pingIntervalMs, pongTimeoutMs: Math.min(8_000, pingIntervalMs / 2), insecure: true },
+  });
+  await hub.start();
+  const server = createServer();
+  hub.attach(server);
+  return {
+    port: await listen(server),
+    async publish(messages) {
+      await Promise.all(messages.map((message) => hub.publish('bench', Buffer.from(message))));
+    },
+  };
+};
