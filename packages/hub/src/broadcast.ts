@@ -1,5 +1,5 @@
 import type { Format, Publication } from '@holdfast/protocol';
-import { createDelta } from './delta/index.ts';
+import { createDelta } from './delta/create-delta.ts';
 import { SharedPush, wirePublication } from './message-encoder.ts';
 import type { BrokerPublication, Position } from './ports/broker.ts';
 import type { Subscription } from './subscription.ts';

@@ -23,3 +23,4 @@ export * from './options.ts';
 export * from './ports/broker.ts';
 export * from './ports/node-bus.ts';
 export * from './ports/presence-store.ts';
+export * from './tags-filter.ts';
