@@ -8,6 +8,13 @@ import {
   tooDeep,
   wrongType,
 } from './field-value.ts';
+import {
+  skipSeparator,
+  skipSpace,
+  skipString,
+  skipValue,
+  withoutLineBreaks,
+} from './json-scanner.ts';
 import { type FieldSchema, type MessageSchema, maxSelfNesting } from './schema.ts';
 import { encodeUtf8 } from './utf8.ts';
 
@@ -17,7 +24,7 @@ import { encodeUtf8 } from './utf8.ts';
  * because application data has to keep its own text and a parsed value has lost it.
  *
  * As with the native parser the last of duplicate keys wins. Unknown fields are skipped, `null` is
- * an absent field.
+ * an absent field. What is read keeps no reference to the text.
  * @throws ProtocolError `malformed`, `wrong_type`, `too_deep`
  */
 export function readJson(schema: MessageSchema, text: string): object {
@@ -27,31 +34,30 @@ export function readJson(schema: MessageSchema, text: string): object {
     // The native error quotes the text, which may hold tokens.
     throw new ProtocolError('malformed', `${schema.name} is not valid JSON`);
   }
-  return new JsonReader(text).readRoot(schema);
+  return new JsonReader(text).read(schema);
 }
 
 const quote = 0x22;
-const comma = 0x2c;
-const backslash = 0x5c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
 const letterF = 0x66;
 const letterN = 0x6e;
 const letterT = 0x74;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
 
-/** Trusts that its text is one valid JSON value. */
+/** Trusts that its text is one valid JSON value; always stands at the beginning of a token. */
 class JsonReader {
   readonly #text: string;
-  #position = 0;
+  #position: number;
 
   constructor(text: string) {
     this.#text = text;
+    this.#position = skipSpace(text, 0);
   }
 
-  readRoot(schema: MessageSchema): object {
-    if (this.#peek() !== openBrace) {
+  read(schema: MessageSchema): object {
+    if (this.#token() !== openBrace) {
       throw new ProtocolError('wrong_type', `${schema.name} must be an object`);
     }
     return this.#message(schema, 1);
@@ -59,161 +65,122 @@ class JsonReader {
 
   #message(schema: MessageSchema, selfNesting: number): MutableMessage {
     const message: MutableMessage = {};
-    this.#position += 1;
-    while (this.#peek() !== closeBrace) {
-      const name = this.#key();
-      const field = schema.fieldsByName.get(name);
+    this.#enter();
+    while (this.#token() !== closeBrace) {
+      const field = schema.fieldsByName.get(this.#fieldName());
       if (field === undefined) {
-        this.#skipValue();
-      } else if (this.#peek() === letterN) {
-        this.#skipValue();
-        // An earlier duplicate of this key loses against `null` as against any other value.
-        delete message[name];
+        this.#skip();
+      } else if (this.#token() === letterN) {
+        this.#skip();
+        // An earlier duplicate of the key loses against `null` as against any other value.
+        delete message[field.name];
       } else {
-        message[name] = this.#field(field, field.message === schema ? selfNesting + 1 : 1);
+        message[field.name] = this.#field(field, field.message === schema ? selfNesting + 1 : 1);
       }
-      if (this.#peek() === comma) this.#position += 1;
+      this.#position = skipSeparator(this.#text, this.#position);
     }
     this.#position += 1;
     return addAlwaysPresent(schema, message);
   }
 
   #field(field: FieldSchema, selfNesting: number): unknown {
-    if (field.rule === 'single') return this.#value(field, selfNesting);
-    if (field.rule === 'repeated') {
-      if (this.#peek() !== openBracket) throw wrongType(field);
-      this.#position += 1;
-      const items: unknown[] = [];
-      while (this.#peek() !== closeBracket) {
-        items.push(this.#value(field, selfNesting));
-        if (this.#peek() === comma) this.#position += 1;
-      }
-      this.#position += 1;
-      return items;
+    switch (field.rule) {
+      case 'single':
+        return this.#value(field, selfNesting);
+      case 'repeated':
+        return this.#list(field, selfNesting);
+      case 'map':
+        return this.#map(field, selfNesting);
     }
-    if (this.#peek() !== openBrace) throw wrongType(field);
+  }
+
+  #list(field: FieldSchema, selfNesting: number): unknown[] {
+    if (this.#token() !== openBracket) throw wrongType(field);
+    const items: unknown[] = [];
+    this.#enter();
+    while (this.#token() !== closeBracket) {
+      items.push(this.#value(field, selfNesting));
+      this.#position = skipSeparator(this.#text, this.#position);
+    }
     this.#position += 1;
-    const map: MutableMap = createMap();
-    while (this.#peek() !== closeBrace) {
-      const name = this.#key();
-      if (this.#peek() === letterN) {
-        this.#skipValue();
-        delete map[name];
-      } else {
-        map[name] = this.#value(field, selfNesting);
-      }
-      if (this.#peek() === comma) this.#position += 1;
+    return items;
+  }
+
+  #map(field: FieldSchema, selfNesting: number): MutableMap {
+    if (this.#token() !== openBrace) throw wrongType(field);
+    const map = createMap();
+    this.#enter();
+    while (this.#token() !== closeBrace) {
+      const key = this.#string();
+      this.#position = skipSpace(this.#text, skipSpace(this.#text, this.#position) + 1);
+      map[key] = this.#value(field, selfNesting);
+      this.#position = skipSeparator(this.#text, this.#position);
     }
     this.#position += 1;
     return map;
   }
 
   #value(field: FieldSchema, selfNesting: number): unknown {
-    const first = this.#peek();
+    const token = this.#token();
     switch (field.type) {
       case 'message':
-        if (first !== openBrace) throw wrongType(field);
+        if (token !== openBrace) throw wrongType(field);
         if (selfNesting > maxSelfNesting) throw tooDeep(field);
         return this.#message(field.message, selfNesting);
       case 'bytes':
-        return encodeUtf8(this.#payloadText());
+        return encodeUtf8(withoutLineBreaks(this.#skip()));
       case 'string':
-        if (first !== quote) throw wrongType(field);
+        if (token !== quote) throw wrongType(field);
         return this.#string();
       case 'bool':
-        if (first !== letterT && first !== letterF) throw wrongType(field);
-        this.#skipValue();
-        return first === letterT;
+        if (token !== letterT && token !== letterF) throw wrongType(field);
+        this.#skip();
+        return token === letterT;
       case 'uint32':
       case 'int32':
       case 'uint64':
       case 'int64':
-      case 'sint64':
-        return this.#integer(field);
+      case 'sint64': {
+        const digits = this.#skip();
+        // No fractions and no exponents, though some of them are integers: `1e3` is a bug elsewhere.
+        if (!/^-?\d+$/.test(digits)) throw wrongType(field);
+        // Adding zero turns -0, which only JSON has, into 0.
+        return checkInteger(field, Number(digits) + 0);
+      }
     }
   }
 
-  #integer(field: FieldSchema): number {
-    const start = this.#position;
-    this.#skipValue();
-    const text = this.#text.slice(start, this.#position);
-    if (!/^-?\d+$/.test(text)) throw wrongType(field);
-    // Adding zero turns -0, which no other format has, into 0.
-    return checkInteger(field, Number(text) + 0);
+  #token(): number {
+    return this.#text.charCodeAt(this.#position);
   }
 
-  #payloadText(): string {
-    const start = this.#position;
-    this.#skipValue();
-    const text = this.#text.slice(start, this.#position);
-    // Line breaks can only stand between tokens here, and would end the message when it is sent on.
-    return text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]+/g, '') : text;
+  /** Steps over the opening bracket. */
+  #enter(): void {
+    this.#position = skipSpace(this.#text, this.#position + 1);
   }
 
-  #key(): string {
-    this.#peek();
-    const name = this.#string();
-    this.#peek();
-    this.#position += 1;
-    return name;
+  /** Steps over a value; returns its text. */
+  #skip(): string {
+    const start = this.#position;
+    this.#position = skipValue(this.#text, start);
+    return this.#text.slice(start, this.#position);
+  }
+
+  /** Steps over a key and its colon. The name is only to be looked up. */
+  #fieldName(): string {
+    const text = this.#text;
+    const start = this.#position;
+    const end = skipString(text, start);
+    this.#position = skipSpace(text, skipSpace(text, end) + 1);
+    const name = text.slice(start + 1, end - 1);
+    return name.includes('\\') ? (JSON.parse(`"${name}"`) as string) : name;
   }
 
   #string(): string {
     const start = this.#position;
-    this.#skipString();
-    // Parsed and not cut out, also where it has no escapes: a cut string keeps the whole text alive,
-    // and channel names live as long as the connection.
+    this.#position = skipString(this.#text, start);
+    // Parsed and not cut out, also where nothing is escaped: a cut string keeps the whole text alive,
+    // and channel names live as long as their subscriptions.
     return JSON.parse(this.#text.slice(start, this.#position)) as string;
-  }
-
-  /** Skips white space; returns the character that follows. */
-  #peek(): number {
-    let code = this.#text.charCodeAt(this.#position);
-    while (code <= 0x20) {
-      this.#position += 1;
-      code = this.#text.charCodeAt(this.#position);
-    }
-    return code;
-  }
-
-  #skipString(): void {
-    const text = this.#text;
-    let position = this.#position + 1;
-    let code = text.charCodeAt(position);
-    while (code !== quote) {
-      position += code === backslash ? 2 : 1;
-      code = text.charCodeAt(position);
-    }
-    this.#position = position + 1;
-  }
-
-  /** Without recursion, so that no nesting depth can exhaust the stack. */
-  #skipValue(): void {
-    const text = this.#text;
-    let depth = 0;
-    do {
-      const code = this.#peek();
-      if (code === quote) {
-        this.#skipString();
-      } else if (code === openBrace || code === openBracket) {
-        depth += 1;
-        this.#position += 1;
-      } else if (code === closeBrace || code === closeBracket) {
-        depth -= 1;
-        this.#position += 1;
-      } else {
-        this.#position += 1;
-        if (depth === 0) this.#skipLiteral(text);
-      }
-    } while (depth > 0);
-  }
-
-  /** A number, `true`, `false` or `null` ends where white space, a comma or a bracket begins. */
-  #skipLiteral(text: string): void {
-    let code = text.charCodeAt(this.#position);
-    while (code > 0x20 && code !== comma && code !== closeBrace && code !== closeBracket) {
-      this.#position += 1;
-      code = text.charCodeAt(this.#position);
-    }
   }
 }

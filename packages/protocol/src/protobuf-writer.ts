@@ -14,7 +14,7 @@ const initialCapacity = 4096;
 const maxKeptCapacity = 256 * 1024;
 
 /**
- * Writes messages in the Protobuf encoding. One writer serves all: encoding never yields, and what
+ * Writes messages in the Protobuf encoding, fields in the order of the object. One writer serves all: encoding never yields, and what
  * it returns is a copy.
  *
  * A nested message's length goes in front of it and is known after it. One byte is left free for it,
@@ -39,16 +39,18 @@ export class ProtobufWriter {
   }
 
   #take(): Uint8Array {
-    const taken = this.#bytes.slice(0, this.#length);
+    const taken = new Uint8Array(this.#bytes.subarray(0, this.#length));
     if (this.#bytes.length > maxKeptCapacity) this.#bytes = new Uint8Array(initialCapacity);
     return taken;
   }
 
   #message(schema: MessageSchema, message: object): void {
     const values = message as Readonly<Record<string, unknown>>;
-    for (const field of schema.fields) {
-      const value = values[field.name] ?? undefined;
-      if (value !== undefined && !isZero(field, value)) this.#field(field, value);
+    for (const name of Object.keys(values)) {
+      const field = schema.fieldsByName.get(name);
+      const value = values[name] ?? undefined;
+      if (field === undefined || value === undefined || isZero(field, value)) continue;
+      this.#field(field, value);
     }
   }
 
