@@ -4,45 +4,32 @@
  *
  * @module
  */
-
-/** What a client does when its command is answered with an error. */
-export type ErrorReaction =
-  /** A connect or subscribe is tried again with backoff. */
-  | 'retry'
-  /** As `retry`, after the application was asked for a fresh token. */
-  | 'refresh-token'
-  /** The connection or subscription ends with this code. */
-  | 'terminal';
+import type { ErrorReply } from './model.ts';
 
 interface ErrorRow {
   readonly code: number;
   readonly message: string;
   readonly temporary: boolean;
-  readonly reaction: ErrorReaction;
 }
 
 /** Errors that a reply can carry. 400–1999 are free for applications. */
 export const errorCodes = {
-  internal: row(100, 'internal server error', 'retry'),
-  unauthorized: row(101, 'unauthorized', 'terminal'),
-  unknownChannel: row(102, 'unknown channel', 'terminal'),
-  permissionDenied: row(103, 'permission denied', 'terminal'),
-  methodNotFound: row(104, 'method not found', 'terminal'),
-  alreadySubscribed: row(105, 'already subscribed', 'terminal'),
-  limitExceeded: row(106, 'limit exceeded', 'terminal'),
-  badRequest: row(107, 'bad request', 'terminal'),
-  notAvailable: row(108, 'not available', 'terminal'),
-  tokenExpired: row(109, 'token expired', 'refresh-token'),
-  expired: row(110, 'expired', 'terminal'),
-  tooManyRequests: row(111, 'too many requests', 'retry'),
-  unrecoverablePosition: row(112, 'unrecoverable position', 'terminal'),
-  concurrentPagination: row(113, 'concurrent pagination', 'retry'),
-} as const satisfies Record<string, ErrorRow>;
+  internal: { code: 100, message: 'internal server error', temporary: true },
+  unauthorized: { code: 101, message: 'unauthorized', temporary: false },
+  unknownChannel: { code: 102, message: 'unknown channel', temporary: false },
+  permissionDenied: { code: 103, message: 'permission denied', temporary: false },
+  methodNotFound: { code: 104, message: 'method not found', temporary: false },
+  alreadySubscribed: { code: 105, message: 'already subscribed', temporary: false },
+  limitExceeded: { code: 106, message: 'limit exceeded', temporary: false },
+  badRequest: { code: 107, message: 'bad request', temporary: false },
+  notAvailable: { code: 108, message: 'not available', temporary: false },
+  tokenExpired: { code: 109, message: 'token expired', temporary: false },
+  expired: { code: 110, message: 'expired', temporary: false },
+  tooManyRequests: { code: 111, message: 'too many requests', temporary: true },
+  unrecoverablePosition: { code: 112, message: 'unrecoverable position', temporary: false },
+  concurrentPagination: { code: 113, message: 'concurrent pagination', temporary: true },
+} as const;
 export type ErrorName = keyof typeof errorCodes;
-
-function row(code: number, message: string, reaction: ErrorReaction): ErrorRow {
-  return { code, message, temporary: reaction === 'retry', reaction };
-}
 
 interface CodeRow {
   readonly code: number;
@@ -56,10 +43,10 @@ interface CodeRow {
 export const unsubscribeCodes = {
   server: { code: 2000, reason: 'server unsubscribe' },
   insufficientState: { code: 2500, reason: 'insufficient state' },
-  expired: { code: 2501, reason: 'subscription expired' },
+  expired: { code: 2501, reason: 'expired' },
   /** The client also forgets its subscription token, cached map state and delta base. */
   stateInvalidated: { code: 2502, reason: 'state invalidated' },
-} as const satisfies Record<string, CodeRow>;
+} as const;
 export type UnsubscribeName = keyof typeof unsubscribeCodes;
 
 /** Why the server closed a connection. Whether a client reconnects follows from the number's range. */
@@ -86,7 +73,7 @@ export const disconnectCodes = {
   permissionDenied: { code: 3507, reason: 'permission denied' },
   notAvailable: { code: 3508, reason: 'not available' },
   tooManyErrors: { code: 3509, reason: 'too many errors' },
-} as const satisfies Record<string, CodeRow>;
+} as const;
 export type DisconnectName = keyof typeof disconnectCodes;
 
 /**
@@ -96,6 +83,21 @@ export type DisconnectName = keyof typeof disconnectCodes;
 export function reconnectsAfter(code: number): boolean {
   if (code === 1009) return false;
   return code < 3500 || (code >= 4000 && code < 4500) || code >= 5000;
+}
+
+/** What a stock client does when its connect or subscribe command is answered with an error. */
+export type ErrorReaction =
+  /** It tries again with backoff. */
+  | 'retry'
+  /** It asks the application for a fresh token, then tries again. */
+  | 'refresh-token'
+  /** The connection or subscription ends with this code. */
+  | 'terminal';
+
+/** The reaction to any error, of ours or of an application. Codes below 100 are the client's own. */
+export function reactionTo(error: Pick<ErrorReply, 'code' | 'temporary'>): ErrorReaction {
+  if (error.code === errorCodes.tokenExpired.code) return 'refresh-token';
+  return error.temporary || error.code < 100 ? 'retry' : 'terminal';
 }
 
 /** Whether a stock client subscribes again after an unsubscribe push with this code. */

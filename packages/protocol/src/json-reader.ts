@@ -23,8 +23,8 @@ import { encodeUtf8 } from './utf8.ts';
  * the fastest there is and does not recurse; the reader then walks the text once along the schema,
  * because application data has to keep its own text and a parsed value has lost it.
  *
- * As with the native parser the last of duplicate keys wins. Unknown fields are skipped, `null` is
- * an absent field. What is read keeps no reference to the text.
+ * As with the native parser the last of duplicate keys wins. Unknown fields are skipped. `null` is an
+ * absent field, except where it is application data. What is read keeps no reference to the text.
  * @throws ProtocolError `malformed`, `wrong_type`, `too_deep`
  */
 export function readJson(schema: MessageSchema, text: string): object {
@@ -70,7 +70,7 @@ class JsonReader {
       const field = schema.fieldsByName.get(this.#fieldName());
       if (field === undefined) {
         this.#skip();
-      } else if (this.#token() === letterN) {
+      } else if (this.#token() === letterN && field.type !== 'bytes') {
         this.#skip();
         // An earlier duplicate of the key loses against `null` as against any other value.
         delete message[field.name];

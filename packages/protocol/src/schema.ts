@@ -269,7 +269,7 @@ const messages = {
     phase: [16, 'int32'],
     cursor: [17, 'string'],
     state: [18, 'Publication[]'],
-    publish_debounce: [19, 'int32'],
+    publish_debounce: [19, 'uint32'],
   },
   PresenceResult: { presence: [1, 'map<ClientInfo>', 'always'] },
   PresenceStatsResult: {

@@ -1,0 +1,6 @@
+/**
+ * What property tests of the protocol's users need: arbitrary messages. Needs `fast-check`.
+ *
+ * @module
+ */
+export * from './arbitraries.ts';
