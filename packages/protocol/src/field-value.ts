@@ -26,14 +26,29 @@ export function isZero(field: FieldSchema, value: unknown): boolean {
 }
 
 /** The value that an absent field stands for. */
-export function zeroOf(field: FieldSchema): unknown {
+function zeroOf(field: FieldSchema): unknown {
   if (field.rule === 'repeated') return [];
-  if (field.rule === 'map') return createMap();
-  if (field.message !== undefined) return addAlwaysPresent(field.message, {});
-  if (field.type === 'string') return '';
-  if (field.type === 'bool') return false;
-  if (field.type === 'bytes') return new Uint8Array();
-  return 0;
+  return field.rule === 'map' ? createMap() : zeroItem(field);
+}
+
+/** The value that an absent single value stands for, or the absent value of a map's entry. */
+export function zeroItem(field: FieldSchema): unknown {
+  switch (field.type) {
+    case 'message':
+      return addAlwaysPresent(field.message, {});
+    case 'string':
+      return '';
+    case 'bool':
+      return false;
+    case 'bytes':
+      return new Uint8Array();
+    case 'uint32':
+    case 'int32':
+    case 'uint64':
+    case 'int64':
+    case 'sint64':
+      return 0;
+  }
 }
 
 /** Completes a decoded message with the fields that the model promises. */

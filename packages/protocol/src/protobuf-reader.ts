@@ -7,7 +7,7 @@ import {
   createMap,
   tooDeep,
   wrongType,
-  zeroOf,
+  zeroItem,
 } from './field-value.ts';
 import { type FieldSchema, type MessageSchema, maxSelfNesting, wireTypes } from './schema.ts';
 import { decodeUtf8 } from './utf8.ts';
@@ -134,7 +134,7 @@ export class ProtobufReader {
       }
     }
     this.#end = outerEnd;
-    map[key] = value ?? zeroOf(field);
+    map[key] = value ?? zeroItem(field);
   }
 
   #string(): string {
