@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     execArgv: ['--conditions=@holdfast/source'],
+    globalSetup: ['packages/store/src/testing/postgres-setup.ts'],
     projects: [
       {
         extends: true,

@@ -9,7 +9,8 @@ import { describe, expect, test } from 'vitest';
 const allowedImports: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   hub: ['protocol'],
-  server: ['protocol', 'hub'],
+  store: [],
+  server: ['protocol', 'hub', 'store'],
 };
 
 const root = path.resolve(import.meta.dirname, '..');

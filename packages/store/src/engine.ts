@@ -1,0 +1,64 @@
+import type { DatabaseConnection, Dialect as KyselyDialect } from 'kysely';
+import { StoreError } from './errors.ts';
+
+/** Which database a store is on. */
+export type DialectName = 'sqlite' | 'postgres';
+
+export interface EngineTransactionOptions {
+  /** Replaces the transaction's deadline; 0 for none (migrations, moves, checks). */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * One database, reduced to what the store needs of it. Both implementations keep the same promises,
+ * so that code written against one behaves the same on the other:
+ *
+ * - a write is all or nothing, and durable when its promise resolves;
+ * - after one statement failed the transaction is over: later statements are refused and it is
+ *   rolled back, even when the work swallowed the error;
+ * - statements that come after the end are refused;
+ * - waiting for a connection or a lock is bounded in number and time.
+ */
+export interface Engine {
+  readonly name: DialectName;
+  /** For messages; contains no credentials. */
+  readonly label: string;
+  /** Adapter, query compiler and introspector of Kysely; its driver is not used. */
+  readonly kysely: KyselyDialect;
+  /**
+   * Runs `work` in a transaction that may write. `work` can be called again when the database rolled
+   * it back to resolve a conflict, so it must change nothing but the database.
+   */
+  write<T>(
+    work: (connection: DatabaseConnection) => Promise<T>,
+    options?: EngineTransactionOptions,
+  ): Promise<T>;
+  /** Runs `work` on one unchanging state of the database. Writes are refused by the database. */
+  read<T>(
+    work: (connection: DatabaseConnection) => Promise<T>,
+    options?: EngineTransactionOptions,
+  ): Promise<T>;
+  /**
+   * Waits until no other open transaction, in any process, holds one of these keys, and holds them
+   * until this transaction ended. Keys of one call are taken in one fixed order, so that two such
+   * calls never wait for each other; a transaction that calls it twice can.
+   */
+  lock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<void>;
+  /** Whether this process is the one that runs what only one may run. */
+  isLeader(): boolean;
+  /** Tells the leader, wherever it is, that there is something to do. Never rejects, may get lost. */
+  wakeLeader(): void;
+  /** Called when this process becomes the leader or is woken as one. */
+  onLeaderWake(callback: () => void): void;
+  /** What is not working, or undefined. Feeds readiness. */
+  problem(): string | undefined;
+  close(): Promise<void>;
+}
+
+/** An open cursor would hold a connection for as long as its reader likes. */
+export function streamingRefused(): StoreError {
+  return new StoreError(
+    'store_not_supported',
+    'results are not streamed: read pages with a limit, each starting after the last row',
+  );
+}

@@ -1,0 +1,20 @@
+/**
+ * The durable ground of Holdfast: one SQL database (SQLite embedded, PostgreSQL beyond one machine),
+ * its migrations, and the transactional outbox.
+ *
+ * @module
+ */
+export * from './clock.ts';
+export * from './errors.ts';
+export * from './id-source.ts';
+export * from './metrics.ts';
+export * from './migrations.ts';
+export type { OutboxEvent } from './outbox.ts';
+export type { DiscardedEvents, OutboxRelayOptions, PublishEvent } from './outbox-relay.ts';
+export type { RetentionJob, RetentionState } from './retention.ts';
+export type { StoreTransaction } from './session.ts';
+export { openStore, type Store, type StoreOptions } from './store.ts';
+export { parseStoreUrl, storeLabel, type StoreLocation } from './store-url.ts';
+export type { SqliteOptions } from './sqlite/sqlite-engine.ts';
+export type { PostgresOptions } from './postgres/postgres-engine.ts';
+export { valueList } from './value-list.ts';

@@ -1,0 +1,385 @@
+import { sql, type DatabaseConnection } from 'kysely';
+import { delay, withDeadline, type Clock } from './clock.ts';
+import type { Engine } from './engine.ts';
+import type { OutboxMetrics, StoreMetrics } from './metrics.ts';
+import { openSession } from './session.ts';
+import type { StoreTables } from './store-module.ts';
+import { valueList } from './value-list.ts';
+
+/**
+ * Hands an event to the broker and resolves when the broker has it. Called again with the same key
+ * when that is not certain, so the broker must drop repetitions.
+ */
+export type PublishEvent = (
+  channel: string,
+  /** JSON. */
+  data: Uint8Array,
+  options: { readonly idempotencyKey: string },
+) => Promise<unknown>;
+
+/** Why events were given up. */
+export interface DiscardedEvents {
+  /** `rejected`: the broker refused one for good. `age` and `count`: the limits of the outbox. */
+  readonly reason: 'rejected' | 'age' | 'count';
+  readonly channels: readonly string[];
+  readonly count: number;
+  /** What the broker said. */
+  readonly error?: unknown;
+}
+
+export interface OutboxRelayOptions {
+  readonly publish: PublishEvent;
+  /**
+   * Whether trying again cannot help.
+   * @defaultValue errors that say so with `temporary: false` or `retryable: false`
+   */
+  readonly isPermanent?: (error: unknown) => boolean;
+  /** How long the broker may take for one event. @defaultValue 10000 */
+  readonly publishTimeoutMs?: number;
+  /** Channels published at the same time. @defaultValue 128 */
+  readonly maxChannels?: number;
+  /** Events older than this are dropped: their readers have long read the state itself. @defaultValue 86400000 (a day) */
+  readonly maxAgeMs?: number;
+  /** When more events wait than this, the oldest are dropped. @defaultValue 1000000 */
+  readonly maxWaiting?: number;
+  /** Refused events kept for inspection. @defaultValue 1000 */
+  readonly maxDeadLetters?: number;
+  /** Told when events were given up, so that readers of the channels can be told to read the state. */
+  readonly onDiscarded?: (event: DiscardedEvents) => void;
+  /** Told when the database or the broker cannot be used; the relay goes on trying. */
+  readonly onProblem?: (problem: { readonly message: string; readonly cause: unknown }) => void;
+}
+
+interface Row {
+  readonly seq: number;
+  readonly id: string;
+  readonly channel: string;
+  readonly data: string;
+  readonly created_at: number;
+}
+
+interface RejectedRow extends Row {
+  readonly reason: string;
+}
+
+interface Blocked {
+  readonly attempts: number;
+  readonly until: number;
+}
+
+const pollIntervalMs = 1000;
+const fetchRows = 500;
+const maxBlockedChannels = 256;
+const minBackoffMs = 500;
+const maxBackoffMs = 30_000;
+const discardRows = 1000;
+
+/**
+ * Publishes what waits in the outbox, in the process that is the leader. `outbox.spec.md` has its
+ * states and invariants.
+ */
+export class OutboxRelay {
+  readonly #engine: Engine;
+  readonly #options: Required<Omit<OutboxRelayOptions, 'publish'>> & OutboxRelayOptions;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #metrics: OutboxMetrics;
+  /** Channels whose rows are being published or deleted. */
+  readonly #busy = new Map<string, Promise<void>>();
+  /** Channels whose last publish failed. */
+  readonly #blocked = new Map<string, Blocked>();
+  /** Published rows that are not deleted yet, by channel. */
+  #published: Row[] = [];
+  #rejected: RejectedRow[] = [];
+  #settling: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
+  #runAgain = false;
+  #isClosed = false;
+  #measureAgainAt = 0;
+  #isMeasuring = false;
+  #stopPolling: (() => void) | undefined;
+
+  constructor(
+    engine: Engine,
+    options: OutboxRelayOptions & {
+      readonly clock: Clock;
+      readonly random: () => number;
+      readonly metrics: StoreMetrics;
+    },
+  ) {
+    this.#engine = engine;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#metrics = options.metrics.outbox;
+    this.#options = {
+      publish: options.publish,
+      isPermanent: options.isPermanent ?? saysPermanent,
+      publishTimeoutMs: options.publishTimeoutMs ?? 10_000,
+      maxChannels: options.maxChannels ?? 128,
+      maxAgeMs: options.maxAgeMs ?? 86_400_000,
+      maxWaiting: options.maxWaiting ?? 1_000_000,
+      maxDeadLetters: options.maxDeadLetters ?? 1000,
+      onDiscarded: options.onDiscarded ?? (() => {}),
+      onProblem: options.onProblem ?? (() => {}),
+    };
+  }
+
+  start(): void {
+    this.#engine.onLeaderWake(() => this.#wake());
+    this.#stopPolling = this.#clock.every(pollIntervalMs, () => this.#poll());
+    this.#wake();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopPolling?.();
+    await this.#running;
+    await Promise.all(this.#busy.values());
+  }
+
+  #wake(): void {
+    if (this.#isClosed || !this.#engine.isLeader()) return;
+    if (this.#running !== undefined) {
+      this.#runAgain = true;
+      return;
+    }
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (!this.#runAgain) return;
+      this.#runAgain = false;
+      this.#wake();
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#dispatch();
+    } catch (error) {
+      this.#options.onProblem({ message: 'the outbox cannot be read', cause: error });
+    }
+  }
+
+  #poll(): void {
+    if (!this.#engine.isLeader()) {
+      this.#metrics.waiting = 0;
+      this.#metrics.oldestMs = 0;
+      return;
+    }
+    this.#wake();
+    void this.#limit();
+  }
+
+  /** Reads the oldest rows of channels that are free, and starts publishing them. */
+  async #dispatch(): Promise<void> {
+    const now = this.#clock.monotonic();
+    const excluded = [...this.#busy.keys()];
+    let blocked = 0;
+    for (const [channel, { until }] of this.#blocked) {
+      if (until <= now) continue;
+      excluded.push(channel);
+      blocked += 1;
+    }
+    // Too many failing channels mean a broker that is away: no new ones until one succeeds.
+    const room = Math.min(
+      this.#options.maxChannels - this.#busy.size,
+      maxBlockedChannels - blocked,
+    );
+    if (room <= 0) return;
+    const rows = await this.#fetch(excluded);
+    const byChannel = Map.groupBy(rows, (row) => row.channel);
+    let started = 0;
+    for (const [channel, channelRows] of byChannel) {
+      if (started >= room || this.#isClosed) return;
+      started += 1;
+      this.#busy.set(channel, this.#publishChannel(channel, channelRows));
+    }
+    if (rows.length === fetchRows) this.#runAgain = true;
+  }
+
+  #fetch(excluded: readonly string[]): Promise<readonly Row[]> {
+    return this.#engine.read((connection) => {
+      let query = openSession<StoreTables>(this.#engine, connection)
+        .selectFrom('outbox')
+        .select(['seq', 'id', 'channel', 'data', 'created_at'])
+        .orderBy('seq')
+        .limit(fetchRows);
+      if (excluded.length > 0) {
+        const list = valueList(this.#engine.name, excluded);
+        query = query.where(sql<boolean>`channel not in ${list}`);
+      }
+      return query.execute();
+    });
+  }
+
+  /** One row after the other; the first that fails leaves the rest for later. Never rejects. */
+  async #publishChannel(channel: string, rows: readonly Row[]): Promise<void> {
+    for (const row of rows) {
+      if (this.#isClosed) break;
+      try {
+        await withDeadline(
+          this.#options.publish(channel, Buffer.from(row.data), {
+            idempotencyKey: `outbox:${row.id}`,
+          }),
+          this.#options.publishTimeoutMs,
+          { clock: this.#clock, onDeadline: () => new Error('the broker did not answer in time') },
+        );
+        this.#published.push(row);
+        this.#metrics.published += 1;
+        this.#unblock(channel);
+      } catch (error) {
+        if (this.#options.isPermanent(error)) {
+          this.#rejected.push({ ...row, reason: String(error).slice(0, 500) });
+          this.#metrics.rejected += 1;
+          this.#options.onDiscarded({ reason: 'rejected', channels: [channel], count: 1, error });
+          continue;
+        }
+        this.#metrics.failures += 1;
+        this.#block(channel, error);
+        break;
+      }
+    }
+    // Until its rows are gone the channel stays busy, or they would be read and published again.
+    await this.#settle();
+    this.#busy.delete(channel);
+    this.#wake();
+  }
+
+  #block(channel: string, error: unknown): void {
+    const attempts = (this.#blocked.get(channel)?.attempts ?? 0) + 1;
+    const ceiling = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(attempts, 10));
+    const waitMs = minBackoffMs + this.#random() * (ceiling - minBackoffMs);
+    this.#blocked.set(channel, { attempts, until: this.#clock.monotonic() + waitMs });
+    this.#metrics.blockedChannels = this.#blocked.size;
+    if (attempts === 1) {
+      this.#options.onProblem({ message: `publishing to ${channel} failed`, cause: error });
+    }
+  }
+
+  /** The first success after failures says that the broker is back: the others need not wait. */
+  #unblock(channel: string): void {
+    if (!this.#blocked.delete(channel)) return;
+    for (const [other, { attempts }] of this.#blocked) {
+      this.#blocked.set(other, { attempts, until: 0 });
+    }
+    this.#metrics.blockedChannels = this.#blocked.size;
+  }
+
+  /**
+   * Deletes published rows; channels that finish meanwhile share the next transaction. While the
+   * database is away it tries again every second: a row that is remembered as published must not be
+   * read and published once more after the broker has forgotten its key.
+   */
+  async #settle(): Promise<void> {
+    while (this.#settling !== undefined) await this.#settling;
+    while (this.#published.length > 0 || this.#rejected.length > 0) {
+      this.#settling = this.#settleNow();
+      try {
+        await this.#settling;
+      } catch (error) {
+        this.#options.onProblem({ message: 'published events cannot be deleted', cause: error });
+        if (this.#isClosed) return;
+        await delay(this.#clock, pollIntervalMs);
+      } finally {
+        this.#settling = undefined;
+      }
+    }
+  }
+
+  async #settleNow(): Promise<void> {
+    const published = this.#published;
+    const rejected = this.#rejected;
+    this.#published = [];
+    this.#rejected = [];
+    try {
+      await this.#engine.write((connection) => this.#remove(connection, published, rejected));
+    } catch (error) {
+      this.#published.push(...published);
+      this.#rejected.push(...rejected);
+      throw error;
+    }
+  }
+
+  async #remove(
+    connection: DatabaseConnection,
+    published: readonly Row[],
+    rejected: readonly RejectedRow[],
+  ): Promise<void> {
+    const db = openSession<StoreTables>(this.#engine, connection);
+    const seqs = [...published, ...rejected].map((row) => row.seq);
+    await sql`delete from outbox where seq in ${valueList(this.#engine.name, seqs)}`.execute(db);
+    if (rejected.length === 0) return;
+    for (const row of rejected) {
+      await db
+        .insertInto('outbox_dead')
+        .values({ ...row, died_at: this.#clock.now() })
+        .onConflict((conflict) => conflict.column('seq').doNothing())
+        .execute();
+    }
+    await sql`delete from outbox_dead where seq not in (
+      select seq from outbox_dead order by seq desc limit ${this.#options.maxDeadLetters}
+    )`.execute(db);
+  }
+
+  /** Measures the lag, and drops what is too old or too much. */
+  async #limit(): Promise<void> {
+    const { maxAgeMs, maxWaiting } = this.#options;
+    const startedAt = this.#clock.monotonic();
+    if (this.#isMeasuring || startedAt < this.#measureAgainAt) return;
+    this.#isMeasuring = true;
+    try {
+      const { waiting, oldest } = await this.#measure();
+      this.#metrics.waiting = waiting;
+      this.#metrics.oldestMs = waiting === 0 ? 0 : Math.max(0, this.#clock.now() - (oldest ?? 0));
+      if (waiting > maxWaiting) await this.#discard('count', waiting - maxWaiting);
+      else if (this.#metrics.oldestMs > maxAgeMs) await this.#discard('age', discardRows);
+    } catch (error) {
+      this.#options.onProblem({ message: 'the outbox cannot be measured', cause: error });
+    } finally {
+      this.#isMeasuring = false;
+      // Counting a long backlog must not become a load of its own.
+      const now = this.#clock.monotonic();
+      this.#measureAgainAt = now + (now - startedAt) * 20;
+    }
+  }
+
+  #measure(): Promise<{ waiting: number; oldest: number | null }> {
+    return this.#engine.read(async (connection) => {
+      const { rows } = await sql<{ waiting: number; oldest: number | null }>`
+        select count(*) as waiting, min(created_at) as oldest from outbox`.execute(
+        openSession<StoreTables>(this.#engine, connection),
+      );
+      return rows[0] ?? { waiting: 0, oldest: null };
+    });
+  }
+
+  async #discard(reason: 'age' | 'count', atMost: number): Promise<void> {
+    const rows = await this.#engine.write(async (connection) => {
+      const db = openSession<StoreTables>(this.#engine, connection);
+      let query = db
+        .selectFrom('outbox')
+        .select(['seq', 'channel'])
+        .orderBy('seq')
+        .limit(Math.min(atMost, discardRows));
+      if (reason === 'age') {
+        query = query.where('created_at', '<', this.#clock.now() - this.#options.maxAgeMs);
+      }
+      const found = await query.execute();
+      const seqs = found.map((row) => row.seq);
+      await sql`delete from outbox where seq in ${valueList(this.#engine.name, seqs)}`.execute(db);
+      return found;
+    });
+    if (rows.length === 0) return;
+    this.#metrics.discarded += rows.length;
+    const channels = [...new Set(rows.map((row) => row.channel))];
+    this.#options.onDiscarded({ reason, channels, count: rows.length });
+    if (atMost > rows.length && rows.length === discardRows) {
+      await this.#discard(reason, atMost - rows.length);
+    }
+  }
+}
+
+function saysPermanent(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const { temporary, retryable } = error as { temporary?: unknown; retryable?: unknown };
+  return temporary === false || retryable === false;
+}

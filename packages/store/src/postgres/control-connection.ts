@@ -1,0 +1,142 @@
+import type { Client } from 'pg';
+import { after, type Clock } from '../clock.ts';
+
+export interface ControlConnectionOptions {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly createClient: () => Client;
+  /** Notification channel that wakes the leader. */
+  readonly channel: string;
+  /** Advisory lock that makes its holder the leader. */
+  readonly leaderKey: bigint;
+  readonly onWake: () => void;
+  readonly onLost: (error: Error) => void;
+}
+
+const checkIntervalMs = 1000;
+const minBackoffMs = 250;
+const maxBackoffMs = 10_000;
+
+/**
+ * The one connection that listens for notifications and, while it lives, can hold the session lock
+ * that makes this process the leader. Losing the connection ends both at once; it is made anew with
+ * full-jitter backoff, for ever.
+ *
+ * A check every second asks for the lock again, so a dead leader is replaced within about a second
+ * after PostgreSQL noticed its death, and finds a connection that has gone silent.
+ */
+export class ControlConnection {
+  readonly #options: ControlConnectionOptions;
+  #client: Client | undefined;
+  #isLeader = false;
+  #isClosed = false;
+  #attempt = 0;
+  #stopTimer: (() => void) | undefined;
+  #isChecking = false;
+  #settled: Promise<void> = Promise.resolve();
+
+  constructor(options: ControlConnectionOptions) {
+    this.#options = options;
+  }
+
+  get isLeader(): boolean {
+    return this.#isLeader;
+  }
+
+  get isConnected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** Makes the first attempt now; whether or not it succeeds, the connection is kept up from here. */
+  async start(): Promise<void> {
+    this.#settled = this.#connect();
+    await this.#settled;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopTimer?.();
+    await this.#settled;
+    const client = this.#client;
+    this.#client = undefined;
+    this.#isLeader = false;
+    await client?.end().catch(() => {});
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#isClosed) return;
+    const client = this.#options.createClient();
+    // Until it is adopted below, a failure is the rejection of connect or of a statement.
+    client.on('error', (error) => this.#lose(client, error));
+    client.on('end', () => this.#lose(client, new Error('the connection was closed')));
+    client.on('notification', () => {
+      if (this.#isLeader) this.#options.onWake();
+    });
+    try {
+      await client.connect();
+      await client.query(`listen "${this.#options.channel}"`);
+      if (this.#isClosed) {
+        await client.end();
+        return;
+      }
+      this.#client = client;
+      this.#attempt = 0;
+      await this.#check();
+    } catch (error) {
+      this.#lose(client, error as Error);
+      if (this.#client === undefined) client.end().catch(() => {});
+    }
+    this.#schedule();
+  }
+
+  /** Takes the leader's lock when it is free; as leader, proves that the connection still works. */
+  async #check(): Promise<void> {
+    const client = this.#client;
+    if (client === undefined || this.#isChecking) return;
+    this.#isChecking = true;
+    try {
+      if (this.#isLeader) {
+        await client.query('select 1');
+        return;
+      }
+      const { rows } = await client.query<{ taken: boolean }>(
+        'select pg_try_advisory_lock($1::bigint) as taken',
+        [this.#options.leaderKey.toString()],
+      );
+      if (rows[0]?.taken === true && client === this.#client) {
+        this.#isLeader = true;
+        this.#options.onWake();
+      }
+    } catch (error) {
+      this.#lose(client, error as Error);
+    } finally {
+      this.#isChecking = false;
+    }
+  }
+
+  #lose(client: Client, error: Error): void {
+    if (client !== this.#client) return;
+    this.#client = undefined;
+    this.#isLeader = false;
+    client.end().catch(() => {});
+    if (!this.#isClosed) this.#options.onLost(error);
+  }
+
+  #schedule(): void {
+    this.#stopTimer?.();
+    if (this.#isClosed) return;
+    const { clock, random } = this.#options;
+    if (this.#client !== undefined) {
+      this.#stopTimer = after(clock, checkIntervalMs, () => {
+        this.#settled = this.#check().then(() => this.#schedule());
+      });
+      return;
+    }
+    const ceiling = Math.min(maxBackoffMs, minBackoffMs * 2 ** this.#attempt);
+    this.#attempt = Math.min(this.#attempt + 1, 10);
+    this.#stopTimer = after(clock, minBackoffMs + random() * ceiling, () => {
+      this.#settled = this.#connect();
+    });
+  }
+}

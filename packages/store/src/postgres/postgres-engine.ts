@@ -1,0 +1,333 @@
+import { Client, DatabaseError, Pool, type PoolClient } from 'pg';
+import {
+  CompiledQuery,
+  DummyDriver,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type DatabaseConnection,
+  type Dialect,
+} from 'kysely';
+import { delay, withDeadline, type Clock } from '../clock.ts';
+import type { Engine, EngineTransactionOptions } from '../engine.ts';
+import { StoreError } from '../errors.ts';
+import type { StoreMetrics } from '../metrics.ts';
+import type { StoreLocation } from '../store-url.ts';
+import { lockKey } from '../lock-key.ts';
+import { Turnstile } from '../turnstile.ts';
+import { ControlConnection } from './control-connection.ts';
+import { clientConfig, sessionSettings, type PostgresTimeouts } from './postgres-client.ts';
+import { fromPostgresError, isConnectionError } from './postgres-errors.ts';
+import { PostgresSession } from './postgres-session.ts';
+
+/** Settings of a PostgreSQL store. */
+export interface PostgresOptions extends PostgresTimeouts {
+  /** Connections for transactions and reads; one more listens. @defaultValue 5 */
+  readonly poolSize?: number;
+}
+
+export interface PostgresEngineOptions extends PostgresOptions {
+  readonly clock: Clock;
+  readonly metrics: StoreMetrics;
+  readonly random: () => number;
+  /** `server`: may become the leader. `tool`: never does. */
+  readonly role: 'server' | 'tool';
+  readonly transactionTimeoutMs: number;
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
+type PostgresLocation = Extract<StoreLocation, { dialect: 'postgres' }>;
+
+/** Transactions that the database rolled back to resolve a conflict are run this often at most. */
+const maxConflictAttempts = 4;
+
+const kysely: Dialect = {
+  createDriver: () => new DummyDriver(),
+  createAdapter: () => new PostgresAdapter(),
+  createQueryCompiler: () => new PostgresQueryCompiler(),
+  createIntrospector: (db) => new PostgresIntrospector(db),
+};
+
+/**
+ * Connects, and makes the schema when there is none.
+ * @throws {@link StoreError} `store_unreachable` or `store_misconfigured`
+ */
+export async function openPostgresEngine(
+  location: PostgresLocation,
+  options: PostgresEngineOptions,
+): Promise<PostgresEngine> {
+  const engine = new PostgresEngine(location, options);
+  try {
+    await engine.open();
+    return engine;
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+/** PostgreSQL: a small pool for transactions, and one connection that listens. */
+export class PostgresEngine implements Engine {
+  readonly name = 'postgres';
+  readonly label: string;
+  readonly kysely: Dialect = kysely;
+  readonly #location: PostgresLocation;
+  readonly #options: PostgresEngineOptions;
+  readonly #timeouts: Required<PostgresTimeouts>;
+  readonly #pool: Pool;
+  readonly #turnstile: Turnstile;
+  readonly #control: ControlConnection;
+  readonly #wakeChannel: string;
+  #onWake: () => void = () => {};
+  #isNotifying = false;
+  #notifyAgain = false;
+  #problem: string | undefined;
+  #isClosed = false;
+
+  constructor(location: PostgresLocation, options: PostgresEngineOptions) {
+    this.label = location.label;
+    this.#location = location;
+    this.#options = options;
+    const poolSize = options.poolSize ?? 5;
+    this.#timeouts = {
+      connectTimeoutMs: options.connectTimeoutMs ?? 5000,
+      statementTimeoutMs: options.statementTimeoutMs ?? 10_000,
+      lockTimeoutMs: options.lockTimeoutMs ?? 5000,
+    };
+    const config = clientConfig(location.connectionString, this.#timeouts);
+    const settings = sessionSettings(location.schema, this.#timeouts);
+    this.#pool = new Pool({
+      ...config,
+      max: poolSize,
+      idleTimeoutMillis: 60_000,
+      // Typed as returning nothing, but awaited before the connection is handed out.
+      onConnect: (client) => client.query(settings) as unknown as void,
+    });
+    // An idle connection broke: the pool has dropped it already.
+    this.#pool.on('error', () => this.#countLost());
+    this.#pool.on('connect', () => this.#countConnections());
+    this.#pool.on('remove', () => this.#countConnections());
+    this.#turnstile = new Turnstile({ ...options, slots: poolSize });
+    this.#wakeChannel = `${location.schema}_wake`;
+    this.#control = new ControlConnection({
+      clock: options.clock,
+      random: options.random,
+      createClient: () => new Client(config),
+      channel: this.#wakeChannel,
+      leaderKey: lockKey(`holdfast:${location.schema}:leader`),
+      onWake: () => this.#onWake(),
+      onLost: () => this.#countLost(),
+    });
+  }
+
+  async open(): Promise<void> {
+    await this.#withClient(async (client) => {
+      await client.query(`create schema if not exists "${this.#location.schema}"`);
+    }).catch((error: unknown) => {
+      // Two servers that start at the same moment can both try to make the schema.
+      const isRace = error instanceof StoreError && error.details.constraint === 'unique';
+      if (!isRace) throw error;
+    });
+    if (this.#options.role === 'server') await this.#control.start();
+    this.#countConnections();
+  }
+
+  async write<T>(
+    work: (connection: DatabaseConnection) => Promise<T>,
+    options: EngineTransactionOptions = {},
+  ): Promise<T> {
+    const timeoutMs = options.timeoutMs ?? this.#options.transactionTimeoutMs;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#transact('begin', work, timeoutMs);
+      } catch (error) {
+        this.#options.metrics.rollbacks += 1;
+        const isConflict = error instanceof StoreError && error.code === 'store_conflict';
+        if (!isConflict || attempt >= maxConflictAttempts) throw error;
+        this.#options.metrics.conflictRetries += 1;
+        await delay(this.#options.clock, this.#options.random() * 20 * attempt);
+      }
+    }
+  }
+
+  read<T>(
+    work: (connection: DatabaseConnection) => Promise<T>,
+    options: EngineTransactionOptions = {},
+  ): Promise<T> {
+    return this.#transact(
+      'begin isolation level repeatable read read only',
+      work,
+      options.timeoutMs ?? this.#options.transactionTimeoutMs,
+    );
+  }
+
+  async lock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<void> {
+    const ordered = keys.toSorted((a, b) => (a < b ? -1 : Number(a > b))).map(String);
+    await connection.executeQuery(
+      CompiledQuery.raw('select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key', [
+        ordered,
+      ]),
+    );
+  }
+
+  isLeader(): boolean {
+    return this.#control.isLeader;
+  }
+
+  /** At most one notification is under way; those that come meanwhile share the next one. */
+  wakeLeader(): void {
+    if (this.#control.isLeader) {
+      this.#onWake();
+      return;
+    }
+    if (this.#isNotifying) {
+      this.#notifyAgain = true;
+      return;
+    }
+    this.#isNotifying = true;
+    this.#withClient((client) => client.query(`notify "${this.#wakeChannel}"`))
+      // A lost notification only delays: the leader looks by itself every second.
+      .catch(() => {})
+      .finally(() => {
+        this.#isNotifying = false;
+        if (!this.#notifyAgain) return;
+        this.#notifyAgain = false;
+        this.wakeLeader();
+      });
+  }
+
+  onLeaderWake(callback: () => void): void {
+    this.#onWake = callback;
+  }
+
+  problem(): string | undefined {
+    return this.#problem;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#turnstile.close();
+    await this.#control.close();
+    await this.#pool.end().catch(() => {});
+    this.#options.metrics.connections = 0;
+  }
+
+  #transact<T>(
+    begin: string,
+    work: (connection: DatabaseConnection) => Promise<T>,
+    timeoutMs: number,
+  ): Promise<T> {
+    return this.#turnstile.run(async () => {
+      const client = await this.#begin(begin);
+      const session = new PostgresSession(client, this.label);
+      let isBroken = false;
+      try {
+        if (timeoutMs === 0) {
+          await client.query('set local statement_timeout = 0; set local lock_timeout = 0');
+        }
+        const value = await this.#bounded(work(session), timeoutMs);
+        if (session.failure !== undefined) throw session.failure;
+        session.end();
+        await this.#commit(client);
+        return value;
+      } catch (error) {
+        session.end();
+        const timedOut = error instanceof StoreError && error.code === 'store_timeout';
+        const isUnknown = error instanceof StoreError && error.code === 'store_commit_unknown';
+        // After a deadline a statement may still be running: the connection is given up with it.
+        isBroken = session.isBroken || timedOut || isUnknown || !(await rollback(client));
+        throw fromSessionError(error, this.label);
+      } finally {
+        client.release(isBroken);
+      }
+    });
+  }
+
+  /** Waits out a restart of the server: nothing has been done yet, so trying again is safe. */
+  async #begin(sql: string): Promise<PoolClient> {
+    const { clock, maxWaitMs, random } = this.#options;
+    const deadline = clock.monotonic() + maxWaitMs;
+    for (let attempt = 0; ; attempt += 1) {
+      let client: PoolClient | undefined;
+      try {
+        client = await this.#pool.connect();
+        await client.query(sql);
+        this.#problem = undefined;
+        return client;
+      } catch (error) {
+        client?.release(true);
+        const mapped = fromPostgresError(error, this.label);
+        this.#problem = mapped instanceof Error ? mapped.message : String(mapped);
+        if (this.#isClosed) throw new StoreError('store_closed', 'the store is closed');
+        if (!isConnectionError(error) || clock.monotonic() >= deadline) throw mapped;
+      }
+      await delay(clock, 20 + random() * Math.min(1000, 50 * 2 ** attempt));
+    }
+  }
+
+  async #commit(client: PoolClient): Promise<void> {
+    const { clock, metrics } = this.#options;
+    const startedAt = clock.monotonic();
+    try {
+      await client.query('commit');
+    } catch (error) {
+      if (!isConnectionError(error)) throw fromPostgresError(error, this.label);
+      throw new StoreError(
+        'store_commit_unknown',
+        `${this.label}: the connection broke during the commit`,
+        { cause: error },
+      );
+    }
+    metrics.commits += 1;
+    metrics.recordCommit(clock.monotonic() - startedAt);
+  }
+
+  #bounded<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+    if (timeoutMs === 0) return work;
+    return withDeadline(work, timeoutMs, {
+      clock: this.#options.clock,
+      onDeadline: () =>
+        new StoreError('store_timeout', `a transaction took longer than ${timeoutMs} ms`),
+    });
+  }
+
+  async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    let client: PoolClient | undefined;
+    let isBroken = false;
+    try {
+      client = await this.#pool.connect();
+      return await work(client);
+    } catch (error) {
+      isBroken = isConnectionError(error);
+      throw fromPostgresError(error, this.label);
+    } finally {
+      client?.release(isBroken);
+    }
+  }
+
+  #countLost(): void {
+    this.#options.metrics.connectionsLost += 1;
+    this.#countConnections();
+  }
+
+  #countConnections(): void {
+    this.#options.metrics.connections = this.#pool.totalCount + (this.#control.isConnected ? 1 : 0);
+  }
+}
+
+/** Returns whether the connection can be used again. */
+async function rollback(client: PoolClient): Promise<boolean> {
+  try {
+    await client.query('rollback');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Statement errors are mapped where they happen; what the caller's own code throws stays as it is. */
+function fromSessionError(error: unknown, label: string): unknown {
+  return error instanceof DatabaseError ? fromPostgresError(error, label) : error;
+}

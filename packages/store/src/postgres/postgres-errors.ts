@@ -1,0 +1,74 @@
+import { DatabaseError } from 'pg';
+import { StoreError, type StoreErrorCode, type StoreErrorDetails } from '../errors.ts';
+
+const constraints: Readonly<Record<string, NonNullable<StoreErrorDetails['constraint']>>> = {
+  '23505': 'unique',
+  '23503': 'foreign_key',
+  '23502': 'not_null',
+  '23514': 'check',
+};
+
+/** By SQLSTATE (PostgreSQL manual, appendix A); two characters stand for a whole class. */
+const codes: Readonly<Record<string, StoreErrorCode>> = {
+  '08': 'store_unreachable',
+  '22': 'store_bad_value',
+  '23': 'store_constraint',
+  // Read-only transaction: after a failover this was the primary and is none any more.
+  '25006': 'store_unreachable',
+  '28': 'store_misconfigured',
+  '3D': 'store_misconfigured',
+  '3F': 'store_misconfigured',
+  '40': 'store_conflict',
+  '42501': 'store_misconfigured',
+  '53100': 'store_disk_full',
+  '53300': 'store_unreachable',
+  '53': 'store_busy',
+  '55P03': 'store_locked',
+  '57014': 'store_timeout',
+  '57': 'store_unreachable',
+  '58': 'store_io',
+  XX001: 'store_corrupt',
+  XX002: 'store_corrupt',
+};
+
+/** Turns what `pg` throws into a {@link StoreError}; anything else comes back unchanged. */
+export function fromPostgresError(error: unknown, label: string): unknown {
+  if (error instanceof StoreError) return error;
+  if (error instanceof DatabaseError) return fromDatabaseError(error, label);
+  if (isConnectionError(error)) {
+    return new StoreError('store_unreachable', `${label} cannot be reached: ${error.message}`, {
+      cause: error,
+    });
+  }
+  return error;
+}
+
+function fromDatabaseError(error: DatabaseError, label: string): StoreError {
+  const state = error.code ?? '';
+  const code = codes[state] ?? codes[state.slice(0, 2)] ?? 'store_query_failed';
+  const details: StoreErrorDetails = {
+    driverCode: state,
+    ...(code === 'store_constraint' ? { constraint: constraints[state] ?? 'other' } : {}),
+    ...(error.constraint === undefined ? {} : { constraintName: error.constraint }),
+  };
+  // The server's `detail` field repeats values of the row; the message names only the schema.
+  const message = code === 'store_bad_value' ? badValue(state) : error.message;
+  return new StoreError(code, `${label}: ${message}`, { cause: error, details });
+}
+
+/** These messages quote the value, so they are not repeated. */
+function badValue(state: string): string {
+  return `the database refused a value (SQLSTATE ${state})`;
+}
+
+/** Whether the connection is broken or was never made, rather than a statement refused. */
+export function isConnectionError(error: unknown): error is Error {
+  if (!(error instanceof Error) || error instanceof StoreError) return false;
+  if (error instanceof DatabaseError) {
+    const code = codes[error.code ?? ''] ?? codes[(error.code ?? '').slice(0, 2)];
+    return code === 'store_unreachable';
+  }
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string' && /^(E[A-Z]+|CERT_|SELF_SIGNED|DEPTH_ZERO)/.test(code)) return true;
+  return /connection|timeout|timed out|not queryable|SSL|ended/i.test(error.message);
+}

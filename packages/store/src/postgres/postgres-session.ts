@@ -1,0 +1,63 @@
+import type { PoolClient } from 'pg';
+import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
+import { streamingRefused } from '../engine.ts';
+import { StoreError } from '../errors.ts';
+import { fromPostgresError, isConnectionError } from './postgres-errors.ts';
+
+/** One transaction on a PostgreSQL connection, as Kysely sees it. */
+export class PostgresSession implements DatabaseConnection {
+  readonly #client: PoolClient;
+  readonly #label: string;
+  #isOver = false;
+  #failure: StoreError | undefined;
+  #isBroken = false;
+
+  constructor(client: PoolClient, label: string) {
+    this.#client = client;
+    this.#label = label;
+  }
+
+  /** The statement error that ended this transaction, whether or not the work let it through. */
+  get failure(): StoreError | undefined {
+    return this.#failure;
+  }
+
+  /** The connection must not be used again. */
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /** Refuses everything from now on. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    if (this.#isOver || this.#failure !== undefined) {
+      throw new StoreError(
+        'store_transaction_over',
+        this.#failure === undefined
+          ? 'a statement came after its transaction had ended'
+          : 'a statement came after another one of its transaction had failed',
+        { cause: this.#failure },
+      );
+    }
+    try {
+      const result = await this.#client.query(query.sql, query.parameters as unknown[]);
+      return {
+        rows: result.rows as R[],
+        ...(result.rowCount === null ? {} : { numAffectedRows: BigInt(result.rowCount) }),
+      };
+    } catch (error) {
+      if (isConnectionError(error)) this.#isBroken = true;
+      const mapped = fromPostgresError(error, this.#label);
+      if (mapped instanceof StoreError) this.#failure ??= mapped;
+      throw mapped;
+    }
+  }
+
+  // oxlint-disable-next-line require-yield
+  async *streamQuery<R>(): AsyncGenerator<QueryResult<R>> {
+    throw streamingRefused();
+  }
+}

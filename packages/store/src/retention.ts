@@ -1,0 +1,114 @@
+import { delay, type Clock } from './clock.ts';
+import type { Engine } from './engine.ts';
+import { openSession, type StoreTransaction } from './session.ts';
+
+/** Deletes what is too old or too much, a little at a time. */
+export interface RetentionJob<Tables = unknown> {
+  readonly name: string;
+  /** @defaultValue 60000 */
+  readonly everyMs?: number;
+  /** Rows of one transaction. @defaultValue 500 */
+  readonly batchRows?: number;
+  /**
+   * Deletes at most `limit` rows and returns how many it deleted. Called again, in a new
+   * transaction, until it returns fewer than `limit`.
+   */
+  deleteBatch(
+    transaction: StoreTransaction<Tables>,
+    options: { readonly now: number; readonly limit: number },
+  ): Promise<number>;
+}
+
+/** What a job has done in this process. */
+export interface RetentionState {
+  readonly name: string;
+  runs: number;
+  deleted: number;
+  /** Unix milliseconds; 0 before the first run. */
+  lastRunAt: number;
+  lastError: unknown;
+}
+
+export interface RetentionOptions {
+  readonly clock: Clock;
+  readonly onProblem: (problem: { readonly message: string; readonly cause: unknown }) => void;
+}
+
+const pauseBetweenBatchesMs = 10;
+
+/**
+ * Runs retention jobs, each at its interval, in the process that is the leader. A job runs in short
+ * transactions with pauses between them, so that other writers never wait long for it.
+ */
+export class Retention {
+  readonly #engine: Engine;
+  readonly #options: RetentionOptions;
+  readonly #stops: (() => void)[] = [];
+  readonly #states: RetentionState[] = [];
+  readonly #closing = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(engine: Engine, options: RetentionOptions) {
+    this.#engine = engine;
+    this.#options = options;
+  }
+
+  /** What each job has done so far. */
+  get states(): readonly RetentionState[] {
+    return this.#states;
+  }
+
+  /** Adds a job and starts its interval; jobs run one after another. */
+  add<Tables>(job: RetentionJob<Tables>): void {
+    const state: RetentionState = {
+      name: job.name,
+      runs: 0,
+      deleted: 0,
+      lastRunAt: 0,
+      lastError: undefined,
+    };
+    this.#states.push(state);
+    let isQueued = false;
+    const stop = this.#options.clock.every(job.everyMs ?? 60_000, () => {
+      if (isQueued || !this.#engine.isLeader()) return;
+      isQueued = true;
+      const runInTurn = async (previous: Promise<void>): Promise<void> => {
+        await previous;
+        isQueued = false;
+        await this.#run(job, state);
+      };
+      this.#running = runInTurn(this.#running);
+    });
+    this.#stops.push(stop);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const stop of this.#stops) stop();
+    await this.#running;
+  }
+
+  async #run<Tables>(job: RetentionJob<Tables>, state: RetentionState): Promise<void> {
+    const limit = job.batchRows ?? 500;
+    const { clock } = this.#options;
+    try {
+      let deleted = limit;
+      while (deleted >= limit && !this.#closing.signal.aborted) {
+        deleted = await this.#engine.write((connection) =>
+          job.deleteBatch(openSession<Tables>(this.#engine, connection), {
+            now: clock.now(),
+            limit,
+          }),
+        );
+        state.deleted += deleted;
+        if (deleted >= limit) await delay(clock, pauseBetweenBatchesMs, this.#closing.signal);
+      }
+      state.lastError = undefined;
+    } catch (error) {
+      state.lastError = error;
+      this.#options.onProblem({ message: `retention of ${job.name} failed`, cause: error });
+    }
+    state.runs += 1;
+    state.lastRunAt = clock.now();
+  }
+}

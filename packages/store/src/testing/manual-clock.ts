@@ -1,0 +1,50 @@
+import type { Clock } from '../clock.ts';
+
+/** A clock that stands still until a test moves it. */
+export class ManualClock implements Clock {
+  #now: number;
+  #monotonic = 0;
+  readonly #timers = new Set<{ dueAt: number; intervalMs: number; callback: () => void }>();
+
+  /** @param now Unix milliseconds to start at */
+  constructor(now = 1_700_000_000_000) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  monotonic(): number {
+    return this.#monotonic;
+  }
+
+  every(intervalMs: number, callback: () => void): () => void {
+    const timer = { dueAt: this.#monotonic + intervalMs, intervalMs, callback };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  /** Moves both clocks on and runs the timers that become due, in their order. */
+  advance(durationMs: number): void {
+    const end = this.#monotonic + durationMs;
+    for (;;) {
+      let next: { dueAt: number; intervalMs: number; callback: () => void } | undefined;
+      for (const timer of this.#timers) {
+        if (timer.dueAt <= end && (next === undefined || timer.dueAt < next.dueAt)) next = timer;
+      }
+      if (next === undefined) break;
+      this.#now += next.dueAt - this.#monotonic;
+      this.#monotonic = next.dueAt;
+      next.dueAt += next.intervalMs;
+      next.callback();
+    }
+    this.#now += end - this.#monotonic;
+    this.#monotonic = end;
+  }
+
+  /** Sets the wall clock, as an operator or NTP does; timers and deadlines do not notice. */
+  set(now: number): void {
+    this.#now = now;
+  }
+}

