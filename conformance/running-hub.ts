@@ -9,6 +9,8 @@ export interface RunningHub extends AsyncDisposable {
   readonly hub: Hub;
   readonly url: string;
   readonly port: number;
+  /** Address of an HTTP path. */
+  at(path: string): string;
   /** An unmodified `centrifuge` client that is disconnected when the hub is disposed. */
   client(options?: Partial<Options>): Centrifuge;
   /** Cuts every TCP connection, as a broken network would. */
@@ -18,7 +20,9 @@ export interface RunningHub extends AsyncDisposable {
 /** A hub on a free port of 127.0.0.1, ended with `await using`. Insecure unless told otherwise. */
 export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
   const hub = createHub({ ...options, client: { insecure: true, ...options.client } });
-  const server = createServer();
+  const server = createServer((request, response) => {
+    if (!hub.handleRequest(request, response)) response.writeHead(404).end();
+  });
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -34,6 +38,7 @@ export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
     hub,
     url,
     port,
+    at: (path) => `http://127.0.0.1:${port}${path}`,
     client(clientOptions = {}) {
       const client = new Centrifuge(url, {
         websocket: WebSocket,

@@ -1,10 +1,11 @@
-import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import {
   type ClientInfo,
   Disconnect,
   disconnects,
+  protobufCodec,
   ReplyError,
   replyErrors,
   unsubscribeCodes,
@@ -15,6 +16,7 @@ import { publishToChannel } from './channel-publisher.ts';
 import { ChannelTable } from './channel-table.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Cluster } from './cluster.ts';
+import { ConnectionGate } from './connection-gate.ts';
 import type { Answer, HubHandlers, HubNotices, HubQuestions } from './events.ts';
 import type {
   HistoryOptions,
@@ -35,7 +37,9 @@ import {
   type ClientOptions,
   defaultChannelsOptions,
   defaultClientOptions,
+  defaultHttpTransportsOptions,
   defaultWebSocketOptions,
+  type HttpTransportsOptions,
 } from './options.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
 import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
@@ -43,11 +47,10 @@ import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
 import { readHistory } from './read-history.ts';
 import { SingleFlight } from './single-flight.ts';
 import { isRefusal, type Refusal } from './refusal.ts';
-import { Session } from './session.ts';
 import { carryOut } from './session-control.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { TimerWheel } from './timer-wheel.ts';
-import type { Transport } from './transports/transport.ts';
+import { HttpListener } from './transports/http-listener.ts';
 import { WebSocketListener } from './transports/websocket-listener.ts';
 import { WriteScheduler } from './write-scheduler.ts';
 
@@ -79,7 +82,10 @@ class HubNode implements Hub, HubContext {
   readonly randomId: () => string;
   readonly #name: string;
   readonly #cluster: Cluster;
-  readonly #listener: WebSocketListener;
+  readonly #gate: ConnectionGate;
+  readonly #webSockets: WebSocketListener;
+  readonly #http: HttpListener;
+  readonly #httpOptions: HttpTransportsOptions;
   readonly #handlers = new Map<string, ((event: never) => unknown)[]>();
   readonly #tops = new SingleFlight<Position>();
   readonly #startedAt: number;
@@ -120,14 +126,24 @@ class HubNode implements Hub, HubContext {
       control: (message) => carryOut(this, message),
     });
     this.#cluster.handle('channels', (pattern) => this.#localChannels(pattern));
-    this.#listener = new WebSocketListener({
-      options: { ...defaultWebSocketOptions, ...options.websocket },
-      client: this.options,
-      metrics: this.metrics,
-      logger: this.logger,
-      clock: this.clock,
-      timers: this.timers,
-      open: (transport) => this.#open(transport),
+    this.#cluster.handle('emulation', (params) => this.#emulate(params));
+    const webSocketOptions = { ...defaultWebSocketOptions, ...options.websocket };
+    this.#httpOptions = { ...defaultHttpTransportsOptions, ...options.http };
+    this.#gate = new ConnectionGate(this);
+    this.#webSockets = new WebSocketListener({
+      hub: this,
+      gate: this.#gate,
+      options: webSocketOptions,
+    });
+    this.#http = new HttpListener({
+      hub: this,
+      gate: this.#gate,
+      options: this.#httpOptions,
+      writeTimeoutMs: webSocketOptions.writeTimeoutMs,
+      forward: async (nodeId, session, data) => {
+        const params = protobufCodec.encodeEmulation({ node: nodeId, session, data });
+        await this.#cluster.ask(nodeId, 'emulation', params);
+      },
     });
   }
 
@@ -156,20 +172,32 @@ class HubNode implements Hub, HubContext {
     this.start().catch((error: unknown) => {
       this.logger.error({ err: error }, 'the hub could not start; clients are refused');
     });
+    const { pathPrefix, uniWebsocket } = this.#httpOptions;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const [pathname] = (request.url ?? '').split('?', 1);
-      if (pathname === path) this.handleUpgrade(request, socket, head);
-      // The only listener must answer: node:http leaves upgraded sockets to us.
-      else if (server.listenerCount('upgrade') === 1) this.#listener.refuseUnknownPath(socket);
+      if (pathname === path) {
+        this.handleUpgrade(request, socket, head);
+      } else if (uniWebsocket && pathname === `${pathPrefix}/connection/uni_websocket`) {
+        this.#webSockets.handleUpgrade(request, { socket, head, isUnidirectional: true });
+      } else if (server.listenerCount('upgrade') === 1) {
+        // The only listener must answer: node:http leaves upgraded sockets to us.
+        this.#webSockets.refuseUnknownPath(socket);
+      }
     });
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#listener.handleUpgrade(request, socket, head);
+    this.#webSockets.handleUpgrade(request, { socket, head });
   }
 
-  #open(transport: Transport): Session {
-    return new Session(this, transport);
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    return this.#http.handle(request, response);
+  }
+
+  #emulate(params: Uint8Array): Uint8Array {
+    const { session = '', data = new Uint8Array(0) } = protobufCodec.decodeEmulation(params);
+    this.sessions.bySessionId(session)?.receive(data);
+    return new Uint8Array(0);
   }
 
   shutdown({ timeoutMs = 30_000 } = {}): Promise<void> {
@@ -178,7 +206,8 @@ class HubNode implements Hub, HubContext {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    await this.#listener.close({ disconnect: disconnects.shutdown, timeoutMs });
+    await this.#gate.close(timeoutMs);
+    this.#webSockets.close();
     this.timers.close();
     await this.#cluster.close();
     await this.presenceStore.close();

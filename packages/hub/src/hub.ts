@@ -1,11 +1,16 @@
-import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Bytes, ClientInfo, Publication, ReplyError } from '@holdfast/protocol';
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { Clock } from './clock.ts';
 import type { HubHandlers, SubscribeGrant } from './events.ts';
 import type { HubMetrics } from './metrics.ts';
-import type { ChannelsOptions, ClientOptions, WebSocketOptions } from './options.ts';
+import type {
+  ChannelsOptions,
+  ClientOptions,
+  HttpTransportsOptions,
+  WebSocketOptions,
+} from './options.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
 import type { ClientSelector, NodeBus, NodeInfo } from './ports/node-bus.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
@@ -22,6 +27,7 @@ export interface HubOptions {
   readonly client?: Partial<ClientOptions>;
   readonly channel?: Partial<ChannelsOptions>;
   readonly websocket?: Partial<WebSocketOptions>;
+  readonly http?: Partial<HttpTransportsOptions>;
   /** Verifies connection tokens, and subscription tokens unless `subscriptionTokens` is given. */
   readonly tokens?: TokenVerifier;
   readonly subscriptionTokens?: TokenVerifier;
@@ -93,6 +99,11 @@ export interface Hub {
   attach(server: HttpServer, options?: { readonly path?: string }): void;
   /** Serves one upgrade, for those who route requests themselves. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /**
+   * Serves a request if it is for one of the HTTP transports (`/connection/…`, `/emulation`);
+   * otherwise returns false and leaves the request to the caller.
+   */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
   /** Adds a handler; returns the function that removes it. */
   on<Name extends keyof HubHandlers>(name: Name, handler: HubHandlers[Name]): () => void;
   /**

@@ -222,3 +222,31 @@ export const defaultWebSocketOptions: WebSocketOptions = {
   compressionMinSize: 1024,
   writeTimeoutMs: 5_000,
 };
+
+/** Transports that need nothing but HTTP. */
+export interface HttpTransportsOptions {
+  /** Fallback for clients behind networks that break WebSocket. @defaultValue true */
+  readonly httpStream: boolean;
+  /** Fallback through `EventSource`. @defaultValue true */
+  readonly sse: boolean;
+  /** One-way, for `EventSource` without any SDK. @defaultValue false */
+  readonly uniSse: boolean;
+  /** One-way, newline-delimited JSON. @defaultValue false */
+  readonly uniHttpStream: boolean;
+  /** One-way, WebSocket. @defaultValue false */
+  readonly uniWebsocket: boolean;
+  /** Before every path. @defaultValue '' */
+  readonly pathPrefix: string;
+  /** @defaultValue 65536 */
+  readonly maxRequestBodyBytes: number;
+}
+
+export const defaultHttpTransportsOptions: HttpTransportsOptions = {
+  httpStream: true,
+  sse: true,
+  uniSse: false,
+  uniHttpStream: false,
+  uniWebsocket: false,
+  pathPrefix: '',
+  maxRequestBodyBytes: 65_536,
+};

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import {
   type ClientInfo,
   type Command,
@@ -22,7 +23,7 @@ import {
   type SharedPush,
 } from './message-encoder.ts';
 import { Pinger } from './pinger.ts';
-import type { Refusal } from './refusal.ts';
+import { disconnectFor, type Refusal } from './refusal.ts';
 import type { Subscription } from './subscription.ts';
 import { neverDue, type Sleeper } from './timer-wheel.ts';
 import type { Transport, TransportEvents } from './transports/transport.ts';
@@ -95,16 +96,18 @@ export class Session implements TransportEvents, Sleeper, Flushable {
   receive(frame: Uint8Array): void {
     if (this.state === 'closed') return;
     this.hub.metrics.bytesReceived += frame.length;
-    let commands: readonly Command[];
     try {
-      commands = this.encoder.codec.decodeCommands(frame);
+      this.handle(this.encoder.codec.decodeCommands(frame));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.hub.logger.info({ client: this.id, cause: error.code }, error.message);
       this.close(disconnects.badRequest);
-      return;
     }
-    this.#commands.push(commands);
+  }
+
+  /** Takes decoded commands, in order after those before them. */
+  handle(commands: readonly Command[]): void {
+    if (this.state !== 'closed') this.#commands.push(commands);
   }
 
   ponged(): void {
@@ -130,12 +133,15 @@ export class Session implements TransportEvents, Sleeper, Flushable {
     } catch (error) {
       refusal = this.hub.refusalOf(error, { client: this.id, command: method });
     }
-    if (refusal instanceof Disconnect) {
-      this.close(refusal);
-    } else if (refusal !== undefined) {
-      if (method === 'connect') this.state = 'refused';
-      this.#replyError(command.id ?? 0, refusal);
+    if (refusal === undefined || this.state === 'closed') return;
+    if (method === 'connect') {
+      this.state = 'refused';
+      const { refusalDelayMs } = this.transport;
+      if (refusalDelayMs > 0) await setTimeout(refusalDelayMs, undefined, { ref: false });
     }
+    if (refusal instanceof Disconnect) this.close(refusal);
+    else if (this.transport.info.unidirectional) this.close(disconnectFor(refusal));
+    else this.#replyError(command.id ?? 0, refusal);
   }
 
   /** Called by the command queue, never for a second command while connect is under way. */

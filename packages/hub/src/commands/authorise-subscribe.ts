@@ -14,15 +14,12 @@ export async function authoriseSubscribe(
   request: SubscribeRequest,
   rules: ChannelRules,
 ): Promise<SubscribeGrant | Refusal> {
-  const { hub, connection, signal, user } = session;
+  const { hub, connection, signal } = session;
   const { channel = '', token = '', data } = request;
   if (connection === undefined) return disconnects.badRequest;
   if (token !== '') return verifyToken(session, channel, token);
-  const { namespaces } = hub;
-  const isPrivate = namespaces.isPrivate(channel);
-  const limitedTo = namespaces.limitedTo(channel, rules);
-  if (!isPrivate && limitedTo?.includes(user) === true && user !== '') return {};
-  if (limitedTo === undefined && hub.isAsked('subscribing')) {
+  if (isNamed(session, channel, rules)) return {};
+  if (hub.namespaces.limitedTo(channel, rules) === undefined && hub.isAsked('subscribing')) {
     const { namespace, options } = rules;
     const grant = await hub.ask('subscribing', {
       connection,
@@ -35,10 +32,23 @@ export async function authoriseSubscribe(
     });
     if (grant !== undefined) return grant;
   }
+  return isAllowedByRules(session, channel, rules) ? {} : replyErrors.permissionDenied;
+}
+
+/** A user-limited channel that names this user. */
+function isNamed({ hub, user }: Session, channel: string, rules: ChannelRules): boolean {
+  if (user === '' || hub.namespaces.isPrivate(channel)) return false;
+  return hub.namespaces.limitedTo(channel, rules)?.includes(user) === true;
+}
+
+/** Whether the channel's name and namespace alone let this client in. */
+export function isAllowedByRules(session: Session, channel: string, rules: ChannelRules): boolean {
+  const { hub, user } = session;
+  if (hub.options.insecure || isNamed(session, channel, rules)) return true;
+  const isRestricted =
+    hub.namespaces.isPrivate(channel) || hub.namespaces.limitedTo(channel, rules) !== undefined;
   const { allowSubscribeForClient, allowSubscribeForAnonymous } = rules.options;
-  const isAllowed = allowSubscribeForClient && (user !== '' || allowSubscribeForAnonymous);
-  if (isAllowed && !isPrivate && limitedTo === undefined) return {};
-  return hub.options.insecure ? {} : replyErrors.permissionDenied;
+  return !isRestricted && allowSubscribeForClient && (user !== '' || allowSubscribeForAnonymous);
 }
 
 async function verifyToken(

@@ -11,6 +11,7 @@ import { completeJoin, joinChannel, type Joined } from '../join-channel.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
 import { authenticate } from './authenticate.ts';
+import { isAllowedByRules } from './authorise-subscribe.ts';
 
 const maxNameLength = 64;
 
@@ -83,6 +84,10 @@ async function joinServerSide(
       await hub.disconnect({ user, whitelist: [session.id] }, disconnects.connectionLimit);
     }
   }
+  if (session.transport.info.unidirectional) {
+    const refusal = grantAsked(session, request, grants);
+    if (refusal !== undefined) return refusal;
+  }
   const { channelLimit } = hub.options;
   if (channelLimit > 0 && grants.size > channelLimit) return disconnects.channelLimit;
   const outcomes = await Promise.all(
@@ -111,6 +116,22 @@ async function joinServerSide(
     joined.push(outcome);
   }
   return joined;
+}
+
+/** A client that cannot send subscribe commands names its channels when it connects. */
+function grantAsked(
+  session: Session,
+  request: ConnectRequest,
+  grants: Map<string, SubscribeGrant>,
+): Refusal | undefined {
+  for (const channel of Object.keys(request.subs ?? {})) {
+    if (grants.has(channel)) continue;
+    const rules = session.hub.namespaces.resolve(channel);
+    if (isRefusal(rules)) return rules;
+    if (!isAllowedByRules(session, channel, rules)) return replyErrors.permissionDenied;
+    grants.set(channel, {});
+  }
+  return undefined;
 }
 
 function connectResult(

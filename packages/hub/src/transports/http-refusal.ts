@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 
 export interface HttpRefusal {
   readonly status: number;
@@ -12,8 +12,8 @@ export interface HttpRefusal {
 
 /** Answers a request on a bare socket and ends it. */
 export function refuseOnSocket(socket: Duplex, refusal: HttpRefusal): void {
-  const { status, code, message, headers = {} } = refusal;
-  const body = `${JSON.stringify({ error: { code, message } })}\n`;
+  const { status, headers = {} } = refusal;
+  const body = bodyOf(refusal);
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     'Connection: close',
@@ -27,4 +27,18 @@ export function refuseOnSocket(socket: Duplex, refusal: HttpRefusal): void {
   });
   socket.once('finish', () => socket.destroy());
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Answers a request. */
+export function refuse(response: ServerResponse, refusal: HttpRefusal): void {
+  response.writeHead(refusal.status, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    ...refusal.headers,
+  });
+  response.end(bodyOf(refusal));
+}
+
+function bodyOf({ code, message }: HttpRefusal): string {
+  return `${JSON.stringify({ error: { code, message } })}\n`;
 }

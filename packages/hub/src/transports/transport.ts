@@ -16,6 +16,11 @@ export interface Transport {
   /** Emulated and unidirectional transports: the peer is addressed by session id. */
   readonly needsSessionId: boolean;
   /**
+   * How long a refused connect waits for its answer, in milliseconds. Older SDKs connect again at
+   * once when an emulated connection is refused; this makes their loop a slow one.
+   */
+  readonly refusalDelayMs: number;
+  /**
    * Hands messages over, to leave in one write. The array must not be kept.
    * @returns false when the peer reads too slowly: the session then waits for `drained`.
    */

@@ -6,6 +6,7 @@ import type { TransportInfo } from '../events.ts';
 import { encoderFor, type MessageEncoder } from '../message-encoder.ts';
 import type { Session } from '../session.ts';
 import { neverDue, type Sleeper, type TimerWheel } from '../timer-wheel.ts';
+import { connectOneWay } from './connect-one-way.ts';
 import type { Transport } from './transport.ts';
 import type { FrameMemo } from './websocket-frame.ts';
 
@@ -14,6 +15,7 @@ export interface WebSocketTransportOptions {
   readonly socket: Socket;
   readonly request: IncomingMessage;
   readonly format: Format;
+  readonly isUnidirectional: boolean;
   readonly frames: FrameMemo;
   readonly pingsNatively: boolean;
   readonly timers: TimerWheel;
@@ -30,23 +32,27 @@ const maxReasonBytes = 123;
 export class WebSocketTransport implements Transport, Sleeper {
   readonly info: TransportInfo;
   readonly encoder: MessageEncoder;
-  readonly needsSessionId = false;
+  readonly refusalDelayMs = 0;
   wakeTick: number = neverDue;
   readonly #options: WebSocketTransportOptions;
   #session: Session | undefined;
   #drainBy = Infinity;
 
   constructor(options: WebSocketTransportOptions) {
-    const { request, socket, format } = options;
+    const { request, socket, format, isUnidirectional } = options;
     this.#options = options;
-    this.encoder = encoderFor(format, false);
+    this.encoder = encoderFor(format, isUnidirectional);
     this.info = {
-      name: 'websocket',
+      name: isUnidirectional ? 'uni_websocket' : 'websocket',
       format,
-      unidirectional: false,
+      unidirectional: isUnidirectional,
       remoteAddress: socket.remoteAddress ?? '',
       headers: request.headers,
     };
+  }
+
+  get needsSessionId(): boolean {
+    return this.#options.isUnidirectional;
   }
 
   get pingsNatively(): boolean {
@@ -60,9 +66,10 @@ export class WebSocketTransport implements Transport, Sleeper {
   /** Connects the two; from here on the session gets what the socket brings. */
   bind(session: Session): void {
     this.#session = session;
-    const { webSocket, format } = this.#options;
+    const { webSocket, format, isUnidirectional } = this.#options;
     webSocket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (isBinary === (format === 'protobuf')) session.receive(data);
+      if (isUnidirectional) connectOneWay(session, data);
+      else if (isBinary === (format === 'protobuf')) session.receive(data);
       else session.close(disconnects.inappropriateProtocol);
     });
     if (this.pingsNatively) webSocket.on('pong', () => session.ponged());
@@ -114,26 +121,21 @@ export class WebSocketTransport implements Transport, Sleeper {
   }
 
   close({ code, reason }: Disconnect): void {
-    this.#release();
+    this.release();
     this.#options.webSocket.close(code, truncate(reason));
     // A peer that we stopped reading must be heard again, or its closing handshake never is.
     this.#options.webSocket.resume();
   }
 
   terminate(): void {
-    this.#release();
+    this.release();
     this.#options.webSocket.terminate();
   }
 
-  #release(): void {
+  /** Leaves the timers. */
+  release(): void {
     this.#options.timers.cancel(this);
     this.#drainBy = Infinity;
-  }
-
-  /** The socket is gone. */
-  closed(): void {
-    this.#release();
-    this.#session?.closed();
   }
 }
 

@@ -1,0 +1,83 @@
+import type { IncomingMessage } from 'node:http';
+import { disconnects } from '@holdfast/protocol';
+import { AdmissionControl } from './admission-control.ts';
+import type { HubContext } from './hub-context.ts';
+import { compileOrigins } from './origins.ts';
+import { Session } from './session.ts';
+import type { HttpRefusal } from './transports/http-refusal.ts';
+import type { Transport } from './transports/transport.ts';
+
+/** The one door for connections of every transport: who may come in, and who is inside. */
+export class ConnectionGate {
+  readonly #hub: HubContext;
+  readonly #isOriginAllowed: (origin: string) => boolean;
+  readonly #admission: AdmissionControl;
+  readonly #sessions = new Set<Session>();
+  #whenEmpty: (() => void) | undefined;
+  #isClosing = false;
+
+  constructor(hub: HubContext) {
+    this.#hub = hub;
+    this.#isOriginAllowed = compileOrigins(hub.options.allowedOrigins);
+    this.#admission = new AdmissionControl(hub.options, hub.clock);
+  }
+
+  /** Why this request must not become a connection. Counts it as an attempt, so ask once. */
+  refusalOf(request: IncomingMessage): HttpRefusal | undefined {
+    if (this.#isClosing) {
+      return {
+        status: 503,
+        code: 'shutting_down',
+        message: 'this node is shutting down; connect again to reach another one',
+        headers: { 'Retry-After': '1' },
+      };
+    }
+    return this.originProblem(request) ?? this.#admission.refusal(this.#sessions.size);
+  }
+
+  originProblem(request: IncomingMessage): HttpRefusal | undefined {
+    const { origin } = request.headers;
+    if (origin === undefined || this.#isOriginAllowed(origin)) return undefined;
+    this.#hub.logger.warn(
+      { origin: origin.slice(0, 255) },
+      "a request was refused: its Origin matches no pattern of 'client.allowed_origins'",
+    );
+    return {
+      status: 403,
+      code: 'origin_not_allowed',
+      message:
+        "the Origin of this page is not allowed: add it to 'client.allowed_origins' of the server",
+    };
+  }
+
+  /** Makes a session of a connection. Its transport calls {@link leave} when the connection is gone. */
+  enter(transport: Transport): Session {
+    const session = new Session(this.#hub, transport);
+    this.#sessions.add(session);
+    this.#hub.metrics.connections = this.#sessions.size;
+    return session;
+  }
+
+  leave(session: Session): void {
+    session.closed();
+    this.#sessions.delete(session);
+    this.#hub.metrics.connections = this.#sessions.size;
+    if (this.#sessions.size === 0) this.#whenEmpty?.();
+  }
+
+  /** Refuses newcomers, tells everybody to go, and cuts those that have not gone in time. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#isClosing = true;
+    if (this.#sessions.size > 0) {
+      await new Promise<void>((resolve) => {
+        const deadline = setTimeout(resolve, timeoutMs);
+        this.#whenEmpty = () => {
+          clearTimeout(deadline);
+          resolve();
+        };
+        for (const session of this.#sessions) session.close(disconnects.shutdown);
+      });
+    }
+    for (const session of this.#sessions) session.transport.terminate();
+  }
+}

@@ -1,0 +1,268 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { codecFor, type Format, ProtocolError } from '@holdfast/protocol';
+import { UnknownNodeError } from '../cluster.ts';
+import type { ConnectionGate } from '../connection-gate.ts';
+import type { HubContext } from '../hub-context.ts';
+import type { HttpTransportsOptions } from '../options.ts';
+import { connectOneWay } from './connect-one-way.ts';
+import { allowOrigin, preflight } from './cors.ts';
+import { type HttpRefusal, refuse } from './http-refusal.ts';
+import { type BodyFraming, HttpTransport } from './http-transport.ts';
+import { readBody } from './request-body.ts';
+import { frameEvents, frameResumableEvents, resumeFrom } from './server-sent-events.ts';
+
+export interface HttpListenerOptions {
+  readonly hub: HubContext;
+  readonly gate: ConnectionGate;
+  readonly options: HttpTransportsOptions;
+  readonly writeTimeoutMs: number;
+  /** Brings commands to the session of another node; see {@link UnknownNodeError}. */
+  readonly forward: (nodeId: string, sessionId: string, data: Uint8Array) => Promise<void>;
+}
+
+type Endpoint = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Long-lived responses must pass every proxy at once and be kept by none. */
+const streamHeaders: Readonly<Record<string, string>> = {
+  'X-Accel-Buffering': 'no',
+  'Cache-Control': 'private, no-cache, no-store, no-transform, must-revalidate, max-age=0',
+  Pragma: 'no-cache',
+  Expires: '0',
+};
+
+const requestError: HttpRefusal = {
+  status: 400,
+  code: 'bad_request',
+  message: 'the request could not be understood; see the protocol notes of the handbook',
+};
+
+/** Serves the connections that are plain HTTP responses, and the requests that talk to them. */
+export class HttpListener {
+  readonly #options: HttpListenerOptions;
+  readonly #endpoints: ReadonlyMap<string, { readonly methods: string; readonly serve: Endpoint }>;
+
+  constructor(options: HttpListenerOptions) {
+    this.#options = options;
+    const { httpStream, sse, uniSse, uniHttpStream } = options.options;
+    const table: [boolean, string, string, Endpoint][] = [
+      [true, '/connection/init', 'GET', (_, response) => this.#init(response)],
+      [httpStream, '/connection/http_stream', 'POST', (...of) => this.#httpStream(...of)],
+      [sse, '/connection/sse', 'GET, POST', (...of) => this.#sse(...of)],
+      [httpStream || sse, '/emulation', 'POST', (...of) => this.#emulation(...of)],
+      [uniSse, '/connection/uni_sse', 'GET, POST', (...of) => this.#uniSse(...of)],
+      [uniHttpStream, '/connection/uni_http_stream', 'POST', (...of) => this.#uniStream(...of)],
+    ];
+    this.#endpoints = new Map(
+      table
+        .filter(([isEnabled]) => isEnabled)
+        .map(([, path, methods, serve]) => [
+          `${options.options.pathPrefix}${path}`,
+          { methods, serve },
+        ]),
+    );
+  }
+
+  /** Takes the request if it is for one of the transports; false leaves it untouched. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean {
+    const [path = ''] = (request.url ?? '').split('?', 1);
+    const endpoint = this.#endpoints.get(path);
+    if (endpoint === undefined) return false;
+    const { methods, serve } = endpoint;
+    if (!allowOrigin(this.#options.gate, { request, response })) return true;
+    if (request.method === 'OPTIONS') {
+      preflight({ request, response, methods });
+    } else if (!methods.split(', ').includes(request.method ?? '')) {
+      refuse(response, {
+        status: 405,
+        code: 'method_not_allowed',
+        message: `this endpoint takes ${methods}`,
+        headers: { Allow: `${methods}, OPTIONS` },
+      });
+    } else {
+      serve(request, response).catch((error: unknown) => {
+        this.#options.hub.logger.error({ err: error }, 'a transport request failed unexpectedly');
+        if (response.headersSent) response.destroy();
+        else refuse(response, { status: 500, code: 'internal', message: 'internal server error' });
+      });
+    }
+    return true;
+  }
+
+  /** Lets a browser pick up cookies and routing before it connects. */
+  async #init(response: ServerResponse): Promise<void> {
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+    response.end('{}');
+  }
+
+  async #httpStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const format = formatOf(request);
+    const body = await this.#body({ request, response });
+    if (body === undefined) return;
+    const session = this.#open(
+      { request, response },
+      {
+        name: 'http_stream',
+        format,
+        contentType: format === 'json' ? 'application/json' : 'application/octet-stream',
+        frame:
+          format === 'json' ? frameLines : (messages) => codecFor(format).joinMessages(messages),
+      },
+    );
+    session?.receive(body);
+  }
+
+  async #sse(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await this.#queryOrBody({ request, response });
+    if (body === undefined) return;
+    if (body.length === 0) {
+      refuse(response, {
+        ...requestError,
+        message:
+          'the connect command is missing: give it as cf_connect in the query or as the body',
+      });
+      return;
+    }
+    const session = this.#open(
+      { request, response },
+      { name: 'sse', format: 'json', contentType: 'text/event-stream', frame: frameEvents },
+    );
+    session?.receive(body);
+  }
+
+  async #uniSse(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await this.#queryOrBody({ request, response });
+    if (body === undefined) return;
+    const session = this.#open(
+      { request, response },
+      {
+        name: 'uni_sse',
+        format: 'json',
+        contentType: 'text/event-stream',
+        frame: frameResumableEvents,
+      },
+    );
+    if (session !== undefined) connectOneWay(session, resumeFrom(request, body));
+  }
+
+  async #uniStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await this.#body({ request, response });
+    if (body === undefined) return;
+    const session = this.#open(
+      { request, response },
+      {
+        name: 'uni_http_stream',
+        format: 'json',
+        contentType: 'application/json',
+        frame: frameLines,
+      },
+    );
+    if (session !== undefined) connectOneWay(session, body);
+  }
+
+  /** Commands for a session whose own connection runs the other way only. */
+  async #emulation(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { hub, forward } = this.#options;
+    const format = formatOf(request);
+    const body = await this.#body({ request, response });
+    if (body === undefined) return;
+    try {
+      const { node = '', session = '', data } = codecFor(format).decodeEmulation(body);
+      if (node === '' || session === '' || data === undefined) {
+        refuse(response, requestError);
+        return;
+      }
+      if (node === hub.nodeId) hub.sessions.bySessionId(session)?.receive(data);
+      else await forward(node, session, data);
+      // Also when the session is gone: its stream has ended, which tells the client more.
+      response.writeHead(204).end();
+    } catch (error) {
+      if (error instanceof ProtocolError) {
+        refuse(response, requestError);
+      } else if (error instanceof UnknownNodeError) {
+        refuse(response, {
+          status: 404,
+          code: 'unknown_node',
+          message: 'the node that had this connection is gone; connect again',
+        });
+      } else {
+        throw error;
+      }
+    }
+  }
+
+  async #queryOrBody(exchange: Exchange): Promise<Buffer | undefined> {
+    if (exchange.request.method === 'POST') return this.#body(exchange);
+    const query = new URLSearchParams((exchange.request.url ?? '').split('?', 2)[1]);
+    return Buffer.from(query.get('cf_connect') ?? '');
+  }
+
+  async #body({ request, response }: Exchange): Promise<Buffer | undefined> {
+    const body = await readBody(request, this.#options.options.maxRequestBodyBytes);
+    if (body === undefined || Buffer.isBuffer(body)) return body;
+    refuse(response, { ...body, headers: { ...body.headers, Connection: 'close' } });
+    return undefined;
+  }
+
+  /** Begins the long response; undefined when the gate refused it, which has been answered. */
+  #open(
+    { request, response }: Exchange,
+    kind: {
+      readonly name: 'http_stream' | 'sse' | 'uni_sse' | 'uni_http_stream';
+      readonly format: Format;
+      readonly contentType: string;
+      readonly frame: BodyFraming;
+    },
+  ) {
+    const { hub, gate, writeTimeoutMs } = this.#options;
+    const refusal = gate.refusalOf(request);
+    if (refusal !== undefined) {
+      hub.metrics.refusedHandshakes.add(refusal.code);
+      refuse(response, refusal);
+      return undefined;
+    }
+    const { name, format, contentType, frame } = kind;
+    request.socket.setTimeout(0);
+    request.socket.setNoDelay(true);
+    response.writeHead(200, { ...streamHeaders, 'Content-Type': contentType });
+    // Forces the head out through proxies that wait for a first byte.
+    if (contentType === 'text/event-stream') response.write('\r\n');
+    else response.flushHeaders();
+    const transport = new HttpTransport({
+      name,
+      format,
+      isUnidirectional: name.startsWith('uni_'),
+      request,
+      response,
+      frame,
+      timers: hub.timers,
+      monotonic: () => hub.clock.monotonic(),
+      writeTimeoutMs,
+    });
+    const session = gate.enter(transport);
+    response.on('error', (error) => {
+      hub.logger.info({ client: session.id, err: error }, 'a response could not be written');
+    });
+    response.once('close', () => {
+      transport.release();
+      gate.leave(session);
+    });
+    transport.bind(session);
+    return session;
+  }
+}
+
+function formatOf({ headers }: IncomingMessage): Format {
+  const [type = ''] = (headers['content-type'] ?? '').split(';', 1);
+  return type.trim().toLowerCase() === 'application/octet-stream' ? 'protobuf' : 'json';
+}
+
+const lineBreak = Buffer.from('\n');
+
+function frameLines(messages: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(messages.flatMap((message) => [message, lineBreak]));
+}
