@@ -49,7 +49,10 @@ export interface SubscribeGrant {
   /** Goes to the client in the subscribe result. */
   readonly data?: Bytes;
   readonly overrides?: Partial<ChannelOverrides>;
-  /** The application refreshes this subscription itself (`subRefreshing`), the client must not. */
+  /**
+   * The application refreshes this subscription itself (`subRefreshing`), the client must not.
+   * @defaultValue the namespace's `serverSideSubRefresh`
+   */
   readonly serverSideRefresh?: boolean;
 }
 
@@ -64,7 +67,10 @@ export interface Credentials {
   /** Goes to the client in the connect result. */
   readonly data?: Bytes;
   readonly meta?: Bytes;
-  /** The application refreshes this connection itself (`refreshing`), the client must not. */
+  /**
+   * The application refreshes this connection itself (`refreshing`), the client must not.
+   * @defaultValue the hub's `client.serverSideRefresh`
+   */
   readonly serverSideRefresh?: boolean;
 }
 

@@ -62,8 +62,9 @@ async function enter(
 ): Promise<SubscribeResult | Refusal> {
   const { session, channel } = subscription;
   const { hub } = session;
-  const grant = await join.authorise();
-  if (isRefusal(grant)) return grant;
+  const given = await join.authorise();
+  if (isRefusal(given)) return given;
+  const grant = { serverSideRefresh: join.rules.options.serverSideSubRefresh, ...given };
   const expiry = expiryOf(grant, hub.clock.now());
   if (expiry === undefined) return replyErrors.expired;
   subscription.grant = grant;

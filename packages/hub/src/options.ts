@@ -44,6 +44,11 @@ export interface ChannelOptions {
   readonly allowHistoryForAnonymous: boolean;
   readonly allowUserLimitedChannels: boolean;
   /**
+   * Subscriptions that expire are refreshed by the application (`subRefreshing`), not by their client,
+   * whoever granted them. @defaultValue false
+   */
+  readonly serverSideSubRefresh: boolean;
+  /**
    * Must find something in the channel's name without private prefix and namespace, as in Centrifugo;
    * write `^…$` for the whole. JavaScript's syntax, Unicode mode. Also lifts the ASCII rule.
    * @defaultValue '' (no check)
@@ -81,6 +86,7 @@ export const defaultChannelOptions: ChannelOptions = {
   allowHistoryForSubscriber: false,
   allowHistoryForAnonymous: false,
   allowUserLimitedChannels: false,
+  serverSideSubRefresh: false,
   channelRegex: '',
   publicationDataFormat: '',
 };
@@ -129,6 +135,11 @@ export interface ClientOptions {
   /** Trust this request header for the user id (set by a proxy that authenticates). @defaultValue '' */
   readonly userIdHttpHeader: string;
   readonly connectIncludeServerTime: boolean;
+  /**
+   * Connections that expire are refreshed by the application (`refreshing`), not by their client,
+   * however they were authenticated. @defaultValue false
+   */
+  readonly serverSideRefresh: boolean;
   /** Commands of one connection handled at the same time; 0 and 1 keep strict order. @defaultValue 0 */
   readonly concurrency: number;
   /** @defaultValue 25000 */
@@ -178,6 +189,7 @@ export const defaultClientOptions: ClientOptions = {
   disallowAnonymousConnectionTokens: false,
   userIdHttpHeader: '',
   connectIncludeServerTime: false,
+  serverSideRefresh: false,
   concurrency: 0,
   pingIntervalMs: 25_000,
   pongTimeoutMs: 8_000,

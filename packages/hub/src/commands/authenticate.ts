@@ -14,9 +14,10 @@ export async function authenticate(
   request: ConnectRequest,
 ): Promise<Credentials | Refusal> {
   const { options } = session.hub;
-  const credentials = await identify(session, request);
-  if (isRefusal(credentials) || !options.insecure) return credentials;
-  return { ...credentials, expireAt: 0 };
+  const identified = await identify(session, request);
+  if (isRefusal(identified)) return identified;
+  const credentials = { serverSideRefresh: options.serverSideRefresh, ...identified };
+  return options.insecure ? { ...credentials, expireAt: 0 } : credentials;
 }
 
 async function identify(session: Session, request: ConnectRequest): Promise<Credentials | Refusal> {

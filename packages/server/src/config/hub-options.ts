@@ -81,7 +81,11 @@ export interface ConfiguredHubOptions {
 export function toHubOptions(config: Config): ConfiguredHubOptions {
   return {
     client: pick<ClientOptions>(
-      { ...toHubNaming(config.client), presenceTtlMs: presenceTtlMs(config.client) },
+      {
+        ...toHubNaming(config.client),
+        presenceTtlMs: presenceTtlMs(config.client),
+        serverSideRefresh: config.client.proxy.refresh.enabled,
+      },
       defaultClientOptions,
     ),
     channel: {
@@ -127,6 +131,7 @@ function channelOptions(channel: ChannelConfig, config: Config): ChannelOptions 
   return pick<ChannelOptions>(
     {
       ...named,
+      serverSideSubRefresh: channel.sub_refresh_proxy_enabled,
       forceRecoveryMode: named.forceRecoveryMode === '' ? 'stream' : named.forceRecoveryMode,
       publicationDataFormat: named.publicationDataFormat || config.channel.publication_data_format,
       channelRegex: toJavaScriptRegex(named.channelRegex),
