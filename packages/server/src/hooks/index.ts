@@ -5,3 +5,13 @@
  * @module
  */
 export * from './options.ts';
+export { type Hooks, type HooksContext, installHooks } from './install-hooks.ts';
+export type { HooksMetrics } from './hook-endpoints.ts';
+export {
+  callOutcomes,
+  type CallOutcome,
+  durationBuckets,
+  type DurationHistogram,
+  type HookCallMetrics,
+} from './hook-metrics.ts';
+export type { HookName } from './hook-caller.ts';

@@ -1,5 +1,3 @@
-import type { ConnectionOptions } from 'node:tls';
-
 /**
  * What one status code of a hook's answer means to the client, instead of "internal server error".
  * Exactly one of `toError` and `toDisconnect`.
@@ -35,7 +33,10 @@ export interface CircuitBreakerOptions {
  * JSON body.
  */
 export interface HookProxyOptions {
-  /** `http://` or `https://` URL. User and password in it become basic authentication. */
+  /**
+   * `http://` or `https://` URL. User and password in it become basic authentication. Certificates
+   * are checked against those that Node trusts (`NODE_EXTRA_CA_CERTS` adds to them).
+   */
   readonly endpoint: string;
   /** Deadline of a whole call: waiting for a connection, sending, receiving. @defaultValue 1000 */
   readonly timeoutMs?: number;
@@ -57,10 +58,6 @@ export interface HookProxyOptions {
   readonly binaryEncoding?: boolean;
   /** The first entry with the answer's status decides. @defaultValue [] */
   readonly statusToCodeTransforms?: readonly StatusTransform[];
-  readonly tls?: Pick<
-    ConnectionOptions,
-    'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized' | 'minVersion'
-  >;
   /** Connections, and thereby calls, at the same time. @defaultValue 64 */
   readonly maxConnections?: number;
   /** Calls that wait for a connection; one more fails at once with error 100. @defaultValue 4096 */
@@ -124,6 +121,11 @@ export interface HooksOptions {
   readonly withoutNamespace?: ChannelHookOptions;
   /** `channel.namespaces` */
   readonly namespaces?: readonly ({ readonly name: string } & ChannelHookOptions)[];
+  /**
+   * `channel.private_prefix`. Channels that begin with it need a token; the backend is not asked.
+   * @defaultValue '$'
+   */
+  readonly privatePrefix?: string;
   /** `rpc.without_namespace` */
   readonly rpcWithoutNamespace?: RpcHookOptions;
   /** `rpc.namespaces` */
@@ -133,8 +135,9 @@ export interface HooksOptions {
 }
 
 /** {@link HookProxyOptions} with every default filled in. */
-export type ResolvedHookProxyOptions = Required<Omit<HookProxyOptions, 'tls' | 'circuitBreaker'>> &
-  Pick<HookProxyOptions, 'tls'> & { readonly circuitBreaker: Required<CircuitBreakerOptions> };
+export type ResolvedHookProxyOptions = Required<Omit<HookProxyOptions, 'circuitBreaker'>> & {
+  readonly circuitBreaker: Required<CircuitBreakerOptions>;
+};
 
 const defaults = {
   timeoutMs: 1_000,
