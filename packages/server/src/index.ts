@@ -4,3 +4,4 @@
  * @module
  */
 export * from './config/index.ts';
+export * from './hooks/index.ts';

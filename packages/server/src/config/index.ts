@@ -1,6 +1,7 @@
 export * from './duration.ts';
 export * from './effective-options.ts';
 export * from './generated-secrets.ts';
+export * from './hooks-options.ts';
 export * from './hub-options.ts';
 export * from './load-config.ts';
 export * from './origin.ts';
