@@ -1,7 +1,7 @@
 import type { Layers } from './layers.ts';
 import type { OptionPath } from './option-path.ts';
-import { hasTokenKey } from './rules/token-rules.ts';
 import type { Config } from './schema.ts';
+import { hasTokenKey } from './token-options.ts';
 
 /** Secrets that are made once for a node and kept in its data folder. */
 export interface GeneratedSecrets {
@@ -13,8 +13,33 @@ export interface GeneratedSecrets {
 }
 
 /**
- * Puts generated secrets where none is configured. What is configured always wins: a token key of
- * any kind keeps the generated one out, so that no second way to sign tokens opens unseen.
+ * Whether secrets have to be made for this configuration: nobody could connect, or nobody could use
+ * an API or admin interface that is served. A configuration that names all its secrets needs no data
+ * folder and so runs on a read-only file system.
+ */
+export function needsGeneratedSecrets({ client, http_api: api, admin }: Config): boolean {
+  return (
+    needsTokenKey(client) ||
+    (!api.disabled && !api.insecure && api.key.isEmpty) ||
+    (admin.enabled && admin.secret.isEmpty)
+  );
+}
+
+/** Whether no token could be verified and there is no other way to connect. */
+function needsTokenKey(client: Config['client']): boolean {
+  return !(
+    hasTokenKey(client.token) ||
+    client.insecure ||
+    client.insecure_skip_token_signature_verify ||
+    client.allow_anonymous_connect_without_token ||
+    client.proxy.connect.enabled ||
+    client.user_id_http_header !== ''
+  );
+}
+
+/**
+ * Puts generated secrets where none is configured. What is configured always wins: another way to
+ * connect keeps the generated token secret out, so that no second way to sign in opens unseen.
  */
 export function applyGeneratedSecrets(
   secrets: GeneratedSecrets,
@@ -22,7 +47,7 @@ export function applyGeneratedSecrets(
 ): void {
   const missing: readonly (readonly [boolean, OptionPath, string])[] = [
     [
-      !hasTokenKey(config.client.token),
+      needsTokenKey(config.client),
       ['client', 'token', 'hmac_secret_key'],
       secrets.tokenHmacSecretKey,
     ],

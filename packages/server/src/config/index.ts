@@ -8,3 +8,6 @@ export * from './origin.ts';
 export * from './problem.ts';
 export { type ChannelConfig, type Config, type ProxyConfig } from './schema.ts';
 export * from './secret.ts';
+export * from './secrets-file.ts';
+export { serverTlsOptions } from './tls-options.ts';
+export { toTokenOptions } from './token-options.ts';

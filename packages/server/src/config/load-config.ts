@@ -6,7 +6,11 @@ import { effectiveOptions } from './effective-options.ts';
 import { applyEnvironment, configFileVariable, type Environment } from './env.ts';
 import { firstStartProfile, isFirstStart } from './first-start.ts';
 import { applyFlags, type FlagValue } from './flags.ts';
-import { applyGeneratedSecrets, type GeneratedSecrets } from './generated-secrets.ts';
+import {
+  applyGeneratedSecrets,
+  needsGeneratedSecrets,
+  type GeneratedSecrets,
+} from './generated-secrets.ts';
 import { expandHeaderVariables } from './header-variables.ts';
 import { Layers } from './layers.ts';
 import { displayPath } from './option-path.ts';
@@ -19,6 +23,7 @@ import { warnOfExposure } from './rules/exposure.ts';
 import { checkProxies } from './rules/proxy-rules.ts';
 import { checkRpc } from './rules/rpc-rules.ts';
 import { checkServer } from './rules/server-rules.ts';
+import { checkTls } from './rules/tls-rules.ts';
 import { checkTokens } from './rules/token-rules.ts';
 import { configSchema, configTree, type Config } from './schema.ts';
 import { invalidValueOf, type InvalidValue } from './invalid-value.ts';
@@ -36,7 +41,8 @@ export interface ConfigInput {
   /** Text of a file, `undefined` when there is none. May throw for a file that cannot be read. */
   readonly readFile: (file: string) => string | undefined;
   /**
-   * Secrets kept in a data folder; `serve` makes them when they are missing.
+   * Secrets kept in a data folder; `serve` makes them when they are missing. Asked only when the
+   * configuration lacks a secret that it needs.
    * @defaultValue there are none
    */
   readonly readSecrets?: (dataDir: string) => GeneratedSecrets | undefined;
@@ -78,11 +84,12 @@ export function loadConfig(input: ConfigInput): LoadedConfig | RefusedConfig {
       layers.apply(firstStartProfile(parsed.data), { source: 'first start' });
       parsed = configSchema.safeParse(layers.raw);
     }
-    const dataDir = path.resolve(input.cwd, parsed.data?.data_dir ?? '');
-    const secrets = input.readSecrets?.(dataDir);
-    if (secrets !== undefined && parsed.data !== undefined) {
-      applyGeneratedSecrets(secrets, { config: parsed.data, layers });
-      parsed = configSchema.safeParse(layers.raw);
+    if (parsed.data !== undefined && needsGeneratedSecrets(parsed.data)) {
+      const secrets = input.readSecrets?.(path.resolve(input.cwd, parsed.data.data_dir));
+      if (secrets !== undefined) {
+        applyGeneratedSecrets(secrets, { config: parsed.data, layers });
+        parsed = configSchema.safeParse(layers.raw);
+      }
     }
   }
   const invalid = parsed.success ? [] : describeIssues(parsed.error, layers);
@@ -93,6 +100,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig | RefusedConfig {
   const config = parsed.success ? parsed.data : configSchema.parse(layers.raw);
   const report = new Report(layers);
   applyRules(config, report);
+  checkTls(config, report, (file) => input.readFile(path.resolve(input.cwd, file)));
   const doubtful = invalid.map(({ path: invalidPath }) =>
     displayPath(invalidPath.slice(0, -1), layers.raw),
   );

@@ -45,11 +45,12 @@ const unsupported: readonly WithoutEffect[] = [
     why: 'certificates are not obtained automatically; put a proxy such as Caddy in front, or set http_server.tls',
   },
   {
-    keys: [
-      ...below(tlsSections, 'server_ca_pem', 'insecure_skip_verify', 'server_name'),
-      ...below(hookSections, 'http.tls'),
-    ],
-    why: 'these concern outgoing TLS connections, which use the certificates that Node trusts (see NODE_EXTRA_CA_CERTS)',
+    keys: below(tlsSections, 'server_ca_pem', 'insecure_skip_verify', 'server_name'),
+    why: 'it concerns the other end of a connection',
+  },
+  {
+    keys: below(hookSections, 'http.tls'),
+    why: 'backends are checked against the certificates that Node trusts; add yours with NODE_EXTRA_CA_CERTS',
   },
   {
     keys: ['controller', ...below(engineSections, 'redis', 'nats', 'postgres', 'redisnats')],

@@ -25,12 +25,12 @@ const refused: readonly (readonly [key: string, word: string, sections: object])
   [
     'http_server.tls.cert_pem',
     'certificate',
-    { http_server: { tls: { enabled: true, key_pem: 'x' } } },
+    { http_server: { tls: { enabled: true, key_pem: ecKey } } },
   ],
   [
     'http_server.tls.key_pem',
     'certificate',
-    { http_server: { tls: { enabled: true, cert_pem: 'x' } } },
+    { http_server: { tls: { enabled: true, cert_pem: ecKey } } },
   ],
   [
     'http_server.tls_autocert.enabled',
@@ -78,7 +78,7 @@ const refused: readonly (readonly [key: string, word: string, sections: object])
   ['client.token.user_id_claim', 'letters', { client: { token: { user_id_claim: 'a.b' } } }],
   [
     'client.token.rsa_public_key',
-    'no public key',
+    'not a public key',
     { client: { token: { rsa_public_key: 'PEM' } } },
   ],
   ['client.token.rsa_public_key', 'type ec', { client: { token: { rsa_public_key: ecKey } } }],

@@ -1,12 +1,9 @@
-import type { OptionPath } from '../option-path.ts';
 import type { Report } from '../report.ts';
 import type { Config } from '../schema.ts';
 
 /** Combinations of servers, ports and endpoints that cannot work. */
 export function checkServer(config: Config, report: Report): void {
   const { http_server: server } = config;
-  checkTls(['http_server', 'tls'], server.tls, report);
-  checkTls(['http_server', 'internal_tls'], server.internal_tls, report);
   if (server.internal_address !== '' && server.internal_port === 0) {
     report.problem(['http_server', 'internal_address'], {
       problem: 'is set without http_server.internal_port',
@@ -22,21 +19,6 @@ export function checkServer(config: Config, report: Report): void {
     });
   }
   checkPaths(config, report);
-}
-
-function checkTls(path: OptionPath, tls: Config['http_server']['tls'], report: Report): void {
-  if (!tls.enabled) return;
-  const missing = [
-    ...(tls.cert_pem === '' ? ['cert_pem'] : []),
-    ...(tls.key_pem.isEmpty ? ['key_pem'] : []),
-  ];
-  for (const option of missing) {
-    report.problem([...path, option], {
-      problem: 'is missing',
-      reason: 'TLS is on and needs a certificate and its key',
-      remedy: 'Set it to PEM text or to the path of a PEM file.',
-    });
-  }
 }
 
 /** No two endpoints on one path. */

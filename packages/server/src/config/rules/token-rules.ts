@@ -1,28 +1,25 @@
-import { createPublicKey } from 'node:crypto';
+import { createJwtVerifier, TokenOptionError, type JwtVerifierOptions } from '@holdfast/hub';
 import type { Report } from '../report.ts';
 import type { Config } from '../schema.ts';
+import { hasTokenKey, verifierOptions } from '../token-options.ts';
 
-type TokenConfig = Config['client']['token'];
-
-/** Below this, RFC 7518 §3.2 calls an HMAC key too short for SHA-256. */
-const recommendedSecretBytes = 32;
-
-/** Whether any key to verify tokens with is configured. */
-export function hasTokenKey(token: TokenConfig): boolean {
-  return (
-    !token.hmac_secret_key.isEmpty ||
-    token.rsa_public_key !== '' ||
-    token.ecdsa_public_key !== '' ||
-    token.jwks_public_endpoint !== ''
+/**
+ * What cannot work in `client.token` and `client.subscription_token`: what the verifiers themselves
+ * refuse, so that there is one opinion about it.
+ */
+export function checkTokens(config: Config, report: Report): void {
+  const { client } = config;
+  const connection = verifierOptions(client.token, client);
+  // Without a key the rest is checked with the one that the first start will make.
+  checkVerifier(
+    'token',
+    hasTokenKey(client.token) ? connection : { ...connection, ...anyKey },
+    report,
   );
-}
-
-/** Combinations of `client.token` and `client.subscription_token` that cannot work. */
-export function checkTokens({ client }: Config, report: Report): void {
-  checkToken('token', client.token, report);
   if (!client.subscription_token.enabled) return;
-  checkToken('subscription_token', client.subscription_token, report);
-  if (!hasTokenKey(client.subscription_token)) {
+  if (hasTokenKey(client.subscription_token)) {
+    checkVerifier('subscription_token', verifierOptions(client.subscription_token, client), report);
+  } else {
     report.problem(['client', 'subscription_token', 'enabled'], {
       problem: 'is on without a key',
       reason: 'no subscription token could ever be accepted',
@@ -31,61 +28,34 @@ export function checkTokens({ client }: Config, report: Report): void {
   }
 }
 
-function checkToken(
+const anyKey = { hmacSecretKey: 'stands for a key'.repeat(4) };
+
+function checkVerifier(
   section: 'token' | 'subscription_token',
-  token: TokenConfig,
+  options: JwtVerifierOptions,
   report: Report,
 ): void {
-  const path = ['client', section];
-  for (const claim of ['audience', 'issuer'] as const) {
-    if (token[claim] !== '' && token[`${claim}_regex`] !== '') {
-      report.problem([...path, claim], {
-        problem: `is set, and ${claim}_regex too`,
-        reason: 'it would be unclear which of the two decides',
-        remedy: 'Keep one of them.',
-      });
+  try {
+    for (const warning of createJwtVerifier(options).warnings) {
+      report.warning(['client', section], inSnakeCase(warning));
     }
-  }
-  checkPublicKey([...path, 'rsa_public_key'], { pem: token.rsa_public_key, type: 'rsa' }, report);
-  checkPublicKey(
-    [...path, 'ecdsa_public_key'],
-    { pem: token.ecdsa_public_key, type: 'ec' },
-    report,
-  );
-  const endpoint = token.jwks_public_endpoint;
-  // Centrifugo fills {{name}} from named groups of audience_regex and issuer_regex.
-  if (endpoint !== '' && !/^https?:\/\/[^\s]+$/.test(endpoint)) {
-    report.problem([...path, 'jwks_public_endpoint'], {
-      problem: 'is not an http:// or https:// URL',
-      reason: 'keys could not be fetched',
-      remedy: 'Write the whole URL, such as https://example.com/.well-known/jwks.json',
+  } catch (error) {
+    if (!(error instanceof TokenOptionError)) throw error;
+    const isOfClient = error.option === 'insecureSkipTokenSignatureVerify';
+    const name = snakeCase(error.option);
+    report.problem(isOfClient ? ['client', name] : ['client', section, name], {
+      problem: 'cannot work',
+      reason: inSnakeCase(error.message.replace(`${error.option}: `, '')),
+      remedy: 'Correct it; docs/configuration.md says what it takes.',
     });
-  }
-  const bytes = Buffer.byteLength(token.hmac_secret_key.reveal());
-  if (bytes > 0 && bytes < recommendedSecretBytes) {
-    report.warning(
-      [...path, 'hmac_secret_key'],
-      `The secret is shorter than ${recommendedSecretBytes} bytes and may be guessed from a token. A good one is made with: openssl rand -base64 32`,
-    );
   }
 }
 
-function checkPublicKey(
-  path: readonly string[],
-  { pem, type }: { readonly pem: string; readonly type: 'rsa' | 'ec' },
-  report: Report,
-): void {
-  if (pem === '') return;
-  let found: string;
-  try {
-    found = createPublicKey(pem).asymmetricKeyType ?? 'unknown';
-  } catch {
-    found = 'no public key in PEM';
-  }
-  if (found === type) return;
-  report.problem(path, {
-    problem: found === 'no public key in PEM' ? `holds ${found}` : `holds a key of type ${found}`,
-    reason: 'tokens could not be verified with it',
-    remedy: `Put a PEM text that begins with "-----BEGIN PUBLIC KEY-----" and holds ${type === 'ec' ? 'an EC' : 'an RSA'} key.`,
-  });
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** The verifier speaks of its own options; the reader knows those of the configuration. */
+function inSnakeCase(message: string): string {
+  return message.replaceAll(/\b[a-z0-9]+(?:[A-Z][a-z]+)+\b/g, snakeCase);
 }

@@ -89,7 +89,7 @@ export const client = section('Client connections: who may connect, and their li
   ),
   insecure_skip_token_signature_verify: flag(
     false,
-    'Accept tokens without looking at their signature. For tests only.',
+    'Accept tokens without looking at their signature. For tests only, together with `client.insecure`.',
   ),
   user_id_http_header: text(
     '',
