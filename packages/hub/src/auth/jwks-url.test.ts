@@ -83,6 +83,14 @@ describe('a templated endpoint', () => {
     expect(resolve(loose, { iss: 'bx' })).toBe('issuer');
   });
 
+  test('does not look at claims that are too long to be matched fast', () => {
+    const loose = { ...options, issuerRegex: '.*(?<realm>staff)' };
+    expect(resolve(loose, { iss: `${'x'.repeat(507)}staff` })).toBe(
+      'https://id.example/staff/certs',
+    );
+    expect(resolve(loose, { iss: `${'x'.repeat(508)}staff` })).toBe('issuer');
+  });
+
   test('takes the first audience that matches', () => {
     const byAudience: Options = {
       jwksPublicEndpoint: 'https://id.example/{{app}}/{{realm}}/certs',

@@ -101,6 +101,17 @@ describe('a remote key set', () => {
     expect(scene.readCount).toBe(1);
   });
 
+  test('cannot say that a kid is unknown from a read that began before it was asked', async () => {
+    const { set, scene, clock } = createScene();
+    const gate = Promise.withResolvers<string>();
+    scene.answer = gate.promise;
+    const first = findIn(set, 'x');
+    clock.advance(1);
+    const second = findIn(set, 'x');
+    gate.resolve(documentOf('a'));
+    expect(await Promise.all([first, second])).toEqual(['unknown', 'unavailable']);
+  });
+
   test('is used on when it cannot be read again, and after the first failure without waiting', async () => {
     const { set, scene, clock, reads } = createScene();
     await set.find('a');
