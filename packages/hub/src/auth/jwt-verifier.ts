@@ -164,10 +164,10 @@ class JoseJwtVerifier implements JwtVerifier {
   #checkTime({ expiresAt, notBefore }: RegisteredClaims): TokenRefusal | undefined {
     const nowMs = this.#clock.now();
     if (expiresAt !== undefined && nowMs >= expiresAt * 1000 + this.#expLeewayMs) {
-      return new TokenRefusal('expired', `"exp" ${ago(nowMs - expiresAt * 1000)} ago`);
+      return new TokenRefusal('expired', `"exp" was ${seconds(nowMs - expiresAt * 1000)} ago`);
     }
     if (notBefore !== undefined && nowMs < notBefore * 1000 - this.#nbfLeewayMs) {
-      return new TokenRefusal('not_yet_valid', `"nbf" in ${ago(notBefore * 1000 - nowMs)}`);
+      return new TokenRefusal('not_yet_valid', `"nbf" is in ${seconds(notBefore * 1000 - nowMs)}`);
     }
     return undefined;
   }
@@ -183,7 +183,7 @@ class JoseJwtVerifier implements JwtVerifier {
   }
 }
 
-function ago(durationMs: number): string {
+function seconds(durationMs: number): string {
   return `${Math.ceil(durationMs / 1000)} s`;
 }
 
