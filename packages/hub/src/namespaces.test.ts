@@ -2,40 +2,78 @@ import { replyErrors } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { Namespaces } from './namespaces.ts';
 import { defaultChannelsOptions } from './options.ts';
+import { isRefusal } from './refusal.ts';
 
 const namespaces = new Namespaces({
   ...defaultChannelsOptions,
-  withoutNamespace: { channelRegex: '^[0-9]+$' },
+  withoutNamespace: { presence: true, allowUserLimitedChannels: true },
   namespaces: [
-    { name: 'plain' },
-    { name: 'whole', channelRegex: String.raw`^\p{L}+$` },
-    { name: 'part', channelRegex: 'ab' },
+    { name: 'news', historySize: 10, historyTtlMs: 1_000 },
+    { name: 'rooms', allowUserLimitedChannels: true, historyMetaTtlMs: 5 },
+    { name: 'any', channelRegex: '^[a-zü:]+$' },
   ],
 });
 
-/** The rule comes from Centrifugo: its files must mean here what they mean there. */
-describe('channel_regex', () => {
+describe('namespaces', () => {
   test.each([
-    ['42', ''],
-    ['$42', ''],
-    ['whole:überall', 'whole'],
-    ['$whole:ok', 'whole'],
-    ['part:xaby', 'part'],
-    ['plain:anything', 'plain'],
-  ])('%s is a channel of %o', (channel, namespace) => {
-    expect(namespaces.resolve(channel)).toMatchObject({ namespace });
+    ['plain', ''],
+    ['news:today', 'news'],
+    ['news:a:b', 'news'],
+    ['$news:today', 'news'],
+    ['$plain', ''],
+    ['#42', ''],
+    ['rooms:a#1,2', 'rooms'],
+    ['any:ü', 'any'],
+  ])('%s belongs to %j', (channel, namespace) => {
+    const rules = namespaces.resolve(channel);
+    expect(isRefusal(rules) ? rules : rules.namespace).toBe(namespace);
   });
 
   test.each([
-    'a42',
-    '42\n',
-    'whole:a1',
-    'whole:',
-    'part:ba',
-    'part:ab\n',
-    'plain:ü',
-    'plain:a\u0000',
-  ])('%o is refused', (channel) => {
-    expect(namespaces.resolve(channel)).toBe(replyErrors.badRequest);
+    ['', replyErrors.badRequest],
+    ['nowhere:a', replyErrors.unknownChannel],
+    ['a#b:c', replyErrors.unknownChannel],
+    ['ünder', replyErrors.badRequest],
+    ['tab\t', replyErrors.badRequest],
+    ['del\u007f', replyErrors.badRequest],
+    ['any:UPPER', replyErrors.badRequest],
+    ['x'.repeat(256), replyErrors.badRequest],
+    ['any:' + 'ü'.repeat(126), replyErrors.badRequest],
+  ])('%j is refused', (channel, refusal) => {
+    expect(namespaces.resolve(channel)).toBe(refusal);
+  });
+
+  test('a namespace that says nothing about metadata has the default', () => {
+    expect(namespaces.resolve('news:a')).toMatchObject({ historyMetaTtlMs: 2_592_000_000 });
+    expect(namespaces.resolve('rooms:a')).toMatchObject({ historyMetaTtlMs: 5 });
+  });
+
+  test('history needs a size and a ttl', () => {
+    expect(namespaces.resolve('news:a')).toMatchObject({ hasHistory: true });
+    expect(namespaces.resolve('plain')).toMatchObject({ hasHistory: false });
+  });
+});
+
+describe('user-limited channels', () => {
+  test.each([
+    ['chat#1,2', ['1', '2']],
+    ['chat#', ['']],
+    ['a#b#3', ['3']],
+    ['chat', undefined],
+  ])('%s is limited to %j', (channel, users) => {
+    const rules = namespaces.resolve(channel);
+    if (isRefusal(rules)) throw rules;
+    expect(namespaces.limitedTo(channel, rules)).toEqual(users);
+  });
+
+  test('only where the namespace allows it', () => {
+    const rules = namespaces.resolve('news:a#1');
+    if (isRefusal(rules)) throw rules;
+    expect(namespaces.limitedTo('news:a#1', rules)).toBeUndefined();
+  });
+
+  test('a personal channel names its user', () => {
+    expect(namespaces.personalChannel('42', '')).toBe('#42');
+    expect(namespaces.personalChannel('42', 'rooms')).toBe('rooms:#42');
   });
 });

@@ -1,0 +1,73 @@
+import type { Command } from '@holdfast/protocol';
+import { expect, test } from 'vitest';
+import { CommandQueue } from './command-queue.ts';
+
+function setUp({ concurrency = 0, limit = 100 } = {}) {
+  const begun: number[] = [];
+  const reading: boolean[] = [];
+  const gates = new Map<number, () => void>();
+  const queue = new CommandQueue({
+    concurrency,
+    limit,
+    handle: ({ id = 0 }) => {
+      begun.push(id);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gates.set(id, resolve);
+      return promise;
+    },
+    setReading: (isReading) => reading.push(isReading),
+  });
+  const finish = async (id: number): Promise<void> => {
+    gates.get(id)?.();
+    await Promise.resolve();
+    await Promise.resolve();
+  };
+  return { queue, begun, reading, finish };
+}
+
+function commands(...ids: readonly number[]): readonly Command[] {
+  return ids.map((id) => ({ id }));
+}
+
+test('one after the other, in order', async () => {
+  const { queue, begun, finish } = setUp();
+  queue.push(commands(1, 2));
+  queue.push(commands(3));
+  expect(begun).toEqual([1]);
+  await finish(1);
+  expect(begun).toEqual([1, 2]);
+  await finish(2);
+  await finish(3);
+  expect(begun).toEqual([1, 2, 3]);
+});
+
+test('the first command is handled alone, the others as many at a time as allowed', async () => {
+  const { queue, begun, finish } = setUp({ concurrency: 2 });
+  queue.push(commands(1, 2, 3, 4));
+  expect(begun).toEqual([1]);
+  await finish(1);
+  expect(begun).toEqual([1, 2, 3]);
+  await finish(3);
+  expect(begun).toEqual([1, 2, 3, 4]);
+});
+
+test('reading stops while too much waits, and goes on when half of it is done', async () => {
+  const { queue, reading, finish } = setUp({ limit: 4 });
+  queue.push(commands(1, 2, 3, 4, 5));
+  expect(reading).toEqual([]);
+  queue.push(commands(6));
+  expect(reading).toEqual([false]);
+  await finish(1);
+  await finish(2);
+  expect(reading).toEqual([false]);
+  await finish(3);
+  expect(reading).toEqual([false, true]);
+});
+
+test('after clear nothing begins any more', async () => {
+  const { queue, begun, finish } = setUp();
+  queue.push(commands(1, 2));
+  queue.clear();
+  await finish(1);
+  expect(begun).toEqual([1]);
+});
