@@ -28,9 +28,9 @@ import type {
   SubscribeOptions,
 } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
-import { MemoryBroker } from './memory-broker.ts';
-import { MemoryBus } from './memory-bus.ts';
-import { MemoryPresenceStore } from './memory-presence-store.ts';
+import { MemoryBroker } from './memory/memory-broker.ts';
+import { MemoryBus } from './memory/memory-bus.ts';
+import { MemoryPresenceStore } from './memory/memory-presence-store.ts';
 import { HubMetrics } from './metrics.ts';
 import { type ChannelRules, Namespaces } from './namespaces.ts';
 import {

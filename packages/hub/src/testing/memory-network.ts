@@ -1,7 +1,7 @@
-import { MemoryBroker } from '../memory-broker.ts';
-import { MemoryBus, type MemoryBusPeers } from '../memory-bus.ts';
-import { MemoryExchange, type MemoryExchangeOptions } from '../memory-exchange.ts';
-import { MemoryPresenceStore } from '../memory-presence-store.ts';
+import { MemoryBroker } from '../memory/memory-broker.ts';
+import { MemoryBus, type MemoryBusPeers } from '../memory/memory-bus.ts';
+import { MemoryExchange, type MemoryExchangeOptions } from '../memory/memory-exchange.ts';
+import { MemoryPresenceStore } from '../memory/memory-presence-store.ts';
 import type { Broker } from '../ports/broker.ts';
 import type { NodeBus } from '../ports/node-bus.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { MemoryExchange, type Delivery } from './memory-exchange.ts';
-import { ManualClock } from './testing/manual-clock.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
 
 const kept = { historySize: 10, historyTtlMs: 1000, historyMetaTtlMs: 5000 };
 const read = { limit: -1, historyMetaTtlMs: 5000 };

@@ -1,4 +1,4 @@
-import type { NodeBus, NodeMessage } from './ports/node-bus.ts';
+import type { NodeBus, NodeMessage } from '../ports/node-bus.ts';
 
 /** The buses of one process that reach each other, by node id. */
 export type MemoryBusPeers = Map<string, (message: NodeMessage) => void>;

@@ -1,12 +1,12 @@
-import type { Broker } from './ports/broker.ts';
+import type { Broker } from '../ports/broker.ts';
 import { expect, test } from 'vitest';
 import { MemoryBroker } from './memory-broker.ts';
-import type { BrokerTestbed } from './testing/broker-testbed.ts';
-import { describeBroker } from './testing/describe-broker.ts';
-import type { FaultLink } from './testing/fault-link.ts';
-import { ManualClock } from './testing/manual-clock.ts';
-import { createMemoryNetwork } from './testing/memory-network.ts';
-import { RecordedEvents } from './testing/recorded-events.ts';
+import type { BrokerTestbed } from '../testing/broker-testbed.ts';
+import { describeBroker } from '../testing/describe-broker.ts';
+import type { FaultLink } from '../testing/fault-link.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { createMemoryNetwork } from '../testing/memory-network.ts';
+import { RecordedEvents } from '../testing/recorded-events.ts';
 
 async function createTestbed(): Promise<BrokerTestbed> {
   const clock = new ManualClock();

@@ -1,5 +1,5 @@
 import type { Publication } from '@holdfast/protocol';
-import type { HistoryFilter, Position } from './ports/broker.ts';
+import type { HistoryFilter, Position } from '../ports/broker.ts';
 
 /** A publication as a stream keeps it. */
 export type StoredPublication = Publication & { readonly offset: number };

@@ -1,6 +1,6 @@
 import type { ClientInfo } from '@holdfast/protocol';
-import { systemClock, type Clock } from './clock.ts';
-import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import type { PresenceStats, PresenceStore } from '../ports/presence-store.ts';
 import { SweepCursor } from './sweep-cursor.ts';
 
 interface PresenceEntry {

@@ -12,7 +12,7 @@ import type {
   BrokerPublishResult,
   HistoryFilter,
   HistoryPage,
-} from './ports/broker.ts';
+} from '../ports/broker.ts';
 
 export interface MemoryBrokerOptions extends MemoryExchangeOptions {
   /** State shared with other hubs of this process. @defaultValue a state of its own */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { MemoryBus, type MemoryBusPeers } from './memory-bus.ts';
-import type { NodeBus, NodeMessage } from './ports/node-bus.ts';
-import { describeNodeBus } from './testing/describe-node-bus.ts';
-import type { PortTestbed } from './testing/port-testbed.ts';
+import type { NodeBus, NodeMessage } from '../ports/node-bus.ts';
+import { describeNodeBus } from '../testing/describe-node-bus.ts';
+import type { PortTestbed } from '../testing/port-testbed.ts';
 
 async function createTestbed(): Promise<PortTestbed<NodeBus>> {
   const peers: MemoryBusPeers = new Map();

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientInfo, Publication } from '@holdfast/protocol';
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { MemoryStream } from './memory-stream.ts';
 import type {
   BrokerPublication,
@@ -8,7 +8,7 @@ import type {
   BrokerPublishResult,
   HistoryFilter,
   HistoryPage,
-} from './ports/broker.ts';
+} from '../ports/broker.ts';
 import { SweepCursor } from './sweep-cursor.ts';
 
 export interface MemoryExchangeOptions {

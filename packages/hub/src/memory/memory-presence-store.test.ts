@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { MemoryPresenceStore } from './memory-presence-store.ts';
-import type { PresenceStore } from './ports/presence-store.ts';
-import { describePresenceStore } from './testing/describe-presence-store.ts';
-import { ManualClock } from './testing/manual-clock.ts';
-import { clientInfo, type PortTestbed } from './testing/port-testbed.ts';
+import type { PresenceStore } from '../ports/presence-store.ts';
+import { describePresenceStore } from '../testing/describe-presence-store.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { clientInfo, type PortTestbed } from '../testing/port-testbed.ts';
 
 async function createTestbed(): Promise<PortTestbed<PresenceStore>> {
   const clock = new ManualClock();
