@@ -37,9 +37,9 @@ import {
   type ClientOptions,
   defaultChannelsOptions,
   defaultClientOptions,
-  defaultHttpTransportsOptions,
   defaultWebSocketOptions,
   type HttpTransportsOptions,
+  resolveHttpTransportsOptions,
 } from './options.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
 import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
@@ -128,7 +128,7 @@ class HubNode implements Hub, HubContext {
     this.#cluster.handle('channels', (pattern) => this.#localChannels(pattern));
     this.#cluster.handle('emulation', (params) => this.#emulate(params));
     const webSocketOptions = { ...defaultWebSocketOptions, ...options.websocket };
-    this.#httpOptions = { ...defaultHttpTransportsOptions, ...options.http };
+    this.#httpOptions = resolveHttpTransportsOptions(options.http);
     this.#gate = new ConnectionGate(this);
     this.#webSockets = new WebSocketListener({
       hub: this,
@@ -172,12 +172,12 @@ class HubNode implements Hub, HubContext {
     this.start().catch((error: unknown) => {
       this.logger.error({ err: error }, 'the hub could not start; clients are refused');
     });
-    const { pathPrefix, uniWebsocket } = this.#httpOptions;
+    const { uniWebsocket } = this.#httpOptions;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const [pathname] = (request.url ?? '').split('?', 1);
       if (pathname === path) {
         this.handleUpgrade(request, socket, head);
-      } else if (uniWebsocket && pathname === `${pathPrefix}/connection/uni_websocket`) {
+      } else if (uniWebsocket.enabled && pathname === uniWebsocket.handlerPrefix) {
         this.#webSockets.handleUpgrade(request, { socket, head, isUnidirectional: true });
       } else if (server.listenerCount('upgrade') === 1) {
         // The only listener must answer: node:http leaves upgraded sockets to us.

@@ -8,7 +8,7 @@ import type { HubMetrics } from './metrics.ts';
 import type {
   ChannelsOptions,
   ClientOptions,
-  HttpTransportsOptions,
+  GivenHttpTransportsOptions,
   WebSocketOptions,
 } from './options.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
@@ -27,7 +27,7 @@ export interface HubOptions {
   readonly client?: Partial<ClientOptions>;
   readonly channel?: Partial<ChannelsOptions>;
   readonly websocket?: Partial<WebSocketOptions>;
-  readonly http?: Partial<HttpTransportsOptions>;
+  readonly http?: GivenHttpTransportsOptions;
   /** Verifies connection tokens, and subscription tokens unless `subscriptionTokens` is given. */
   readonly tokens?: TokenVerifier;
   readonly subscriptionTokens?: TokenVerifier;

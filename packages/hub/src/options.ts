@@ -235,30 +235,64 @@ export const defaultWebSocketOptions: WebSocketOptions = {
   writeTimeoutMs: 5_000,
 };
 
-/** Transports that need nothing but HTTP. */
+/** One endpoint of the transports that need nothing but HTTP. */
+export interface HttpEndpointOptions {
+  readonly enabled: boolean;
+  /** The whole path. */
+  readonly handlerPrefix: string;
+  /** Longest request body in bytes. @defaultValue 65536 */
+  readonly maxRequestBodySize: number;
+}
+
+/** Transports that need nothing but HTTP, and what goes with them. */
 export interface HttpTransportsOptions {
-  /** Fallback for clients behind networks that break WebSocket. @defaultValue true */
-  readonly httpStream: boolean;
-  /** Fallback through `EventSource`. @defaultValue true */
-  readonly sse: boolean;
-  /** One-way, for `EventSource` without any SDK. @defaultValue false */
-  readonly uniSse: boolean;
-  /** One-way, newline-delimited JSON. @defaultValue false */
-  readonly uniHttpStream: boolean;
-  /** One-way, WebSocket. @defaultValue false */
-  readonly uniWebsocket: boolean;
-  /** Before every path. @defaultValue '' */
-  readonly pathPrefix: string;
-  /** @defaultValue 65536 */
-  readonly maxRequestBodyBytes: number;
+  /** Fallback for clients behind networks that break WebSocket. @defaultValue enabled */
+  readonly httpStream: HttpEndpointOptions;
+  /** Fallback through `EventSource`. @defaultValue enabled */
+  readonly sse: HttpEndpointOptions;
+  /** Takes the commands of the two above; there when one of them is. */
+  readonly emulation: Omit<HttpEndpointOptions, 'enabled'>;
+  /** One-way, for `EventSource` without any SDK. @defaultValue not enabled */
+  readonly uniSse: HttpEndpointOptions;
+  /** One-way, newline-delimited JSON. @defaultValue not enabled */
+  readonly uniHttpStream: HttpEndpointOptions;
+  /** One-way, WebSocket, with the limits of `WebSocketOptions`. @defaultValue not enabled */
+  readonly uniWebsocket: Omit<HttpEndpointOptions, 'maxRequestBodySize'>;
+  /** Lets a browser pick up cookies and routing before it connects. @defaultValue enabled */
+  readonly init: Omit<HttpEndpointOptions, 'maxRequestBodySize'>;
 }
 
 export const defaultHttpTransportsOptions: HttpTransportsOptions = {
-  httpStream: true,
-  sse: true,
-  uniSse: false,
-  uniHttpStream: false,
-  uniWebsocket: false,
-  pathPrefix: '',
-  maxRequestBodyBytes: 65_536,
+  httpStream: endpoint('/connection/http_stream', true),
+  sse: endpoint('/connection/sse', true),
+  emulation: { handlerPrefix: '/emulation', maxRequestBodySize: 65_536 },
+  uniSse: endpoint('/connection/uni_sse', false),
+  uniHttpStream: endpoint('/connection/uni_http_stream', false),
+  uniWebsocket: { enabled: false, handlerPrefix: '/connection/uni_websocket' },
+  init: { enabled: true, handlerPrefix: '/connection/init' },
 };
+
+function endpoint(handlerPrefix: string, enabled: boolean): HttpEndpointOptions {
+  return { enabled, handlerPrefix, maxRequestBodySize: 65_536 };
+}
+
+/** {@link HttpTransportsOptions} of which anything may be left at its default. */
+export type GivenHttpTransportsOptions = {
+  readonly [Name in keyof HttpTransportsOptions]?: Partial<HttpTransportsOptions[Name]>;
+};
+
+/** Fills in the defaults of each endpoint. */
+export function resolveHttpTransportsOptions(
+  given: GivenHttpTransportsOptions = {},
+): HttpTransportsOptions {
+  const defaults = defaultHttpTransportsOptions;
+  return {
+    httpStream: { ...defaults.httpStream, ...given.httpStream },
+    sse: { ...defaults.sse, ...given.sse },
+    emulation: { ...defaults.emulation, ...given.emulation },
+    uniSse: { ...defaults.uniSse, ...given.uniSse },
+    uniHttpStream: { ...defaults.uniHttpStream, ...given.uniHttpStream },
+    uniWebsocket: { ...defaults.uniWebsocket, ...given.uniWebsocket },
+    init: { ...defaults.init, ...given.init },
+  };
+}

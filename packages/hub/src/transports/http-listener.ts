@@ -3,7 +3,7 @@ import { codecFor, type Format, ProtocolError } from '@holdfast/protocol';
 import { UnknownNodeError } from '../cluster.ts';
 import type { ConnectionGate } from '../connection-gate.ts';
 import type { HubContext } from '../hub-context.ts';
-import type { HttpTransportsOptions } from '../options.ts';
+import type { HttpEndpointOptions, HttpTransportsOptions } from '../options.ts';
 import { connectOneWay } from './connect-one-way.ts';
 import { allowOrigin, preflight } from './cors.ts';
 import { type HttpRefusal, refuse } from './http-refusal.ts';
@@ -20,12 +20,23 @@ export interface HttpListenerOptions {
   readonly forward: (nodeId: string, sessionId: string, data: Uint8Array) => Promise<void>;
 }
 
-type Endpoint = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly maxRequestBodySize: number;
 }
+
+type Serve = (exchange: Exchange) => Promise<void>;
+
+interface Endpoint {
+  /** Methods that it takes, as the `Allow` header has them. */
+  readonly methods: string;
+  readonly maxRequestBodySize: number;
+  readonly serve: Serve;
+}
+
+type EndpointOptions = Omit<HttpEndpointOptions, 'maxRequestBodySize'> &
+  Partial<HttpEndpointOptions>;
 
 /** Long-lived responses must pass every proxy at once and be kept by none. */
 const streamHeaders: Readonly<Record<string, string>> = {
@@ -44,25 +55,26 @@ const requestError: HttpRefusal = {
 /** Serves the connections that are plain HTTP responses, and the requests that talk to them. */
 export class HttpListener {
   readonly #options: HttpListenerOptions;
-  readonly #endpoints: ReadonlyMap<string, { readonly methods: string; readonly serve: Endpoint }>;
+  readonly #endpoints: ReadonlyMap<string, Endpoint>;
 
   constructor(options: HttpListenerOptions) {
     this.#options = options;
-    const { httpStream, sse, uniSse, uniHttpStream } = options.options;
-    const table: [boolean, string, string, Endpoint][] = [
-      [true, '/connection/init', 'GET', (_, response) => this.#init(response)],
-      [httpStream, '/connection/http_stream', 'POST', (...of) => this.#httpStream(...of)],
-      [sse, '/connection/sse', 'GET, POST', (...of) => this.#sse(...of)],
-      [httpStream || sse, '/emulation', 'POST', (...of) => this.#emulation(...of)],
-      [uniSse, '/connection/uni_sse', 'GET, POST', (...of) => this.#uniSse(...of)],
-      [uniHttpStream, '/connection/uni_http_stream', 'POST', (...of) => this.#uniStream(...of)],
+    const { httpStream, sse, uniSse, uniHttpStream, init } = options.options;
+    const emulation = { ...options.options.emulation, enabled: httpStream.enabled || sse.enabled };
+    const table: readonly (readonly [EndpointOptions, string, Serve])[] = [
+      [init, 'GET', (exchange) => this.#init(exchange)],
+      [httpStream, 'POST', (exchange) => this.#httpStream(exchange)],
+      [sse, 'GET, POST', (exchange) => this.#sse(exchange)],
+      [emulation, 'POST', (exchange) => this.#emulation(exchange)],
+      [uniSse, 'GET, POST', (exchange) => this.#uniSse(exchange)],
+      [uniHttpStream, 'POST', (exchange) => this.#uniStream(exchange)],
     ];
     this.#endpoints = new Map(
       table
-        .filter(([isEnabled]) => isEnabled)
-        .map(([, path, methods, serve]) => [
-          `${options.options.pathPrefix}${path}`,
-          { methods, serve },
+        .filter(([{ enabled }]) => enabled)
+        .map(([{ handlerPrefix, maxRequestBodySize = 0 }, methods, serve]) => [
+          handlerPrefix,
+          { methods, maxRequestBodySize, serve },
         ]),
     );
   }
@@ -72,7 +84,7 @@ export class HttpListener {
     const [path = ''] = (request.url ?? '').split('?', 1);
     const endpoint = this.#endpoints.get(path);
     if (endpoint === undefined) return false;
-    const { methods, serve } = endpoint;
+    const { methods, maxRequestBodySize, serve } = endpoint;
     if (!allowOrigin(this.#options.gate, { request, response })) return true;
     if (request.method === 'OPTIONS') {
       preflight({ request, response, methods });
@@ -84,7 +96,7 @@ export class HttpListener {
         headers: { Allow: `${methods}, OPTIONS` },
       });
     } else {
-      serve(request, response).catch((error: unknown) => {
+      serve({ request, response, maxRequestBodySize }).catch((error: unknown) => {
         this.#options.hub.logger.error({ err: error }, 'a transport request failed unexpectedly');
         if (response.headersSent) response.destroy();
         else refuse(response, { status: 500, code: 'internal', message: 'internal server error' });
@@ -94,30 +106,28 @@ export class HttpListener {
   }
 
   /** Lets a browser pick up cookies and routing before it connects. */
-  async #init(response: ServerResponse): Promise<void> {
+  async #init({ response }: Exchange): Promise<void> {
     response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
     response.end('{}');
   }
 
-  async #httpStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #httpStream(exchange: Exchange): Promise<void> {
+    const { request } = exchange;
     const format = formatOf(request);
-    const body = await this.#body({ request, response });
+    const body = await this.#body(exchange);
     if (body === undefined) return;
-    const session = this.#open(
-      { request, response },
-      {
-        name: 'http_stream',
-        format,
-        contentType: format === 'json' ? 'application/json' : 'application/octet-stream',
-        frame:
-          format === 'json' ? frameLines : (messages) => codecFor(format).joinMessages(messages),
-      },
-    );
+    const session = this.#open(exchange, {
+      name: 'http_stream',
+      format,
+      contentType: format === 'json' ? 'application/json' : 'application/octet-stream',
+      frame: format === 'json' ? frameLines : (messages) => codecFor(format).joinMessages(messages),
+    });
     session?.receive(body);
   }
 
-  async #sse(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await this.#queryOrBody({ request, response });
+  async #sse(exchange: Exchange): Promise<void> {
+    const { response } = exchange;
+    const body = await this.#queryOrBody(exchange);
     if (body === undefined) return;
     if (body.length === 0) {
       refuse(response, {
@@ -127,48 +137,46 @@ export class HttpListener {
       });
       return;
     }
-    const session = this.#open(
-      { request, response },
-      { name: 'sse', format: 'json', contentType: 'text/event-stream', frame: frameEvents },
-    );
+    const session = this.#open(exchange, {
+      name: 'sse',
+      format: 'json',
+      contentType: 'text/event-stream',
+      frame: frameEvents,
+    });
     session?.receive(body);
   }
 
-  async #uniSse(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await this.#queryOrBody({ request, response });
+  async #uniSse(exchange: Exchange): Promise<void> {
+    const { request } = exchange;
+    const body = await this.#queryOrBody(exchange);
     if (body === undefined) return;
-    const session = this.#open(
-      { request, response },
-      {
-        name: 'uni_sse',
-        format: 'json',
-        contentType: 'text/event-stream',
-        frame: frameResumableEvents,
-      },
-    );
+    const session = this.#open(exchange, {
+      name: 'uni_sse',
+      format: 'json',
+      contentType: 'text/event-stream',
+      frame: frameResumableEvents,
+    });
     if (session !== undefined) connectOneWay(session, resumeFrom(request, body));
   }
 
-  async #uniStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await this.#body({ request, response });
+  async #uniStream(exchange: Exchange): Promise<void> {
+    const body = await this.#body(exchange);
     if (body === undefined) return;
-    const session = this.#open(
-      { request, response },
-      {
-        name: 'uni_http_stream',
-        format: 'json',
-        contentType: 'application/json',
-        frame: frameLines,
-      },
-    );
+    const session = this.#open(exchange, {
+      name: 'uni_http_stream',
+      format: 'json',
+      contentType: 'application/json',
+      frame: frameLines,
+    });
     if (session !== undefined) connectOneWay(session, body);
   }
 
   /** Commands for a session whose own connection runs the other way only. */
-  async #emulation(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #emulation(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
     const { hub, forward } = this.#options;
     const format = formatOf(request);
-    const body = await this.#body({ request, response });
+    const body = await this.#body(exchange);
     if (body === undefined) return;
     try {
       const { node = '', session = '', data } = codecFor(format).decodeEmulation(body);
@@ -201,8 +209,8 @@ export class HttpListener {
     return Buffer.from(query.get('cf_connect') ?? '');
   }
 
-  async #body({ request, response }: Exchange): Promise<Buffer | undefined> {
-    const body = await readBody(request, this.#options.options.maxRequestBodyBytes);
+  async #body({ request, response, maxRequestBodySize }: Exchange): Promise<Buffer | undefined> {
+    const body = await readBody(request, maxRequestBodySize);
     if (body === undefined || Buffer.isBuffer(body)) return body;
     refuse(response, { ...body, headers: { ...body.headers, Connection: 'close' } });
     return undefined;
