@@ -7,11 +7,12 @@ import type { Config } from './schema.ts';
  * something that works and is safe:
  *
  * - it listens on the loopback interface only (that is the default of `http_server.address` anyway);
- * - the pages that may connect are those that this server itself serves, by exact origin: other web
- *   sites open in the same browser cannot (a comparison with the `Host` header would not do, since
- *   DNS rebinding lets a stranger's page have a host name that leads here);
- * - everybody needs a token; the secret that signs tokens is made at random and kept in the data
- *   folder, so only the welcome page and the command line of this machine's owner can make one;
+ * - the admin page, which is the welcome page, opens with a link that is printed once;
+ * - the only web pages that may connect are those of this server, by exact origin: other sites open
+ *   in the same browser cannot (comparing with the `Host` header would not do, since DNS rebinding
+ *   lets a stranger's page have a host name that leads here);
+ * - everybody else needs a token; the secret that signs tokens is made at random and kept in the
+ *   data folder, so that only the owner of this machine can make one (`holdfast token create`);
  * - channels without namespace, such as `news`, keep their last 100 publications for five minutes,
  *   recover, show presence, and let those who subscribed publish;
  * - health, metrics and the description of the API are served.
@@ -19,33 +20,25 @@ import type { Config } from './schema.ts';
  * As soon as any option is configured that says what clients may do, none of this applies and every
  * option has its documented default.
  */
-export function firstStartProfile(config: Config): RawSection {
-  return {
-    client: { allowed_origins: ownOrigins(config.http_server.port) },
-    channel: {
-      without_namespace: {
-        presence: true,
-        join_leave: true,
-        history_size: 100,
-        history_ttl: '300s',
-        force_recovery: true,
-        allow_subscribe_for_client: true,
-        allow_publish_for_subscriber: true,
-        allow_presence_for_subscriber: true,
-        allow_history_for_subscriber: true,
-      },
+export const firstStartProfile: RawSection = {
+  admin: { enabled: true },
+  channel: {
+    without_namespace: {
+      presence: true,
+      join_leave: true,
+      history_size: 100,
+      history_ttl: '300s',
+      force_recovery: true,
+      allow_subscribe_for_client: true,
+      allow_publish_for_subscriber: true,
+      allow_presence_for_subscriber: true,
+      allow_history_for_subscriber: true,
     },
-    health: { enabled: true },
-    prometheus: { enabled: true },
-    swagger: { enabled: true },
-  };
-}
-
-function ownOrigins(port: number): readonly string[] {
-  // Port 0 is chosen by the system and not known here. Programs that ask for it are tests.
-  const suffix = port === 80 ? '' : `:${port === 0 ? '*' : port}`;
-  return ['localhost', '127.0.0.1', '[::1]'].map((host) => `http://${host}${suffix}`);
-}
+  },
+  health: { enabled: true },
+  prometheus: { enabled: true },
+  swagger: { enabled: true },
+};
 
 /** Options that say where and how the process runs, and nothing about what clients may do. */
 const operationalKeys = [

@@ -2,6 +2,7 @@ import {
   defaultChannelOptions,
   defaultChannelsOptions,
   defaultClientOptions,
+  defaultHttpTransportsOptions,
   defaultWebSocketOptions,
 } from '@holdfast/hub';
 import { describe, expect, test } from 'vitest';
@@ -14,6 +15,7 @@ describe("the hub's options", () => {
       client: defaultClientOptions,
       channel: { ...defaultChannelsOptions, withoutNamespace: defaultChannelOptions },
       websocket: defaultWebSocketOptions,
+      http: defaultHttpTransportsOptions,
     });
   });
 
@@ -66,6 +68,22 @@ describe("the hub's options", () => {
     expect(Object.keys(options.client).toSorted()).toEqual(
       Object.keys(defaultClientOptions).toSorted(),
     );
+  });
+
+  test('tell each HTTP transport where it is served', () => {
+    const { http } = toHubOptions(
+      testConfig({
+        http_stream: { enabled: false },
+        uni_sse: { enabled: true, handler_prefix: '/events', max_request_body_size: 10 },
+        uni_websocket: { enabled: true },
+      }).config,
+    );
+    expect(http).toEqual({
+      ...defaultHttpTransportsOptions,
+      httpStream: { ...defaultHttpTransportsOptions.httpStream, enabled: false },
+      uniSse: { enabled: true, handlerPrefix: '/events', maxRequestBodySize: 10 },
+      uniWebsocket: { enabled: true, handlerPrefix: '/connection/uni_websocket' },
+    });
   });
 
   test('pings that are switched off are 0', () => {

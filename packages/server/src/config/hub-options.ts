@@ -1,10 +1,12 @@
 import {
   defaultChannelOptions,
   defaultClientOptions,
+  defaultHttpTransportsOptions,
   defaultWebSocketOptions,
   type ChannelOptions,
   type ChannelsOptions,
   type ClientOptions,
+  type HttpTransportsOptions,
   type WebSocketOptions,
 } from '@holdfast/hub';
 import { Duration } from './duration.ts';
@@ -72,6 +74,7 @@ export interface ConfiguredHubOptions {
   readonly client: ClientOptions;
   readonly channel: ChannelsOptions;
   readonly websocket: WebSocketOptions;
+  readonly http: HttpTransportsOptions;
 }
 
 /**
@@ -97,6 +100,29 @@ export function toHubOptions(config: Config): ConfiguredHubOptions {
       })),
     },
     websocket: pick<WebSocketOptions>(toHubNaming(config.websocket), defaultWebSocketOptions),
+    http: httpTransports(config),
+  };
+}
+
+function httpTransports(config: Config): HttpTransportsOptions {
+  const defaults = defaultHttpTransportsOptions;
+  const all: HttpTransportsOptions = {
+    httpStream: toHubNaming(config.http_stream),
+    sse: toHubNaming(config.sse),
+    emulation: toHubNaming(config.emulation),
+    uniSse: toHubNaming(config.uni_sse),
+    uniHttpStream: toHubNaming(config.uni_http_stream),
+    uniWebsocket: toHubNaming(config.uni_websocket),
+    init: toHubNaming(config.init),
+  };
+  return {
+    httpStream: pick(all.httpStream, defaults.httpStream),
+    sse: pick(all.sse, defaults.sse),
+    emulation: pick(all.emulation, defaults.emulation),
+    uniSse: pick(all.uniSse, defaults.uniSse),
+    uniHttpStream: pick(all.uniHttpStream, defaults.uniHttpStream),
+    uniWebsocket: pick(all.uniWebsocket, defaults.uniWebsocket),
+    init: pick(all.init, defaults.init),
   };
 }
 

@@ -81,7 +81,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig | RefusedConfig {
   let parsed = configSchema.safeParse(layers.raw);
   if (parsed.success && errors.length === 0) {
     if (!hasFile && isFirstStart(parsed.data, layers)) {
-      layers.apply(firstStartProfile(parsed.data), { source: 'first start' });
+      layers.apply(firstStartProfile, { source: 'first start' });
       parsed = configSchema.safeParse(layers.raw);
     }
     if (parsed.data !== undefined && needsGeneratedSecrets(parsed.data)) {

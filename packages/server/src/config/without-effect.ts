@@ -111,19 +111,31 @@ const unsupported: readonly WithoutEffect[] = [
 const notYet: readonly WithoutEffect[] = [
   {
     keys: [
-      'http_stream',
-      'sse',
-      'emulation',
-      'uni_websocket',
-      'uni_http_stream',
-      'uni_sse',
-      'init',
+      'client.connect_code_to_unidirectional_disconnect',
+      'uni_sse.connect_code_to_http_response',
+      'uni_http_stream.connect_code_to_http_response',
     ],
-    why: 'this version serves WebSocket only',
+    why: 'one-way clients are told errors on connect as they are',
   },
   {
-    keys: ['client.connect_code_to_unidirectional_disconnect'],
-    why: 'this version serves WebSocket only',
+    keys: below(
+      ['uni_websocket'],
+      'compression',
+      'compression_min_size',
+      'write_timeout',
+      'message_size_limit',
+      'max_fragments',
+    ),
+    why: 'one-way WebSockets have the limits of the section websocket',
+  },
+  {
+    keys: below(
+      ['uni_websocket'],
+      'disable_closing_handshake',
+      'disable_disconnect_push',
+      'join_push_messages',
+    ),
+    why: 'this cannot be chosen in this version',
   },
   {
     keys: [
@@ -146,7 +158,6 @@ const notYet: readonly WithoutEffect[] = [
     keys: engineSections,
     why: 'this version keeps live state in the memory of one process',
   },
-  { keys: ['admin'], why: 'this version has no admin interface' },
 ];
 
 function lookUp(

@@ -29,13 +29,13 @@ export const websocket = section('The WebSocket transport.', {
 });
 
 export const httpStream = section('The HTTP streaming transport, for networks without WebSocket.', {
-  enabled: flag(false, 'Serve the transport.'),
+  enabled: flag(true, 'Serve the transport.', { centrifugoDefault: 'false' }),
   handler_prefix: pathPrefix('/connection/http_stream', 'the endpoint'),
   max_request_body_size: bodyLimit,
 });
 
 export const sse = section('The SSE transport, for networks without WebSocket.', {
-  enabled: flag(false, 'Serve the transport.'),
+  enabled: flag(true, 'Serve the transport.', { centrifugoDefault: 'false' }),
   handler_prefix: pathPrefix('/connection/sse', 'the endpoint'),
   max_request_body_size: bodyLimit,
 });
@@ -85,7 +85,7 @@ export const uniWebsocket = section('WebSocket without commands.', {
 export const init = section(
   'Answers `{}`, for a browser to get cookies and routing before it connects.',
   {
-    enabled: flag(false, 'Serve the endpoint.'),
+    enabled: flag(true, 'Serve the endpoint.', { centrifugoDefault: 'false' }),
     handler_prefix: pathPrefix('/connection/init', 'the endpoint'),
   },
 );
