@@ -9,6 +9,12 @@ export interface EngineTransactionOptions {
   readonly timeoutMs?: number;
 }
 
+/** Told how far a backup is. */
+export type BackupProgress = (done: {
+  readonly bytes: number;
+  readonly totalBytes: number;
+}) => void;
+
 /**
  * One database, reduced to what the store needs of it. Both implementations keep the same promises,
  * so that code written against one behaves the same on the other:
@@ -50,6 +56,11 @@ export interface Engine {
   wakeLeader(): void;
   /** Called when this process becomes the leader or is woken as one. */
   onLeaderWake(callback: () => void): void;
+  /**
+   * Writes a copy of the whole database as it is now to a file, while it is in use.
+   * @throws {@link StoreError} `store_not_supported` where another tool does that
+   */
+  backup(target: string, onProgress?: BackupProgress): Promise<void>;
   /** What is not working, or undefined. Feeds readiness. */
   problem(): string | undefined;
   close(): Promise<void>;

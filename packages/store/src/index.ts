@@ -5,10 +5,12 @@
  * @module
  */
 export * from './clock.ts';
+export * from './commands.ts';
 export * from './errors.ts';
 export * from './id-source.ts';
 export * from './metrics.ts';
 export * from './migrations.ts';
+export * from './move.ts';
 export type { OutboxEvent } from './outbox.ts';
 export type { DiscardedEvents, OutboxRelayOptions, PublishEvent } from './outbox-relay.ts';
 export type { RetentionJob, RetentionState } from './retention.ts';

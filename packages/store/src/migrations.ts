@@ -116,6 +116,28 @@ export async function migrate(
   }
 }
 
+/**
+ * Migrations that the next start would apply, as `module/name`, without changing anything.
+ * @throws {@link StoreError} `store_newer`
+ */
+export function pendingMigrations(
+  engine: Engine,
+  modules: readonly StoreModule[],
+): Promise<readonly string[]> {
+  return engine.read(async (connection) => {
+    const db = openSession<unknown>(engine, connection);
+    const tables = await db.introspection.getTables();
+    const isNew = !tables.some((table) => table.name === 'store_migrations');
+    const applied = isNew ? [] : await readApplied(db);
+    findNext(modules, applied, engine.label);
+    return modules.flatMap(({ name: module, migrations }) =>
+      migrations
+        .slice(applied.filter((row) => row.module === module).length)
+        .map(({ name }) => `${module}/${name}`),
+    );
+  });
+}
+
 async function createMigrationTable(engine: Engine, db: Transaction<unknown>): Promise<void> {
   const { createTable, types } = contextFor(db, engine.name);
   await createTable('store_migrations')

@@ -73,6 +73,7 @@ const maxBlockedChannels = 256;
 const minBackoffMs = 500;
 const maxBackoffMs = 30_000;
 const discardRows = 1000;
+const maxMeasurePauseMs = 10_000;
 
 /**
  * Publishes what waits in the outbox, in the process that is the leader. `outbox.spec.md` has its
@@ -338,7 +339,7 @@ export class OutboxRelay {
       this.#isMeasuring = false;
       // Counting a long backlog must not become a load of its own.
       const now = this.#clock.monotonic();
-      this.#measureAgainAt = now + (now - startedAt) * 20;
+      this.#measureAgainAt = now + Math.min((now - startedAt) * 20, maxMeasurePauseMs);
     }
   }
 

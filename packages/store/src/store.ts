@@ -1,6 +1,6 @@
 import type { DatabaseConnection } from 'kysely';
 import { systemClock, type Clock } from './clock.ts';
-import type { DialectName, Engine } from './engine.ts';
+import type { BackupProgress, DialectName, Engine } from './engine.ts';
 import { StoreError } from './errors.ts';
 import { createIdSource, type IdSource } from './id-source.ts';
 import { findProblems } from './integrity.ts';
@@ -210,6 +210,16 @@ export class Store<Tables = unknown> {
    */
   integrityCheck(): Promise<readonly string[]> {
     return findProblems(this.#engine, this.#modules);
+  }
+
+  /**
+   * Writes a copy of the database as it is now to a new file, while everything goes on. The copy is
+   * checked and on disk when this resolves; the file appears only then.
+   * @throws {@link StoreError} `store_target_not_empty`, or `store_not_supported` on PostgreSQL,
+   * naming the tool to use
+   */
+  backup(target: string, onProgress?: BackupProgress): Promise<void> {
+    return this.#engine.backup(target, onProgress);
   }
 
   /** Finishes what is under way, refuses what comes later, closes every connection. */

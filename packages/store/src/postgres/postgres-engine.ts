@@ -201,6 +201,16 @@ export class PostgresEngine implements Engine {
     this.#onWake = callback;
   }
 
+  backup(): Promise<void> {
+    return Promise.reject(
+      new StoreError(
+        'store_not_supported',
+        `${this.label} is backed up with PostgreSQL's own tools, for example: ` +
+          `pg_dump --format=custom --schema=${this.#location.schema} --file=holdfast.dump <store.url>`,
+      ),
+    );
+  }
+
   problem(): string | undefined {
     return this.#problem;
   }

@@ -10,10 +10,11 @@ import {
   type Dialect,
 } from 'kysely';
 import { withDeadline, type Clock } from '../clock.ts';
-import type { Engine, EngineTransactionOptions } from '../engine.ts';
+import type { BackupProgress, Engine, EngineTransactionOptions } from '../engine.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreMetrics } from '../metrics.ts';
 import { Turnstile } from '../turnstile.ts';
+import { backupSqlite } from './sqlite-backup.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { acquireOwnerLock, type OwnerLock } from './owner-lock.ts';
 import { fromSqliteError } from './sqlite-errors.ts';
@@ -217,22 +218,8 @@ export class SqliteEngine implements Engine {
     return this.#problem;
   }
 
-  /** Copies the database while it is in use, a few pages at a time. */
-  async backup(
-    target: string,
-    onProgress?: (donePages: number, totalPages: number) => void,
-  ): Promise<void> {
-    const { reader, file } = this.#connections;
-    try {
-      await reader.backup(target, {
-        progress({ totalPages, remainingPages }) {
-          onProgress?.(totalPages - remainingPages, totalPages);
-          return 500;
-        },
-      });
-    } catch (error) {
-      throw fromSqliteError(error, file);
-    }
+  backup(target: string, onProgress?: BackupProgress): Promise<void> {
+    return backupSqlite(this.#connections.file, target, onProgress);
   }
 
   async close(): Promise<void> {
