@@ -319,20 +319,22 @@ class HubNode implements Hub, HubContext {
     });
   }
 
-  async unsubscribe(selector: ClientSelector, channel: string): Promise<void> {
+  async unsubscribe(
+    selector: ClientSelector,
+    channel: string,
+    { code, reason }: { code: number; reason: string } = unsubscribeCodes.server,
+  ): Promise<void> {
     if (channel !== '') this.#rules(channel);
-    await this.#cluster.order({
-      type: 'unsubscribe',
-      selector,
-      channel,
-      ...unsubscribeCodes.server,
-    });
+    if (!isWithin(code, 2000, 2999)) throw replyErrors.badRequest;
+    await this.#cluster.order({ type: 'unsubscribe', selector, channel, code, reason });
   }
 
   async disconnect(
     selector: ClientSelector,
     { code, reason }: { code: number; reason: string } = disconnects.forceNoReconnect,
   ): Promise<void> {
+    // The range that RFC 6455 §7.4.2 leaves to frameworks and applications.
+    if (!isWithin(code, 3000, 4999)) throw replyErrors.badRequest;
     await this.#cluster.order({ type: 'disconnect', selector, code, reason });
   }
 
@@ -449,6 +451,10 @@ class HubNode implements Hub, HubContext {
       }
     }
   }
+}
+
+function isWithin(code: number, least: number, most: number): boolean {
+  return Number.isInteger(code) && code >= least && code <= most;
 }
 
 function toBytes(data: unknown): Uint8Array {

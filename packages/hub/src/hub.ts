@@ -119,9 +119,21 @@ export interface Hub {
   ): Promise<readonly (BrokerPublishResult | ReplyError)[]>;
   /** Subscribes a user's connections from the server's side. */
   subscribe(selector: ClientSelector, channel: string, options?: SubscribeOptions): Promise<void>;
-  /** An empty channel means all. @defaultValue code 2000 */
-  unsubscribe(selector: ClientSelector, channel: string): Promise<void>;
-  /** @defaultValue 3503 force disconnect */
+  /**
+   * An empty channel means all. Codes are 2000–2999; from 2500 clients subscribe again.
+   * @defaultValue 2000 server unsubscribe
+   * @throws ReplyError 107 when the code is out of range
+   */
+  unsubscribe(
+    selector: ClientSelector,
+    channel: string,
+    why?: { readonly code: number; readonly reason: string },
+  ): Promise<void>;
+  /**
+   * Codes are 3000–4999 and decide whether clients come back, see `reconnectsAfter`.
+   * @defaultValue 3503 force disconnect
+   * @throws ReplyError 107 when the code is out of range
+   */
   disconnect(
     selector: ClientSelector,
     disconnect?: { readonly code: number; readonly reason: string },
