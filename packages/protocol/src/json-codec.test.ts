@@ -1,5 +1,7 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Command, type ProtocolErrorCode, type Reply, jsonCodec } from './index.ts';
+import { arbitraryCommand } from './testing/index.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (message: Uint8Array) => new TextDecoder('utf-8', { fatal: true }).decode(message);
@@ -342,4 +344,38 @@ describe('the emulation endpoint', () => {
   ] as const)('what is not one JSON object is refused: %j', (body, code) => {
     expect(() => decode(body)).toThrow(failsAs(code));
   });
+});
+
+/** A copy without application data, whose text would change when the text around it does. */
+function withoutData(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Uint8Array) return undefined;
+  if (Array.isArray(value)) return value.map(withoutData);
+  const copy = Object.create(null) as Record<string, unknown>;
+  for (const [name, member] of Object.entries(value)) copy[name] = withoutData(member);
+  return copy;
+}
+
+/** The same JSON with other spacing and the members of objects in another order. */
+function rewritten(value: unknown, space: string): string {
+  if (Array.isArray(value)) {
+    return `[${space}${value.map((item) => rewritten(item, space)).join(`${space},`)}${space}]`;
+  }
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value)
+    .toReversed()
+    .map(([name, member]) => `${JSON.stringify(name)}${space}:${space}${rewritten(member, space)}`);
+  return `{${space}${members.join(`${space},${space}`)}${space}}`;
+}
+
+test('spacing, order and unknown fields mean nothing', () => {
+  const space = fc.stringMatching(/^[ \t\r]{0,3}$/);
+  fc.assert(
+    fc.property(arbitraryCommand, space, fc.jsonValue(), (command, space, unknown) => {
+      const expected = withoutData(command) as Command;
+      const plain = JSON.parse(text(jsonCodec.encodeCommand(expected))) as object;
+      const line = rewritten({ ...plain, unknown }, space);
+      expect(read(`${space}${line}${space}`)).toEqual([expected]);
+    }),
+  );
 });
