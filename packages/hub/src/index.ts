@@ -10,7 +10,6 @@ export { refusalReasons, TokenRefusal } from './auth/token-refusal.ts';
 export type { RefusalReason } from './auth/token-refusal.ts';
 export * from './auth/token-verifier.ts';
 export * from './clock.ts';
-export * from './delta/create-delta.ts';
 export * from './events.ts';
 export * from './hub.ts';
 export { createHub } from './hub-node.ts';

@@ -1,0 +1,54 @@
+import { ReplyError, replyErrors } from '@holdfast/protocol';
+import type { Context } from 'hono';
+import { SecretComparer } from '../secret-comparer.ts';
+import type { ApiRouteError } from './routes.ts';
+
+/** Lets requests through that carry the API key. An empty key lets nobody through. */
+export function requireApiKey(key: string): (context: Context) => ApiRouteError | undefined {
+  const comparer = key === '' ? undefined : new SecretComparer(key);
+  return ({ req }) => {
+    const candidate = apiKeyOf(req);
+    if (candidate !== undefined && comparer?.matches(candidate)) return undefined;
+    const { code, message } = replyErrors.unauthorized;
+    const what = candidate === undefined ? 'is missing' : 'is wrong';
+    return {
+      status: 401,
+      reason: 'unauthorized',
+      error: new ReplyError(
+        code,
+        `${message}: the API key ${what}, send the server's http_api.key in the X-API-Key header`,
+      ),
+    };
+  };
+}
+
+/**
+ * For a server whose API needs no key: what reaches it from a web page is still refused, because
+ * every page that its user opens could send it.
+ */
+export function refuseWebPages({ req }: Context): ApiRouteError | undefined {
+  if (req.header('origin') === undefined && req.header('sec-fetch-site') === undefined) {
+    return undefined;
+  }
+  const { code, message } = replyErrors.permissionDenied;
+  return {
+    status: 403,
+    reason: 'forbidden',
+    error: new ReplyError(
+      code,
+      `${message}: while http_api.insecure is on, web pages cannot use the API`,
+    ),
+  };
+}
+
+/**
+ * The key that a request carries, in the three places where Centrifugo's clients put it: the header
+ * `X-API-Key`, `Authorization: apikey <key>`, or the query parameter `api_key`.
+ */
+function apiKeyOf(request: Context['req']): string | undefined {
+  const header = request.header('x-api-key');
+  if (header) return header;
+  const [scheme, credentials] = (request.header('authorization') ?? '').split(/ +/, 2);
+  if (scheme?.toLowerCase() === 'apikey' && credentials) return credentials;
+  return request.query('api_key') || undefined;
+}

@@ -1,0 +1,82 @@
+import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
+import { prettyFactory } from 'pino-pretty';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export interface LoggingOptions {
+  readonly level: LogLevel;
+  /** Lines for people instead of JSON. @defaultValue whether standard error is a terminal */
+  readonly isPretty?: boolean;
+  /** Where lines go. @defaultValue standard error */
+  readonly destination?: DestinationStream;
+}
+
+/** Names of fields whose values never appear in a line, at the first three levels of nesting. */
+const secretFields = [
+  'token',
+  'api_key',
+  'apiKey',
+  'secret',
+  'password',
+  'authorization',
+  'cookie',
+  '["set-cookie"]',
+  '["x-api-key"]',
+];
+
+const censoredPaths = secretFields.flatMap((field) => {
+  const member = field.startsWith('[') ? field : `.${field}`;
+  return [field, `*${member}`, `*.*${member}`];
+});
+
+/** Control characters that move a terminal's cursor or fake a line of their own. */
+// oxlint-disable-next-line no-control-regex -- finding control characters is the purpose
+const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+/**
+ * A logger of one line per event: JSON for machines, readable text on a terminal. Known secret
+ * fields are censored, and nothing that a stranger sent can start a line of its own or reach the
+ * terminal as a control sequence.
+ */
+export function createLogger(options: LoggingOptions): PinoLogger {
+  const destination = options.destination ?? process.stderr;
+  const isPretty = options.isPretty ?? process.stderr.isTTY;
+  return pino(
+    { level: options.level, base: null, redact: { paths: censoredPaths, censor: '***' } },
+    isPretty ? prettyStream(destination) : destination,
+  );
+}
+
+function prettyStream(destination: DestinationStream): DestinationStream {
+  const format = prettyFactory({
+    colorize: destination === process.stderr && process.stderr.hasColors(),
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid,hostname',
+    singleLine: true,
+  });
+  return {
+    write(line) {
+      const event = escapeControls(JSON.parse(line)) as Record<string, unknown>;
+      destination.write(format(event));
+    },
+  };
+}
+
+/** Writes control characters as `\x1b`; the lines of a stack trace stay lines. */
+function escapeControls(value: unknown, name = ''): unknown {
+  if (typeof value === 'string') {
+    return name === 'stack' ? value.split('\n').map(escapeText).join('\n') : escapeText(value);
+  }
+  if (Array.isArray(value)) return value.map((element) => escapeControls(element));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [escapeText(key), escapeControls(member, key)]),
+  );
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll(
+    controlCharacters,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
