@@ -5,9 +5,12 @@ import { Hono } from 'hono';
  * fails it, and a restart mends no broker. `GET /ready` says whether this node can serve, and what
  * keeps it from doing so.
  */
-export function createHealthRoutes(problems: () => readonly string[]): Hono {
+export function createHealthRoutes(
+  problems: () => readonly string[],
+  healthPath = '/health',
+): Hono {
   const app = new Hono();
-  app.get('/health', (context) => context.json({}, 200, { 'Cache-Control': 'no-store' }));
+  app.get(healthPath, (context) => context.json({}, 200, { 'Cache-Control': 'no-store' }));
   app.get('/ready', (context) => {
     const found = problems();
     const isReady = found.length === 0;

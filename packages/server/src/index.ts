@@ -5,3 +5,8 @@
  */
 export * from './config/index.ts';
 export * from './hooks/index.ts';
+export { type RpcMethod } from './api/methods.ts';
+export { createLogger, type LoggingOptions, type ServerLogger } from './logging.ts';
+export * from './server.ts';
+export * from './start-error.ts';
+export { version } from './version.ts';

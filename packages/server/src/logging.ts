@@ -1,13 +1,15 @@
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+export type ServerLogger = PinoLogger;
 
 export interface LoggingOptions {
-  readonly level: LogLevel;
-  /** Lines for people instead of JSON. @defaultValue whether standard error is a terminal */
+  readonly level: 'none' | 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+  /** File to append to; empty for standard output. @defaultValue '' */
+  readonly file?: string;
+  /** Lines for people instead of JSON. @defaultValue whether lines go to a terminal */
   readonly isPretty?: boolean;
-  /** Where lines go. @defaultValue standard error */
+  /** Where lines go instead. */
   readonly destination?: DestinationStream;
 }
 
@@ -38,18 +40,25 @@ const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]
  * fields are censored, and nothing that a stranger sent can start a line of its own or reach the
  * terminal as a control sequence.
  */
-export function createLogger(options: LoggingOptions): PinoLogger {
-  const destination = options.destination ?? process.stderr;
-  const isPretty = options.isPretty ?? process.stderr.isTTY;
+export function createLogger(options: LoggingOptions): ServerLogger {
+  const isTerminal = !options.file && !options.destination && process.stdout.isTTY;
+  const destination =
+    options.destination ?? (options.file ? appendTo(options.file) : process.stdout);
+  const level = options.level === 'none' ? 'silent' : options.level;
   return pino(
-    { level: options.level, base: null, redact: { paths: censoredPaths, censor: '***' } },
-    isPretty ? prettyStream(destination) : destination,
+    { level, base: null, redact: { paths: censoredPaths, censor: '***' } },
+    (options.isPretty ?? isTerminal) ? prettyStream(destination) : destination,
   );
+}
+
+/** Written at once, so that the last lines before a crash are there too. */
+function appendTo(file: string): DestinationStream {
+  return pino.destination({ dest: file, append: true, mkdir: true, sync: true });
 }
 
 function prettyStream(destination: DestinationStream): DestinationStream {
   const format = prettyFactory({
-    colorize: destination === process.stderr && process.stderr.hasColors(),
+    colorize: destination === process.stdout && process.stdout.hasColors(),
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
     singleLine: true,

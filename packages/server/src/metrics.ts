@@ -1,6 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
-import type { HubMetrics, LabelledCounter } from '@holdfast/hub';
+import type { HubMetrics, JwtMetrics, LabelledCounter } from '@holdfast/hub';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { version } from './version.ts';
 
@@ -91,6 +91,14 @@ const hubMetrics: {
   },
 };
 
+/** What is counted elsewhere and read at scrape time. */
+export interface MetricSources {
+  readonly hub: HubMetrics;
+  readonly badRequests: LabelledCounter;
+  /** One per token verifier. */
+  readonly tokens: readonly JwtMetrics[];
+}
+
 /**
  * The metrics of one server, in Prometheus' format. What the hub counts is read when somebody asks,
  * so counting costs the hub nothing. Channels, users and clients are never labels: their number has
@@ -105,7 +113,7 @@ export class ServerMetrics {
   readonly #apiSeconds: Histogram<'method'>;
   readonly #eventLoopDelay: IntervalHistogram;
 
-  constructor(hub: HubMetrics) {
+  constructor({ hub, badRequests, tokens }: MetricSources) {
     for (const name of Object.keys(hubMetrics) as (keyof HubMetrics)[]) this.#addHub(hub, name);
     this.#apiCommands = new Counter({
       name: 'holdfast_api_commands_total',
@@ -124,6 +132,28 @@ export class ServerMetrics {
       help: 'API requests that were turned away before a method ran',
       labelNames: ['reason'],
       registers: [this.registry],
+    });
+    this.#addCounter({
+      name: 'holdfast_refused_tokens_total',
+      help: 'Tokens of clients that were refused',
+      labelNames: ['reason'],
+      read: (metric) => {
+        for (const { refusedTokens } of tokens) addCounts(metric, 'reason', refusedTokens);
+      },
+    });
+    this.#addCounter({
+      name: 'holdfast_jwks_reads_total',
+      help: 'Reads of key set endpoints',
+      labelNames: ['outcome'],
+      read: (metric) => {
+        for (const { jwksReads } of tokens) addCounts(metric, 'outcome', jwksReads);
+      },
+    });
+    this.#addCounter({
+      name: 'holdfast_http_bad_requests_total',
+      help: 'What came over a socket and was no HTTP request, or not in time',
+      labelNames: ['reason'],
+      read: (metric) => addCounts(metric, 'reason', badRequests),
     });
     this.#apiSeconds = new Histogram({
       name: 'holdfast_api_command_seconds',
@@ -167,9 +197,7 @@ export class ServerMetrics {
         name,
         help,
         labelNames: [spec.label],
-        read: (metric) => {
-          for (const [label, count] of counter.counts) metric.inc({ [spec.label]: label }, count);
-        },
+        read: (metric) => addCounts(metric, spec.label, counter),
       });
     } else if (spec.kind === 'counter') {
       this.#addCounter({ name, help, read: (metric) => metric.inc(hub[property] as number) });
@@ -268,4 +296,8 @@ interface MetricOptions<Metric> {
   readonly labelNames?: readonly string[];
   /** Sets the metric to what is true now. */
   readonly read: (metric: Metric) => void | Promise<void>;
+}
+
+function addCounts(metric: Counter, label: string, { counts }: LabelledCounter): void {
+  for (const [value, count] of counts) metric.inc({ [label]: value }, count);
 }

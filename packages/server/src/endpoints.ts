@@ -1,0 +1,111 @@
+import type { Hub, Logger } from '@holdfast/hub';
+import type { Hono } from 'hono';
+import { createAdminRoutes } from './admin/routes.ts';
+import type { AdminSessions } from './admin/admin-sessions.ts';
+import { refuseWebPages, requireApiKey } from './api/api-key.ts';
+import { ApiExecutor } from './api/executor.ts';
+import type { RpcMethod } from './api/methods.ts';
+import { createOpenApiDocument } from './api/open-api.ts';
+import { renderReferencePage } from './api/reference-page.ts';
+import { createApiRoutes, type ApiRoutesOptions } from './api/routes.ts';
+import { describeOrigin, type Config, type ConfigSources } from './config/index.ts';
+import { createHealthRoutes } from './health.ts';
+import { createApp } from './http/app.ts';
+import { createAssetRoutes } from './http/assets.ts';
+import { pageHeaders } from './http/page-headers.ts';
+import type { ServerMetrics } from './metrics.ts';
+
+export interface EndpointsOptions {
+  readonly config: Config;
+  readonly sources: ConfigSources;
+  readonly hub: Hub;
+  readonly logger: Logger;
+  readonly metrics: ServerMetrics;
+  readonly sessions: AdminSessions;
+  /** What keeps this node from serving. */
+  readonly problems: () => readonly string[];
+  /** Methods behind the API's `rpc`. */
+  readonly rpc: ReadonlyMap<string, RpcMethod>;
+}
+
+/** Which of the server's ports an application is for. */
+export type PortRole = 'only' | 'external' | 'internal';
+
+/**
+ * Everything that is served over plain HTTP on one port. What is not for clients moves to the
+ * internal port when there is one, unless it is marked `external`.
+ */
+export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono {
+  const { config, metrics, logger } = options;
+  const { http_api: apiConfig, admin, swagger, prometheus, health, init } = config;
+  const app = createApp(logger);
+  const isHere = (isExternal: boolean): boolean =>
+    role === 'only' || (role === 'external') === isExternal;
+  const isInternal = isHere(false);
+
+  const api: Omit<ApiRoutesOptions, 'authorize'> = {
+    executor: new ApiExecutor({
+      hub: options.hub,
+      rpc: options.rpc,
+      logger,
+      finished: (method, code, seconds) => metrics.apiFinished(method, code, seconds),
+    }),
+    errorMode: apiConfig.error_mode === 'transport' ? 'transport' : 'body',
+    refused: (reason) => metrics.apiRefused(reason),
+  };
+
+  if (init.enabled && role !== 'internal') {
+    app.get(init.handler_prefix, (context) => context.json({}));
+  }
+  if (health.enabled && isInternal) {
+    app.route('/', createHealthRoutes(options.problems, health.handler_prefix));
+  }
+  if (prometheus.enabled && isInternal) {
+    app.get(prometheus.handler_prefix, async (context) =>
+      context.body(await metrics.render(), 200, {
+        'Content-Type': metrics.contentType,
+        'Cache-Control': 'no-store',
+      }),
+    );
+  }
+  if (!apiConfig.disabled && isHere(apiConfig.external)) {
+    const key = apiConfig.key.reveal();
+    const authorize = apiConfig.insecure ? refuseWebPages : requireApiKey(key);
+    app.route(apiConfig.handler_prefix, createApiRoutes({ ...api, authorize }));
+  }
+  if (swagger.enabled && isInternal) {
+    const document = createOpenApiDocument(apiConfig.handler_prefix);
+    const page = renderReferencePage(document);
+    app.get('/openapi.json', (context) => context.json(document));
+    app.get(swagger.handler_prefix, (context) => context.html(page, 200, pageHeaders));
+    if (!admin.enabled) app.route('/assets', createAssetRoutes());
+  }
+  if (admin.enabled && isHere(admin.external)) {
+    app.route(
+      admin.handler_prefix,
+      createAdminRoutes({
+        sessions: options.sessions,
+        isInsecure: admin.insecure,
+        api,
+        apiAccess: {
+          prefix: apiConfig.handler_prefix,
+          key: apiConfig.insecure ? '' : apiConfig.key.reveal(),
+          keyPlace: placeOf('http_api.key', options.sources),
+        },
+        websocketPath: config.websocket.handler_prefix,
+        ...(swagger.enabled && { referencePath: swagger.handler_prefix }),
+        signInTried: (outcome) => {
+          if (outcome === 'signed_in') logger.info({}, 'somebody signed in to the admin page');
+          else logger.warn({ outcome }, 'an attempt to sign in to the admin page failed');
+        },
+      }),
+    );
+  }
+  return app;
+}
+
+/** In words, where a value of the configuration was found. */
+function placeOf(key: string, sources: ConfigSources): string {
+  const origin = sources.get(key);
+  return `${key}: ${origin ? describeOrigin(origin) : 'unknown'}`;
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LabelledCounter, type Logger } from '@holdfast/hub';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { RequestLog, pathOf } from './request-log.ts';
+import { answerUpgradeRequired } from './upgrade-required.ts';
+
+export interface HttpFrontOptions {
+  readonly logger: Logger;
+  /** Plain requests to it are told about WebSocket; undefined when there is no such endpoint. */
+  readonly websocketPath: string | undefined;
+}
+
+type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/**
+ * What every HTTP request meets first: it is followed in the log, and led to the application of its
+ * port. Until {@link HttpFront.serve} is called, requests are answered with 503, so that a port can
+ * be opened before what stands behind it exists.
+ */
+export class HttpFront {
+  /** What came over sockets and was no request, by reason. */
+  readonly badRequests: LabelledCounter = new LabelledCounter();
+  readonly #options: HttpFrontOptions;
+  readonly #log: RequestLog;
+  readonly #applications = new Map<string, RequestListener>();
+  #isDraining = false;
+
+  constructor(options: HttpFrontOptions) {
+    this.#options = options;
+    this.#log = new RequestLog(options.logger);
+  }
+
+  /** Answers the requests of one port. */
+  serve(port: string, application: Hono): void {
+    const listener = getRequestListener(application.fetch, { overrideGlobalObjects: false });
+    this.#applications.set(port, (request, response) => {
+      void listener(request, response);
+    });
+  }
+
+  /** The handler for servers of one port. */
+  handlerFor(port: string): RequestListener {
+    return (request, response) => {
+      this.#log.follow(request, response);
+      if (this.#isDraining) response.setHeader('Connection', 'close');
+      const application = this.#applications.get(port);
+      if (!application) answerStarting(response);
+      else if (pathOf(request) === this.#options.websocketPath) {
+        answerUpgradeRequired(request, response);
+      } else application(request, response);
+    };
+  }
+
+  /** Ends keep-alive connections with their next answer, and waits for the requests under way. */
+  drain(timeoutMs: number): Promise<void> {
+    this.#isDraining = true;
+    return this.#log.idle(timeoutMs);
+  }
+}
+
+function answerStarting(response: ServerResponse): void {
+  response.writeHead(503, { 'Content-Type': 'application/json', 'Retry-After': '1' });
+  response.end('{"error":{"code":"starting","message":"the server is starting"}}\n');
+}

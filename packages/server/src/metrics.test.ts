@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { HubMetrics, LabelledCounter } from '@holdfast/hub';
+import { Counter, Gauge, Histogram } from 'prom-client';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ServerMetrics } from './metrics.ts';
+
+function createMetrics() {
+  const hub = new HubMetrics();
+  const badRequests = new LabelledCounter();
+  const metrics = new ServerMetrics({ hub, badRequests, tokens: [] });
+  onTestFinished(() => metrics.close());
+  return { hub, badRequests, metrics };
+}
+
+describe('the metrics', () => {
+  test('are what docs/metrics.md says, and the page says no more than there is', () => {
+    const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+    const documented = page
+      .split('\n')
+      .filter((line) => line.startsWith('| `holdfast_'))
+      .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+      .map(([, name, type, labels, help]) => ({ name, type, labels, help }));
+    const registered = createMetrics()
+      .metrics.registry.getMetricsAsArray()
+      .map((metric) => {
+        const { name, help, labelNames } = metric as unknown as {
+          readonly name: string;
+          readonly help: string;
+          readonly labelNames: readonly string[];
+        };
+        const kinds = { counter: Counter, gauge: Gauge, histogram: Histogram };
+        const kind = Object.entries(kinds).find(([, type]) => (metric as object) instanceof type);
+        return { name, type: kind?.[0], labels: labelNames.join(', '), help };
+      });
+    expect(documented.toSorted(byName)).toEqual(registered.toSorted(byName));
+  });
+
+  test('are read when somebody asks', async () => {
+    const { hub, metrics } = createMetrics();
+    hub.deliveries = 7;
+    hub.clients = 3;
+    hub.disconnects.add('3001', 2);
+    const text = await metrics.render();
+    expect(text).toContain('holdfast_deliveries_total 7');
+    expect(text).toContain('holdfast_clients 3');
+    expect(text).toContain('holdfast_disconnects_total{code="3001"} 2');
+    hub.deliveries = 9;
+    expect(await metrics.render()).toContain('holdfast_deliveries_total 9');
+  });
+
+  test('say how the process is', async () => {
+    const text = await createMetrics().metrics.render();
+    expect(text).toMatch(/holdfast_process_resident_memory_bytes \d{6,}/);
+    expect(text).toMatch(/holdfast_process_cpu_seconds_total \d/);
+    expect(text).toMatch(/holdfast_build_info\{version="[^"]+",node="v\d+[^"]*"\} 1/);
+    expect(text).toContain('holdfast_event_loop_delay_seconds{quantile="0.99"}');
+  });
+
+  test('never have a label whose values strangers choose', () => {
+    const { registry } = createMetrics().metrics;
+    const labels = registry
+      .getMetricsAsArray()
+      .flatMap((metric) => (metric as unknown as { labelNames: readonly string[] }).labelNames);
+    expect([...new Set(labels)].toSorted()).toEqual([
+      'code',
+      'command',
+      'method',
+      'node',
+      'outcome',
+      'quantile',
+      'reason',
+      'recovered',
+      'version',
+    ]);
+  });
+});
+
+function byName(left: { name?: string | undefined }, right: { name?: string | undefined }): number {
+  return (left.name ?? '').localeCompare(right.name ?? '');
+}

@@ -1,0 +1,82 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Config } from './config/index.ts';
+import type { PortRole } from './endpoints.ts';
+import type { HttpFront } from './http/http-front.ts';
+import { createHttpServer, type HttpServerOptions } from './http/http-server.ts';
+import { listen, type ListenAddress } from './http/listen.ts';
+import { tlsOptions } from './http/tls-options.ts';
+
+/** A port that is listened on, by one server or, for `localhost`, by one for IPv4 and one for IPv6. */
+export interface OpenPort {
+  readonly role: PortRole;
+  readonly port: number;
+  readonly servers: readonly Server[];
+  /** The one for people first. */
+  readonly urls: readonly string[];
+}
+
+/**
+ * Opens the port for clients, and the internal one when the configuration has one.
+ *
+ * @throws StartError as `listen` and `tlsOptions`; then no port is open.
+ */
+export async function openPorts(config: Config, front: HttpFront): Promise<readonly OpenPort[]> {
+  const { http_server: http } = config;
+  const tls = tlsOptions(http.tls, 'http_server.tls');
+  if (http.internal_port === 0) {
+    const where = { address: http.address, port: http.port, portKey: 'http_server.port' } as const;
+    return [await openPort({ role: 'only', where, tls }, front)];
+  }
+  const ownTls = tlsOptions(http.internal_tls, 'http_server.internal_tls');
+  const internal = {
+    role: 'internal',
+    where: {
+      address: http.internal_address || http.address,
+      port: http.internal_port,
+      portKey: 'http_server.internal_port',
+    },
+    tls: ownTls ?? (http.tls_external ? undefined : tls),
+  } as const;
+  const external = {
+    role: 'external',
+    where: { address: http.address, port: http.port, portKey: 'http_server.port' },
+    tls,
+  } as const;
+  const first = await openPort(external, front);
+  try {
+    return [first, await openPort(internal, front)];
+  } catch (error) {
+    closePorts([first]);
+    throw error;
+  }
+}
+
+/** Accepts nothing new; connections that are open stay. */
+export function closePorts(ports: readonly OpenPort[]): void {
+  for (const { servers } of ports) for (const server of servers) server.close();
+}
+
+interface PortPlan {
+  readonly role: PortRole;
+  readonly where: ListenAddress;
+  readonly tls: HttpServerOptions['tls'] | undefined;
+}
+
+async function openPort({ role, where, tls }: PortPlan, front: HttpFront): Promise<OpenPort> {
+  const servers = await listen(where, () =>
+    createHttpServer({
+      ...(tls && { tls }),
+      handle: front.handlerFor(role),
+      badRequest: (reason) => front.badRequests.add(reason),
+    }),
+  );
+  const scheme = tls ? 'https' : 'http';
+  const addresses = servers.map((server) => server.address() as AddressInfo);
+  const port = addresses[0]?.port ?? where.port;
+  const urls = addresses.map(({ address, family }) =>
+    family === 'IPv6' ? `${scheme}://[${address}]:${port}` : `${scheme}://${address}:${port}`,
+  );
+  const forPeople = where.address === 'localhost' ? [`${scheme}://localhost:${port}`] : [];
+  return { role, port, servers, urls: [...forPeople, ...urls] };
+}

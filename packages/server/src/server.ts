@@ -1,0 +1,186 @@
+import { hostname } from 'node:os';
+import { createHub, type Hub, type HubOptions } from '@holdfast/hub';
+import { admitAdminPages } from './admin/admin-client.ts';
+import { AdminSessions } from './admin/admin-sessions.ts';
+import { randomToken } from './admin/signed-ticket.ts';
+import type { RpcMethod } from './api/methods.ts';
+import {
+  toHubOptions,
+  type Config,
+  type ConfigSources,
+  type ConfigWarning,
+} from './config/index.ts';
+import { isLoopback } from './config/rules/exposure.ts';
+import { createEndpoints, type PortRole } from './endpoints.ts';
+import { HttpFront } from './http/http-front.ts';
+import { createLogger, type ServerLogger } from './logging.ts';
+import { ServerMetrics } from './metrics.ts';
+import { closePorts, openPorts, type OpenPort } from './open-ports.ts';
+import { createTokenVerifiers } from './token-verifiers.ts';
+import { version } from './version.ts';
+
+export interface StartServerOptions {
+  readonly config: Config;
+  /** Where each value came from; the welcome page says where the API key is. */
+  readonly sources: ConfigSources;
+  /** Written to the log. @defaultValue none */
+  readonly warnings?: readonly ConfigWarning[];
+  /** @defaultValue one as the section `log` of the configuration says */
+  readonly logger?: ServerLogger;
+  /** Methods behind the API's `rpc`, by name. @defaultValue none */
+  readonly rpc?: ReadonlyMap<string, RpcMethod>;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  /** URLs of the port for clients, the one for people first. */
+  readonly addresses: readonly string[];
+  /** URLs of the internal port; empty when there is none. */
+  readonly internalAddresses: readonly string[];
+  readonly hub: Hub;
+  readonly logger: ServerLogger;
+  /**
+   * Opens the welcome page, once, within the hour. A secret: for the terminal of the person who
+   * started the server, never for a log. Absent without the page, or where a password opens it.
+   */
+  readonly signInLink?: string;
+  /**
+   * Stops in order: accepts nothing new, finishes the HTTP requests under way, tells every client to
+   * go (3001) and waits for them, at most `shutdown.timeout` in all. Idempotent; never rejects.
+   */
+  stop(): Promise<void>;
+}
+
+/** Longest time that HTTP requests under way hold up the farewell to clients. */
+const requestDrainMs = 5_000;
+
+/**
+ * Starts the whole server: hub, HTTP API and pages, on the addresses that the configuration names.
+ * Resolves when it serves.
+ *
+ * @throws StartError when it cannot listen or its certificate cannot work, TokenOptionError when a
+ * token key cannot. Nothing is left behind then.
+ */
+export async function startServer(options: StartServerOptions): Promise<RunningServer> {
+  const { config } = options;
+  const logger = options.logger ?? createLogger(config.log);
+  for (const { key, message } of options.warnings ?? []) logger.warn({ key }, message);
+  const verifiers = createTokenVerifiers(config, logger);
+  const front = new HttpFront({
+    logger,
+    websocketPath: config.websocket.disabled ? undefined : config.websocket.handler_prefix,
+  });
+  const ports = await openPorts(config, front);
+  const hub = createHub({
+    ...hubOptions(config, ports),
+    ...verifiers,
+    name: config.node.name || `${hostname()}_${ports[0]?.port ?? config.http_server.port}`,
+    version,
+    logger,
+  });
+  const metrics = new ServerMetrics({
+    hub: hub.metrics,
+    badRequests: front.badRequests,
+    tokens: Object.values(verifiers).map((verifier) => verifier.metrics),
+  });
+  const sessions = new AdminSessions({
+    secret: config.admin.secret.reveal() || randomToken(),
+    password: config.admin.password.reveal(),
+  });
+  const stop = async (): Promise<void> => {
+    const deadline = performance.now() + config.shutdown.timeout.ms;
+    closePorts(ports);
+    await front.drain(Math.min(requestDrainMs, config.shutdown.timeout.ms));
+    await hub.shutdown({ timeoutMs: Math.max(0, deadline - performance.now()) });
+    for (const { servers } of ports) for (const server of servers) server.closeAllConnections();
+    metrics.close();
+  };
+  if (config.admin.enabled) admitAdminPages(hub, sessions);
+  answerPings(hub, config.rpc.ping);
+  try {
+    await hub.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  for (const { role, servers } of ports) {
+    if (!config.websocket.disabled) {
+      for (const server of servers) hub.attach(server, { path: config.websocket.handler_prefix });
+    }
+    front.serve(
+      role,
+      createEndpoints(
+        {
+          config,
+          sources: options.sources,
+          hub,
+          logger,
+          metrics,
+          sessions,
+          problems: () => hub.problems(),
+          rpc: options.rpc ?? new Map<string, RpcMethod>(),
+        },
+        role,
+      ),
+    );
+  }
+
+  const addresses = urlsOf(ports, ['only', 'external']);
+  const internalAddresses = urlsOf(ports, ['internal']);
+  logger.info({ addresses, internalAddresses, version, node: hub.nodeId }, 'the server is running');
+  let stopped: Promise<void> | undefined;
+  return {
+    addresses,
+    internalAddresses,
+    hub,
+    logger,
+    ...signInLink(config, sessions, ports),
+    stop() {
+      stopped ??= stop().catch((error: unknown) => {
+        logger.error({ err: error }, 'stopping did not go well; the process can still end');
+      });
+      return stopped;
+    },
+  };
+}
+
+/**
+ * The hub's options, with the pages of this server among the origins: they are served on loopback
+ * addresses whose names nobody else can take.
+ */
+function hubOptions(config: Config, ports: readonly OpenPort[]): HubOptions {
+  const options = toHubOptions(config);
+  const { allowedOrigins } = options.client;
+  if (!config.admin.enabled || allowedOrigins.includes('*')) return options;
+  const own = ports.flatMap(({ urls }) => urls).filter(isLoopbackUrl);
+  return { ...options, client: { ...options.client, allowedOrigins: [...allowedOrigins, ...own] } };
+}
+
+function isLoopbackUrl(url: string): boolean {
+  const hostname = URL.parse(url)?.hostname.replaceAll(/[[\]]/g, '') ?? '';
+  return isLoopback(hostname);
+}
+
+/** The RPC method that answers by itself, to measure round trips. */
+function answerPings(hub: Hub, ping: Config['rpc']['ping']): void {
+  if (!ping.enabled) return;
+  hub.on('rpc', ({ method }) => (method === ping.method ? {} : undefined));
+}
+
+function urlsOf(ports: readonly OpenPort[], roles: readonly PortRole[]): readonly string[] {
+  return ports.filter(({ role }) => roles.includes(role)).flatMap(({ urls }) => urls);
+}
+
+function signInLink(
+  { admin }: Config,
+  sessions: AdminSessions,
+  ports: readonly OpenPort[],
+): { readonly signInLink?: string } {
+  if (!admin.enabled || admin.insecure || sessions.hasPassword) return {};
+  const isHere = (role: PortRole): boolean =>
+    role === 'only' || (role === 'external') === admin.external;
+  const [url] = ports.find(({ role }) => isHere(role))?.urls ?? [];
+  return url === undefined
+    ? {}
+    : { signInLink: `${url}${admin.handler_prefix}/#sign-in=${sessions.issueCode()}` };
+}
