@@ -13,7 +13,7 @@ import { createHealthRoutes } from './health.ts';
 import { createApp } from './http/app.ts';
 import { createAssetRoutes } from './http/assets.ts';
 import { pageHeaders } from './http/page-headers.ts';
-import type { ServerMetrics } from './metrics.ts';
+import type { ServerMetrics } from './metrics/server-metrics.ts';
 
 export interface EndpointsOptions {
   readonly config: Config;

@@ -5,6 +5,7 @@ import { AdminSessions } from './admin/admin-sessions.ts';
 import { randomToken } from './admin/signed-ticket.ts';
 import type { RpcMethod } from './api/methods.ts';
 import {
+  toHooksOptions,
   toHubOptions,
   type Config,
   type ConfigSources,
@@ -12,9 +13,10 @@ import {
 } from './config/index.ts';
 import { isLoopback } from './config/rules/exposure.ts';
 import { createEndpoints, type PortRole } from './endpoints.ts';
+import { installHooks } from './hooks/index.ts';
 import { HttpFront } from './http/http-front.ts';
 import { createLogger, type ServerLogger } from './logging.ts';
-import { ServerMetrics } from './metrics.ts';
+import { ServerMetrics } from './metrics/server-metrics.ts';
 import { closePorts, openPorts, type OpenPort } from './open-ports.ts';
 import { createTokenVerifiers } from './token-verifiers.ts';
 import { version } from './version.ts';
@@ -78,14 +80,18 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
     version,
     logger,
   });
+  const sessions = new AdminSessions({
+    secret: config.admin.secret.reveal() || randomToken(),
+    password: config.admin.password.reveal(),
+  });
+  if (config.admin.enabled) admitAdminPages(hub, sessions);
+  answerPings(hub, config.rpc.ping);
+  const hooks = installHooks(hub, toHooksOptions(config), { logger });
   const metrics = new ServerMetrics({
     hub: hub.metrics,
     badRequests: front.badRequests,
     tokens: Object.values(verifiers).map((verifier) => verifier.metrics),
-  });
-  const sessions = new AdminSessions({
-    secret: config.admin.secret.reveal() || randomToken(),
-    password: config.admin.password.reveal(),
+    hooks: () => hooks.metrics(),
   });
   const stop = async (): Promise<void> => {
     const deadline = performance.now() + config.shutdown.timeout.ms;
@@ -93,10 +99,9 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
     await front.drain(Math.min(requestDrainMs, config.shutdown.timeout.ms));
     await hub.shutdown({ timeoutMs: Math.max(0, deadline - performance.now()) });
     for (const { servers } of ports) for (const server of servers) server.closeAllConnections();
+    hooks.close();
     metrics.close();
   };
-  if (config.admin.enabled) admitAdminPages(hub, sessions);
-  answerPings(hub, config.rpc.ping);
   try {
     await hub.start();
   } catch (error) {
@@ -117,7 +122,7 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
           logger,
           metrics,
           sessions,
-          problems: () => hub.problems(),
+          problems: () => [...hub.problems(), ...hooks.problems()],
           rpc: options.rpc ?? new Map<string, RpcMethod>(),
         },
         role,

@@ -1,9 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import {
-  createServer as createTlsServer,
-  type ServerOptions as TlsServerOptions,
-} from 'node:https';
+import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { TlsOptions } from 'node:tls';
 import { refuseOnSocket } from '@holdfast/hub';
 
 /** Why bytes on a socket were no request; a label of the metrics. */
@@ -11,7 +9,7 @@ export type BadRequestReason = 'malformed' | 'headers_too_large' | 'timeout';
 
 export interface HttpServerOptions {
   /** Certificate and key; absent for plain HTTP. */
-  readonly tls?: Pick<TlsServerOptions, 'cert' | 'key' | 'ca' | 'requestCert'>;
+  readonly tls?: TlsOptions | undefined;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
   readonly badRequest: (reason: BadRequestReason) => void;
 }

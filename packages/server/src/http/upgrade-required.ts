@@ -1,10 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-
-const nginxLines = [
-  'proxy_http_version 1.1;',
-  'proxy_set_header Upgrade $http_upgrade;',
-  'proxy_set_header Connection "upgrade";',
-];
+import { refuse } from '@holdfast/hub';
 
 /**
  * Answers a plain request to the WebSocket endpoint. One that has a `Sec-WebSocket-Key` was meant to
@@ -13,22 +8,21 @@ const nginxLines = [
  */
 export function answerUpgradeRequired(request: IncomingMessage, response: ServerResponse): void {
   const wasStripped = request.headers['sec-websocket-key'] !== undefined;
-  const error = wasStripped
-    ? {
-        code: 'upgrade_stripped',
-        message:
-          'a proxy removed the Upgrade header of this WebSocket handshake; it must pass "Upgrade" and "Connection" on over HTTP/1.1',
-        nginx: nginxLines,
-      }
-    : {
-        code: 'upgrade_required',
-        message: 'this is a WebSocket endpoint: connect with a client for the Centrifugo protocol',
-      };
-  response.writeHead(426, {
-    'Content-Type': 'application/json',
-    'Cache-Control': 'no-store',
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-  });
-  response.end(`${JSON.stringify({ error })}\n`);
+  const headers = { Connection: 'Upgrade', Upgrade: 'websocket' };
+  if (wasStripped) {
+    refuse(response, {
+      status: 426,
+      code: 'upgrade_stripped',
+      message:
+        'a proxy removed the Upgrade header of this WebSocket handshake; for nginx add: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
+      headers,
+    });
+  } else {
+    refuse(response, {
+      status: 426,
+      code: 'upgrade_required',
+      message: 'this is a WebSocket endpoint: connect with a client for the Centrifugo protocol',
+      headers,
+    });
+  }
 }

@@ -1,20 +1,32 @@
 import { readFileSync } from 'node:fs';
 import { HubMetrics, LabelledCounter } from '@holdfast/hub';
-import { Counter, Gauge, Histogram } from 'prom-client';
+import { Counter, Gauge } from 'prom-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ServerMetrics } from './metrics.ts';
+import { HookCallMetrics } from '../hooks/hook-metrics.ts';
+import { ServerMetrics } from './server-metrics.ts';
 
 function createMetrics() {
   const hub = new HubMetrics();
   const badRequests = new LabelledCounter();
-  const metrics = new ServerMetrics({ hub, badRequests, tokens: [] });
+  const hookMetrics = new HookCallMetrics();
+  const metrics = new ServerMetrics({
+    hub,
+    badRequests,
+    tokens: [],
+    hooks: () => ({
+      calls: [{ hook: 'connect', proxy: 'default', metrics: hookMetrics }],
+      endpoints: [
+        { key: 'client.proxy.connect', callsUnderWay: 2, callsWaiting: 1, circuit: 'open' },
+      ],
+    }),
+  });
   onTestFinished(() => metrics.close());
-  return { hub, badRequests, metrics };
+  return { hub, badRequests, hookMetrics, metrics };
 }
 
 describe('the metrics', () => {
   test('are what docs/metrics.md says, and the page says no more than there is', () => {
-    const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+    const page = readFileSync(new URL('../../../../docs/metrics.md', import.meta.url), 'utf8');
     const documented = page
       .split('\n')
       .filter((line) => line.startsWith('| `holdfast_'))
@@ -28,9 +40,9 @@ describe('the metrics', () => {
           readonly help: string;
           readonly labelNames: readonly string[];
         };
-        const kinds = { counter: Counter, gauge: Gauge, histogram: Histogram };
+        const kinds = { counter: Counter, gauge: Gauge };
         const kind = Object.entries(kinds).find(([, type]) => (metric as object) instanceof type);
-        return { name, type: kind?.[0], labels: labelNames.join(', '), help };
+        return { name, type: kind?.[0] ?? 'histogram', labels: labelNames.join(', '), help };
       });
     expect(documented.toSorted(byName)).toEqual(registered.toSorted(byName));
   });
@@ -46,6 +58,25 @@ describe('the metrics', () => {
     expect(text).toContain('holdfast_disconnects_total{code="3001"} 2');
     hub.deliveries = 9;
     expect(await metrics.render()).toContain('holdfast_deliveries_total 9');
+  });
+
+  test('show what hooks did, with their kept histogram', async () => {
+    const { hookMetrics, metrics } = createMetrics();
+    hookMetrics.outcomes.add('timeout');
+    hookMetrics.duration.observe(2);
+    hookMetrics.duration.observe(300);
+    hookMetrics.duration.observe(60_000);
+    const text = await metrics.render();
+    const labels = 'hook="connect",proxy="default"';
+    expect(text).toContain(`holdfast_hook_calls_total{${labels},outcome="timeout"} 1`);
+    expect(text).toContain('# TYPE holdfast_hook_seconds histogram');
+    expect(text).toContain(`holdfast_hook_seconds_bucket{${labels},le="0.001"} 0`);
+    expect(text).toContain(`holdfast_hook_seconds_bucket{${labels},le="0.0025"} 1`);
+    expect(text).toContain(`holdfast_hook_seconds_bucket{${labels},le="5"} 2`);
+    expect(text).toContain(`holdfast_hook_seconds_bucket{${labels},le="+Inf"} 3`);
+    expect(text).toContain(`holdfast_hook_seconds_sum{${labels}} 60.302`);
+    expect(text).toContain(`holdfast_hook_seconds_count{${labels}} 3`);
+    expect(text).toContain('holdfast_hook_circuit_open{endpoint="client.proxy.connect"} 1');
   });
 
   test('say how the process is', async () => {
@@ -64,9 +95,12 @@ describe('the metrics', () => {
     expect([...new Set(labels)].toSorted()).toEqual([
       'code',
       'command',
+      'endpoint',
+      'hook',
       'method',
       'node',
       'outcome',
+      'proxy',
       'quantile',
       'reason',
       'recovered',

@@ -1,0 +1,105 @@
+import type { HubMetrics, LabelledCounter } from '@holdfast/hub';
+import type { MetricReader } from './metric-reader.ts';
+
+type MetricKind = 'counter' | 'gauge';
+
+/** What of the hub's own numbers becomes which metric. Complete: the compiler checks every name. */
+const hubMetrics: {
+  readonly [Name in keyof HubMetrics]: HubMetrics[Name] extends LabelledCounter
+    ? { readonly name: string; readonly label: string; readonly help: string }
+    : { readonly name: string; readonly kind: MetricKind; readonly help: string };
+} = {
+  connections: {
+    name: 'holdfast_connections',
+    kind: 'gauge',
+    help: 'Connections that exist right now, authenticated or not',
+  },
+  clients: { name: 'holdfast_clients', kind: 'gauge', help: 'Authenticated clients right now' },
+  users: { name: 'holdfast_users', kind: 'gauge', help: 'Distinct users right now' },
+  subscriptions: {
+    name: 'holdfast_subscriptions',
+    kind: 'gauge',
+    help: 'Subscriptions of clients to channels right now',
+  },
+  channels: {
+    name: 'holdfast_channels',
+    kind: 'gauge',
+    help: 'Channels with at least one subscriber right now',
+  },
+  publicationsAccepted: {
+    name: 'holdfast_publications_total',
+    kind: 'counter',
+    help: 'Publications that this node accepted and handed to the broker',
+  },
+  deliveries: {
+    name: 'holdfast_deliveries_total',
+    kind: 'counter',
+    help: 'Publications handed to the queue of a subscriber',
+  },
+  writes: {
+    name: 'holdfast_writes_total',
+    kind: 'counter',
+    help: 'Socket writes; deliveries per write shows how well messages are coalesced',
+  },
+  bytesSent: {
+    name: 'holdfast_sent_bytes_total',
+    kind: 'counter',
+    help: 'Bytes sent to clients',
+  },
+  bytesReceived: {
+    name: 'holdfast_received_bytes_total',
+    kind: 'counter',
+    help: 'Bytes received from clients',
+  },
+  commands: {
+    name: 'holdfast_commands_total',
+    label: 'command',
+    help: 'Commands of clients',
+  },
+  replyErrors: {
+    name: 'holdfast_reply_errors_total',
+    label: 'code',
+    help: 'Commands of clients that were answered with an error',
+  },
+  disconnects: {
+    name: 'holdfast_disconnects_total',
+    label: 'code',
+    help: 'Connections that the server closed, by disconnect code',
+  },
+  unsubscribes: {
+    name: 'holdfast_unsubscribes_total',
+    label: 'code',
+    help: 'Subscriptions that the server ended, by unsubscribe code',
+  },
+  recoveries: {
+    name: 'holdfast_recoveries_total',
+    label: 'recovered',
+    help: 'Subscriptions that asked for what they missed, by whether they got it',
+  },
+  refusedHandshakes: {
+    name: 'holdfast_refused_handshakes_total',
+    label: 'reason',
+    help: 'Connection attempts that were turned away',
+  },
+  websocketErrors: {
+    name: 'holdfast_websocket_errors_total',
+    label: 'code',
+    help: 'WebSocket connections that ended because of a fault, by close code',
+  },
+};
+
+/** Everything that the hub counts. */
+export function addHubMetrics(reader: MetricReader, hub: HubMetrics): void {
+  for (const property of Object.keys(hubMetrics) as (keyof HubMetrics)[]) {
+    const spec = hubMetrics[property];
+    const { name, help } = spec;
+    if ('label' in spec) {
+      const counter = hub[property] as LabelledCounter;
+      reader.counter({ name, help, labels: [spec.label] }, (add) => {
+        for (const [label, count] of counter.counts) add(count, { [spec.label]: label });
+      });
+    } else {
+      reader[spec.kind]({ name, help }, (add) => add(hub[property] as number));
+    }
+  }
+}
