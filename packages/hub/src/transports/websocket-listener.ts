@@ -11,10 +11,11 @@ import { type HttpRefusal, refuseOnSocket } from './http-refusal.ts';
 import { WebSocketTransport } from './websocket.ts';
 import { FrameMemo } from './websocket-frame.ts';
 
-const subprotocols: Readonly<Record<string, Format>> = {
-  'centrifuge-json': 'json',
-  'centrifuge-protobuf': 'protobuf',
-};
+/** A Map, since strangers choose the key: `constructor` must not be found. */
+const subprotocols: ReadonlyMap<string, Format> = new Map([
+  ['centrifuge-json', 'json'],
+  ['centrifuge-protobuf', 'protobuf'],
+]);
 
 /** How long the closing handshake may take before the socket is cut. */
 const closeTimeoutMs = 5_000;
@@ -127,7 +128,7 @@ function serverOptions(options: WebSocketOptions): ServerOptions {
     clientTracking: false,
     maxPayload: messageSizeLimit,
     // A client that offers several gets the first one that we know.
-    handleProtocols: (offered) => [...offered].find((name) => name in subprotocols) ?? false,
+    handleProtocols: (offered) => [...offered].find((name) => subprotocols.has(name)) ?? false,
     perMessageDeflate: compression && {
       // Without takeover no compression state outlives a message: about 300 KB less a connection.
       serverNoContextTakeover: true,
@@ -176,18 +177,18 @@ function handshakeProblem(
   }
   const offered = headers['sec-websocket-protocol'];
   if (isUnidirectional || offered === undefined) return undefined;
-  if (!offered.split(',').some((name) => name.trim() in subprotocols)) {
+  if (!offered.split(',').some((name) => subprotocols.has(name.trim()))) {
     return {
       status: 400,
       code: 'unknown_subprotocol',
-      message: `none of the offered subprotocols is known; there are ${Object.keys(subprotocols).join(' and ')}`,
+      message: `none of the offered subprotocols is known; there are ${[...subprotocols.keys()].join(' and ')}`,
     };
   }
   return undefined;
 }
 
 function formatOf(subprotocol: string, query: URLSearchParams): Format {
-  const chosen = subprotocols[subprotocol];
+  const chosen = subprotocols.get(subprotocol);
   if (chosen !== undefined) return chosen;
   const asked = query.get('format') ?? query.get('cf_protocol');
   return asked === 'protobuf' ? 'protobuf' : 'json';
