@@ -51,6 +51,7 @@ import { carryOut } from './session-control.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { HttpListener } from './transports/http-listener.ts';
+import { requestTarget } from './transports/request-target.ts';
 import { WebSocketListener } from './transports/websocket-listener.ts';
 import { WriteScheduler } from './write-scheduler.ts';
 
@@ -174,10 +175,10 @@ class HubNode implements Hub, HubContext {
     });
     const { uniWebsocket } = this.#httpOptions;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const [pathname] = (request.url ?? '').split('?', 1);
-      if (pathname === path) {
+      const target = requestTarget(request.url);
+      if (target.path === path) {
         this.handleUpgrade(request, socket, head);
-      } else if (uniWebsocket.enabled && pathname === uniWebsocket.handlerPrefix) {
+      } else if (uniWebsocket.enabled && target.path === uniWebsocket.handlerPrefix) {
         this.#webSockets.handleUpgrade(request, { socket, head, isUnidirectional: true });
       } else if (server.listenerCount('upgrade') === 1) {
         // The only listener must answer: node:http leaves upgraded sockets to us.

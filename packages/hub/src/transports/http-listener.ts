@@ -9,6 +9,7 @@ import { allowOrigin, preflight } from './cors.ts';
 import { type HttpRefusal, refuse } from './http-refusal.ts';
 import { type BodyFraming, HttpTransport } from './http-transport.ts';
 import { readBody } from './request-body.ts';
+import { requestTarget } from './request-target.ts';
 import { frameEvents, frameResumableEvents, resumeFrom } from './server-sent-events.ts';
 
 export interface HttpListenerOptions {
@@ -81,8 +82,7 @@ export class HttpListener {
 
   /** Takes the request if it is for one of the transports; false leaves it untouched. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const [path = ''] = (request.url ?? '').split('?', 1);
-    const endpoint = this.#endpoints.get(path);
+    const endpoint = this.#endpoints.get(requestTarget(request.url).path);
     if (endpoint === undefined) return false;
     const { methods, maxRequestBodySize, serve } = endpoint;
     if (!allowOrigin(this.#options.gate, { request, response })) return true;
@@ -205,7 +205,7 @@ export class HttpListener {
 
   async #queryOrBody(exchange: Exchange): Promise<Buffer | undefined> {
     if (exchange.request.method === 'POST') return this.#body(exchange);
-    const query = new URLSearchParams((exchange.request.url ?? '').split('?', 2)[1]);
+    const query = new URLSearchParams(requestTarget(exchange.request.url).query);
     return Buffer.from(query.get('cf_connect') ?? '');
   }
 

@@ -8,6 +8,7 @@ import type { HubContext } from '../hub-context.ts';
 import type { WebSocketOptions } from '../options.ts';
 import { connectOneWay } from './connect-one-way.ts';
 import { type HttpRefusal, refuseOnSocket } from './http-refusal.ts';
+import { requestTarget } from './request-target.ts';
 import { WebSocketTransport } from './websocket.ts';
 import { FrameMemo } from './websocket-frame.ts';
 
@@ -78,7 +79,7 @@ export class WebSocketListener {
     { request, isUnidirectional }: { request: IncomingMessage; isUnidirectional: boolean },
   ): void {
     const { metrics, logger, timers, clock } = this.#hub;
-    const query = new URLSearchParams((request.url ?? '').split('?', 2)[1]);
+    const query = new URLSearchParams(requestTarget(request.url).query);
     const format = isUnidirectional ? 'json' : formatOf(webSocket.protocol, query);
     const transport = new WebSocketTransport({
       webSocket,
