@@ -1,3 +1,6 @@
+/** Any run of what a host or a port is made of: nothing that would make the host end earlier. */
+const wildcard = String.raw`[^/@?#\\\s,]*`;
+
 /**
  * Compiles `allowed_origins` patterns into a check. `*` stands for any run of characters within the
  * host or port; the pattern `*` alone allows every origin. Comparison is case-insensitive and always
@@ -10,7 +13,7 @@ export function compileOrigins(patterns: readonly string[]): (origin: string) =>
       .toLowerCase()
       .split('*')
       .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`))
-      .join('[^/@]*');
+      .join(wildcard);
     return new RegExp(`^${source}$`);
   });
   return (origin) => {
