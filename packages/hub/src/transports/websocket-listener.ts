@@ -142,7 +142,7 @@ function serverOptions(options: WebSocketOptions): ServerOptions {
 
 /** What RFC 6455 §4.2.1 demands of the opening handshake. */
 function handshakeProblem(
-  { method, headers }: IncomingMessage,
+  { method, headers, httpVersion }: IncomingMessage,
   isUnidirectional: boolean,
 ): HttpRefusal | undefined {
   if (method !== 'GET') {
@@ -160,6 +160,10 @@ function handshakeProblem(
       message: "the request asks for another protocol: this endpoint takes 'Upgrade: websocket'",
       headers: { Upgrade: 'websocket' },
     };
+  }
+  // node:http checks this for requests that it answers itself, and HTTP/1.0 has no such rule.
+  if (headers.host === undefined && httpVersion !== '1.0') {
+    return { status: 400, code: 'missing_host', message: 'the request has no Host header' };
   }
   if (headers['sec-websocket-version'] !== '13') {
     return {
