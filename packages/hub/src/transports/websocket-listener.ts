@@ -43,6 +43,10 @@ export class WebSocketListener {
     this.#gate = gate;
     this.#options = options;
     this.#server = new WebSocketServer(serverOptions(options));
+    // What `ws` finds wrong beyond our own checks: lists in headers that cannot be parsed.
+    this.#server.on('wsClientError', ({ message }, socket) =>
+      this.#refuse(socket, { status: 400, code: 'malformed_header', message }),
+    );
   }
 
   /** Bidirectional connections, or with `isUnidirectional` those that only listen. */
