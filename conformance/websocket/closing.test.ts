@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEchoHub, type EchoHub } from './echo-hub.ts';
 import { fragmentsOf, frameOf, jsonEcho } from './echo-message.ts';
 import { closePayload, encodeFrame, opcodes } from './frame.ts';
-import { testWireCases, openAuthenticated, type WireCase } from './wire-case.ts';
+import { testWireCases, openConnected, type WireCase } from './wire-case.ts';
 
 let hub: EchoHub;
 beforeAll(async () => {
@@ -160,20 +160,20 @@ describe('closing', () => {
 });
 
 test('after the closing handshake the server ends the TCP connection first (§7.1.1)', async () => {
-  using client = await openAuthenticated(hub.port);
+  using client = await openConnected(hub.port);
   client.send(close(closePayload(1000)));
   // The client keeps its half open: untilEnd resolves only when the server ends its own.
   expect(await client.untilEnd()).toEqual([{ opcode: opcodes.close, payload: closePayload(1000) }]);
 });
 
 test('a client that ends its TCP half without a close is let go (§7.1.5: code 1006)', async () => {
-  using client = await openAuthenticated(hub.port);
+  using client = await openConnected(hub.port);
   client.sendEnd();
   expect(await client.untilEnd()).toEqual([]);
 });
 
 test('a client that ends inside a frame is let go', async () => {
-  using client = await openAuthenticated(hub.port);
+  using client = await openConnected(hub.port);
   client.send(frameOf(jsonEcho('cut off')).subarray(0, 20));
   client.sendEnd();
   expect(await client.untilEnd()).toEqual([]);

@@ -1,3 +1,4 @@
+import { jsonCodec, protobufCodec, type Codec } from '@holdfast/protocol';
 import { encodeFrame, opcodes } from './frame.ts';
 
 /** A command that an echo hub answers with the very same bytes. */
@@ -30,6 +31,48 @@ export function jsonEchoOfSize(bytes: number): EchoMessage {
   const excess = message.payload.length - bytes;
   return excess === 0 ? message : jsonEcho(content.slice(excess));
 }
+
+/** An `rpc` command in Protobuf, in a binary message. */
+export function protobufEcho(data: Uint8Array): EchoMessage {
+  lastId += 1;
+  const payload = Buffer.from(protobufCodec.encodeCommand({ id: lastId, rpc: { data } }));
+  return { opcode: opcodes.binary, payload };
+}
+
+/** A format in which commands and replies travel. */
+export interface EchoFormat {
+  readonly subprotocol: string;
+  readonly codec: Codec;
+  /** The type of its frames. */
+  readonly opcode: number;
+  /** Some message. */
+  echo(): EchoMessage;
+  /** Cuts what came in one frame into replies. */
+  split(payload: Buffer): readonly Buffer[];
+}
+
+export const jsonFormat: EchoFormat = {
+  subprotocol: 'centrifuge-json',
+  codec: jsonCodec,
+  opcode: opcodes.text,
+  echo: () => jsonEcho('something'),
+  split: (payload) =>
+    payload
+      .toString('latin1')
+      .split('\n')
+      .map((line) => Buffer.from(line, 'latin1')),
+};
+
+export const protobufFormat: EchoFormat = {
+  subprotocol: 'centrifuge-protobuf',
+  codec: protobufCodec,
+  opcode: opcodes.binary,
+  echo: () => protobufEcho(Buffer.from('something')),
+  split: (payload) =>
+    protobufCodec
+      .decodeReplies(payload)
+      .map((reply) => Buffer.from(protobufCodec.encodeReply(reply))),
+};
 
 /** The message in one frame. */
 export function frameOf({ opcode, payload }: EchoMessage): Buffer {

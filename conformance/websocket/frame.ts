@@ -5,6 +5,7 @@
  * @module
  */
 import { isUtf8 } from 'node:buffer';
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 
 export const opcodes = {
   continuation: 0x0,
@@ -74,15 +75,22 @@ export interface Frame {
 
 /**
  * Cuts one frame off the front of what a server sent; `undefined` when it is not complete yet.
- * @throws Error when the frame is not what a server may send to a client without extensions. No
+ * @throws Error when the frame is not what a server may send to a client, whose only possible
+ * extension is permessage-deflate. No
  * server under test fragments its messages, so a fragment is an error as well.
  */
-export function decodeServerFrame(bytes: Buffer): { frame: Frame; size: number } | undefined {
+export function decodeServerFrame(
+  bytes: Buffer,
+  mayCompress: boolean,
+): { frame: Frame; size: number } | undefined {
   if (bytes.length < 2) return undefined;
   const first = bytes[0] ?? 0;
   const second = bytes[1] ?? 0;
   const opcode = first & 0x0f;
-  if ((first & 0x70) !== 0) throw new Error(`reserved bits are set in ${first.toString(16)}`);
+  const isCompressed = mayCompress && isData(opcode) && (first & 0x70) === 0x40;
+  if ((first & 0x70) !== 0 && !isCompressed) {
+    throw new Error(`reserved bits are set in ${first.toString(16)}`);
+  }
   if ((first & 0x80) === 0) throw new Error('the server fragmented a message');
   if ((second & 0x80) !== 0) throw new Error('the server masked a frame (§5.1 forbids it)');
   if (!Object.values<number>(opcodes).includes(opcode) || opcode === opcodes.continuation) {
@@ -99,10 +107,31 @@ export function decodeServerFrame(bytes: Buffer): { frame: Frame; size: number }
   }
   const size = 2 + extended + length;
   if (bytes.length < size) return undefined;
-  const payload = Buffer.from(bytes.subarray(2 + extended, size));
+  const raw = Buffer.from(bytes.subarray(2 + extended, size));
+  const payload = isCompressed ? inflate(raw) : raw;
   if (opcode === opcodes.text && !isUtf8(payload)) throw new Error('a text frame is not UTF-8');
   if (opcode === opcodes.close) checkClose(payload);
   return { frame: { opcode, payload }, size };
+}
+
+function isData(opcode: number): boolean {
+  return opcode === opcodes.text || opcode === opcodes.binary;
+}
+
+/** What a compressor cuts off the end of every message, and a decompressor puts back. */
+const deflateTail = Buffer.from([0x00, 0x00, 0xff, 0xff]);
+
+/** RFC 7692 §7.2.2. */
+function inflate(payload: Buffer): Buffer {
+  return inflateRawSync(Buffer.concat([payload, deflateTail]), {
+    finishFlush: constants.Z_SYNC_FLUSH,
+  });
+}
+
+/** RFC 7692 §7.2.1. */
+export function deflate(payload: Uint8Array | string): Buffer {
+  const deflated = deflateRawSync(payload, { finishFlush: constants.Z_SYNC_FLUSH });
+  return deflated.subarray(0, -deflateTail.length);
 }
 
 function checkClose(payload: Buffer): void {

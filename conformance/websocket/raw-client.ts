@@ -62,6 +62,7 @@ export class RawClient implements Disposable {
   readonly #socket: Socket;
   #bytes: Buffer = Buffer.alloc(0);
   #isOpen = false;
+  #mayCompress = false;
   #frames: Frame[] = [];
   #hasEnded = false;
   #problem: Error | undefined;
@@ -105,6 +106,7 @@ export class RawClient implements Disposable {
     this.#bytes = this.#bytes.subarray(end + 4);
     if (status === 101) {
       this.#isOpen = true;
+      this.#mayCompress = headers.has('sec-websocket-extensions');
       this.#decode();
       return { status, headers, body: '' };
     }
@@ -143,8 +145,8 @@ export class RawClient implements Disposable {
   }
 
   /** Resolves with all frames not read yet when the server has ended its half. */
-  async untilEnd(): Promise<readonly Frame[]> {
-    await this.#until(() => this.#hasEnded, 'the end of the connection');
+  async untilEnd(withinMs = deadlineMs): Promise<readonly Frame[]> {
+    await this.#until(() => this.#hasEnded, 'the end of the connection', withinMs);
     if (this.#bytes.length > 0) throw new Error('the server ended inside a frame');
     const frames = this.#frames;
     this.#frames = [];
@@ -165,7 +167,7 @@ export class RawClient implements Disposable {
     if (this.#problem !== undefined) return;
     try {
       for (;;) {
-        const decoded = decodeServerFrame(this.#bytes);
+        const decoded = decodeServerFrame(this.#bytes, this.#mayCompress);
         if (decoded === undefined) return;
         this.#bytes = this.#bytes.subarray(decoded.size);
         this.#frames.push(decoded.frame);
@@ -180,12 +182,12 @@ export class RawClient implements Disposable {
     this.#changed();
   }
 
-  async #until(isThere: () => boolean, what: string): Promise<void> {
-    const signal = AbortSignal.timeout(deadlineMs);
+  async #until(isThere: () => boolean, what: string, withinMs = deadlineMs): Promise<void> {
+    const signal = AbortSignal.timeout(withinMs);
     while (!isThere()) {
       if (this.#problem !== undefined) throw this.#problem;
       if (this.#hasEnded) throw new Error(`the server ended the connection before ${what}`);
-      if (signal.aborted) throw new Error(`waited ${deadlineMs} ms for ${what}`);
+      if (signal.aborted) throw new Error(`waited ${withinMs} ms for ${what}`);
       await new Promise<void>((resolve) => {
         this.#changed = resolve;
         signal.addEventListener('abort', () => resolve(), { once: true });
