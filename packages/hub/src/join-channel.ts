@@ -8,6 +8,7 @@ import {
 } from '@holdfast/protocol';
 import { deltaForm } from './broadcast.ts';
 import type { ChannelOverrides, SubscribeGrant } from './events.ts';
+import { type ExpiryMembers, expiryMembers } from './expiry.ts';
 import { wirePublication } from './message-encoder.ts';
 import type { ChannelOptions } from './options.ts';
 import { mayOperate } from './permissions.ts';
@@ -96,15 +97,10 @@ function isOver(subscription: Subscription): boolean {
 }
 
 /** Undefined when the grant has already expired. */
-function expiryOf(
-  grant: SubscribeGrant,
-  now: number,
-): { readonly expires?: true; readonly ttl?: number } | undefined {
+function expiryOf(grant: SubscribeGrant, now: number): ExpiryMembers | undefined {
   const expireAt = grant.expireAt ?? 0;
-  if (expireAt === 0) return {};
-  const ttl = Math.ceil(expireAt - now / 1000);
-  if (ttl <= 0) return undefined;
-  return grant.serverSideRefresh === true ? {} : { expires: true, ttl };
+  if (expireAt !== 0 && expireAt * 1000 <= now) return undefined;
+  return grant.serverSideRefresh === true ? {} : expiryMembers(expireAt, now);
 }
 
 type EffectiveOptions = ChannelOptions & ChannelOverrides;

@@ -1,5 +1,6 @@
 import type { ControlMessage } from './cluster.ts';
 import { Disconnect, disconnects } from '@holdfast/protocol';
+import { expiryMembers } from './expiry.ts';
 import { completeJoin, joinChannel } from './join-channel.ts';
 import type { HubContext } from './hub-context.ts';
 import { isRefusal } from './refusal.ts';
@@ -89,6 +90,5 @@ function refreshFromServer(
   }
   session.setExpiry(expireAt);
   if (info !== undefined) session.setInfo(info);
-  const ttl = Math.max(1, Math.ceil(expireAt - hub.clock.now() / 1000));
-  session.push({ refresh: expireAt === 0 ? {} : { expires: true, ttl } });
+  session.push({ refresh: expiryMembers(expireAt, hub.clock.now()) });
 }

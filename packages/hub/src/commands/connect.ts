@@ -7,6 +7,7 @@ import {
   type SubscribeResult,
 } from '@holdfast/protocol';
 import type { Connection, Credentials, SubscribeGrant } from '../events.ts';
+import { expiryMembers } from '../expiry.ts';
 import { completeJoin, joinChannel, type Joined } from '../join-channel.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
@@ -148,9 +149,7 @@ function connectResult(
   return {
     client: id,
     version: hub.version,
-    ...(expireAt === 0 || serverSideRefresh === true
-      ? {}
-      : { expires: true, ttl: Math.max(1, Math.ceil(expireAt - clock.now() / 1000)) }),
+    ...(serverSideRefresh === true ? {} : expiryMembers(expireAt, clock.now())),
     ...(data === undefined ? {} : { data }),
     ...(joined.length === 0 ? {} : { subs }),
     // Whole seconds on the wire; rounded up, so that no client waits too short for the next ping.

@@ -1,5 +1,6 @@
 import { type Command, disconnects, replyErrors } from '@holdfast/protocol';
 import type { RefreshAnswer } from '../events.ts';
+import { expiryMembers } from '../expiry.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
 
@@ -25,7 +26,11 @@ export async function refresh(session: Session, command: Command): Promise<Refus
   if (credentials.info !== undefined) session.setInfo(credentials.info);
   session.reply({
     id: command.id ?? 0,
-    refresh: { client: session.id, version: hub.version, ...ttlOf(session, expireAt) },
+    refresh: {
+      client: session.id,
+      version: hub.version,
+      ...expiryMembers(expireAt, hub.clock.now()),
+    },
   });
   return undefined;
 }
@@ -37,24 +42,22 @@ export async function subRefresh(session: Session, command: Command): Promise<Re
   if (subscription?.state !== 'live') return replyErrors.permissionDenied;
   if (token === '') return replyErrors.badRequest;
   if (subscription.grant.serverSideRefresh === true) return disconnects.badRequest;
-  const verifier = session.hub.subscriptionTokens ?? session.hub.tokens;
+  const { hub } = session;
+  const verifier = hub.subscriptionTokens ?? hub.tokens;
   if (verifier === undefined) return replyErrors.notAvailable;
   const claims = await verifier.verifySubscription(token);
   if (claims === replyErrors.tokenExpired) return disconnects.subscriptionExpired;
   if (isRefusal(claims)) return claims;
-  if (claims.channel !== channel || claims.user !== session.user) return disconnects.invalidToken;
-  const expireAt = claims.grant.expireAt ?? 0;
+  const isForThis =
+    claims.channel === channel &&
+    claims.user === session.user &&
+    (claims.client === '' || claims.client === session.id);
+  if (!isForThis) return disconnects.invalidToken;
+  const { expireAt = 0, info } = claims.grant;
+  if (info !== undefined) subscription.grant = { ...subscription.grant, info };
   session.setSubscriptionExpiry(subscription, expireAt);
-  session.reply({ id: command.id ?? 0, sub_refresh: ttlOf(session, expireAt) });
+  session.reply({ id: command.id ?? 0, sub_refresh: expiryMembers(expireAt, hub.clock.now()) });
   return undefined;
-}
-
-function ttlOf(
-  { hub }: Session,
-  expireAt: number,
-): { readonly expires?: true; readonly ttl?: number } {
-  if (expireAt === 0) return {};
-  return { expires: true, ttl: Math.max(1, Math.ceil(expireAt - hub.clock.now() / 1000)) };
 }
 
 /**
