@@ -13,3 +13,5 @@ export * from './manual-clock.ts';
 export * from './memory-network.ts';
 export * from './port-testbed.ts';
 export * from './recorded-events.ts';
+export { JwksServer, respondWith } from './jwks-server.ts';
+export { forgeToken, type ForgedToken } from './token-forge.ts';
