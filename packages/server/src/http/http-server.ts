@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
-import { refuseOnSocket } from '@holdfast/hub';
+import { refuse, refuseOnSocket } from '@holdfast/hub';
 
 /** Why bytes on a socket were no request; a label of the metrics. */
 export type BadRequestReason = 'malformed' | 'headers_too_large' | 'timeout';
@@ -12,32 +12,65 @@ export interface HttpServerOptions {
   readonly tls?: TlsOptions | undefined;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
   readonly badRequest: (reason: BadRequestReason) => void;
+  /** @defaultValue {@link defaultHttpLimits} */
+  readonly limits?: Partial<HttpLimits>;
+}
+
+/** What strangers may cost before they have said anything sensible. */
+export interface HttpLimits {
+  /** Milliseconds until all headers must have arrived. */
+  readonly headersTimeout: number;
+  /** Milliseconds until the body must have arrived too. */
+  readonly requestTimeout: number;
+  /** How often, in milliseconds, the two are checked. */
+  readonly connectionsCheckingInterval: number;
+  /** Bytes of all headers together. */
+  readonly maxHeaderSize: number;
+  /** Milliseconds that an idle connection stays; longer than proxies keep theirs. */
+  readonly keepAliveTimeout: number;
 }
 
 /**
- * What strangers may cost before they have said anything sensible. Node's own defaults give a sender
- * of one header byte at a time ninety seconds, and of a body five minutes.
+ * Node's own defaults give a sender of one header byte at a time ninety seconds, and of a body five
+ * minutes.
  */
-const limits = {
+export const defaultHttpLimits: HttpLimits = {
   headersTimeout: 10_000,
   requestTimeout: 15_000,
   connectionsCheckingInterval: 2_000,
   maxHeaderSize: 16_384,
-  /** Longer than proxies keep idle connections, so that it is they who close them. */
   keepAliveTimeout: 65_000,
-  noDelay: true,
-  /** Of everything else that a client would like to upgrade to, the request itself is answered. */
-  shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
-    headers.upgrade?.toLowerCase() === 'websocket',
 };
 
 const maxHeadersCount = 64;
 
 /** An HTTP server that limits what reaches it, and answers what is no HTTP with a reason. */
-export function createHttpServer({ tls, handle, badRequest }: HttpServerOptions): Server {
+export function createHttpServer(options: HttpServerOptions): Server {
+  const { tls, handle, badRequest } = options;
+  const serverOptions = {
+    ...defaultHttpLimits,
+    ...options.limits,
+    noDelay: true,
+    // Whatever else a client would like to upgrade to (curl offers h2c), its request is answered.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      headers.upgrade?.toLowerCase() === 'websocket',
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    if (countHosts(request) > 1) {
+      badRequest('malformed');
+      refuse(response, {
+        status: 400,
+        code: 'malformed',
+        message: 'a request has one Host header (RFC 9112 §3.2)',
+        headers: { Connection: 'close' },
+      });
+    } else {
+      handle(request, response);
+    }
+  };
   const server = tls
-    ? createTlsServer({ ...limits, ...tls }, handle)
-    : createServer(limits, handle);
+    ? createTlsServer({ ...serverOptions, ...tls }, listener)
+    : createServer(serverOptions, listener);
   server.maxHeadersCount = maxHeadersCount;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     // Nobody is left to be answered, or something was written already.
@@ -61,4 +94,10 @@ function describe(code: string | undefined): readonly [number, BadRequestReason,
     default:
       return [400, 'malformed', 'this is no valid HTTP/1.1 request'];
   }
+}
+
+/** Node keeps the first of several, and a proxy in front may have routed by another. */
+function countHosts({ rawHeaders }: IncomingMessage): number {
+  return rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host')
+    .length;
 }
