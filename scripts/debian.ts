@@ -9,6 +9,7 @@ const programs: readonly {
   readonly why: string;
 }[] = [
   { binary: 'chromium', debianPackage: 'chromium', why: 'pages are tested in a real browser' },
+  { binary: 'openssl', debianPackage: 'openssl', why: 'tests of TLS make their certificates' },
 ];
 
 const searchPath = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin'];

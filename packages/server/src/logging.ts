@@ -47,13 +47,29 @@ export function createLogger(options: LoggingOptions): ServerLogger {
   const level = options.level === 'none' ? 'silent' : options.level;
   return pino(
     { level, base: null, redact: { paths: censoredPaths, censor: '***' } },
-    (options.isPretty ?? isTerminal) ? prettyStream(destination) : destination,
+    (options.isPretty ?? isTerminal) ? prettyStream(destination) : jsonStream(destination),
   );
 }
 
 /** Written at once, so that the last lines before a crash are there too. */
 function appendTo(file: string): DestinationStream {
   return pino.destination({ dest: file, append: true, mkdir: true, sync: true });
+}
+
+/** JSON leaves these as they are, and a terminal that shows the file would obey them. */
+const controlsOutsideAscii = /[\u007f-\u009f\u2028\u2029]/g;
+
+function jsonStream(destination: DestinationStream): DestinationStream {
+  return {
+    write(line) {
+      destination.write(
+        line.replaceAll(
+          controlsOutsideAscii,
+          (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        ),
+      );
+    },
+  };
 }
 
 function prettyStream(destination: DestinationStream): DestinationStream {
