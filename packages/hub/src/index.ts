@@ -3,6 +3,13 @@
  *
  * @module
  */
+export { createJwksFetch, JwksFetchError } from './auth/jwks-fetch.ts';
+export type {
+  HostLookup,
+  JwksFetch,
+  JwksFetchLimits,
+  JwksFetchOptions,
+} from './auth/jwks-fetch.ts';
 export * from './auth/jwt-options.ts';
 export * from './auth/jwt-verifier.ts';
 export * from './auth/token-option-error.ts';
