@@ -106,7 +106,12 @@ export class PostgresEngine implements Engine {
     });
     // An idle connection broke: the pool has dropped it already.
     this.#pool.on('error', () => this.#countLost());
-    this.#pool.on('connect', () => this.#countConnections());
+    this.#pool.on('connect', (client) => {
+      this.#countConnections();
+      // While a connection is in use its failure also rejects the statement under way or the next
+      // one; without a listener it would end the process.
+      client.on('error', () => {});
+    });
     this.#pool.on('remove', () => this.#countConnections());
     this.#turnstile = new Turnstile({ ...options, slots: poolSize });
     this.#wakeChannel = `${location.schema}_wake`;

@@ -1,0 +1,52 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** A script of this folder, run in a process of its own. */
+export interface Child {
+  readonly process: ChildProcess;
+  /** Every complete line of its output. */
+  readonly lines: string[];
+  /** Resolves when a line matches; rejects when the process ends before. */
+  waitFor(pattern: RegExp): Promise<void>;
+  /** Sends SIGKILL, and resolves when it is gone and everything it wrote has been read. */
+  kill(): Promise<void>;
+}
+
+export function startChild(script: string, args: readonly string[]): Child {
+  const child = spawn(
+    process.execPath,
+    ['--conditions=@holdfast/source', path.join(import.meta.dirname, script), ...args],
+    { stdio: ['pipe', 'pipe', 'pipe'] },
+  );
+  const lines: string[] = [];
+  let errors = '';
+  const waiting = new Set<() => void>();
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const output = createInterface(child.stdout);
+  output.on('line', (line) => {
+    lines.push(line);
+    for (const check of waiting) check();
+  });
+  const closed = Promise.all([once(output, 'close'), once(child, 'exit')]);
+  return {
+    process: child,
+    lines,
+    waitFor: (pattern) =>
+      new Promise((resolve, reject) => {
+        const check = (): void => {
+          if (!lines.some((line) => pattern.test(line))) return;
+          waiting.delete(check);
+          resolve();
+        };
+        waiting.add(check);
+        child.once('exit', () => reject(new Error(`${script} ended: ${errors}`)));
+        check();
+      }),
+    async kill() {
+      child.kill('SIGKILL');
+      await closed;
+    },
+  };
+}

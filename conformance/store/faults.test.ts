@@ -1,0 +1,294 @@
+import { openStore, StoreError, type Store } from '@holdfast/store';
+import { startPostgres, testBackends } from '@holdfast/store/testing';
+import { describe, expect, test, vi } from 'vitest';
+import { startChild, type Child } from './child.ts';
+import { journalModule, type JournalTables } from './journal.ts';
+
+const modules = [journalModule];
+const patience = { timeout: 20_000, interval: 10 };
+
+/** Collects what was published, as a broker that drops repeated keys. */
+class Witness {
+  readonly acknowledged = new Set<string>();
+  readonly #keys = new Set<string>();
+  readonly #delivered = new Map<string, { id: string; number: number }[]>();
+  repeated = 0;
+
+  read(child: Child): void {
+    for (const line of child.lines) {
+      const [kind, first, channel, ...rest] = line.split(' ');
+      if (kind === 'a' && first !== undefined) this.acknowledged.add(first);
+      if (kind === 'p' && first !== undefined && channel !== undefined) {
+        this.take(first, channel, rest.join(' '));
+      }
+    }
+  }
+
+  take(key: string, channel: string, json: string): void {
+    if (this.#keys.has(key)) {
+      this.repeated += 1;
+      return;
+    }
+    this.#keys.add(key);
+    const list = this.#delivered.get(channel) ?? [];
+    list.push(JSON.parse(json) as { id: string; number: number });
+    this.#delivered.set(channel, list);
+  }
+
+  get deliveredIds(): readonly string[] {
+    return [...this.#delivered.values()].flat().map(({ id }) => id);
+  }
+
+  /** Channels whose events came in another order than their writer made them. */
+  get disordered(): readonly string[] {
+    return [...this.#delivered]
+      .filter(([, events]) => events.some((event, index) => event.number !== index + 1))
+      .map(([channel]) => channel);
+  }
+}
+
+async function publishRest(store: Store<JournalTables>, witness: Witness): Promise<void> {
+  store.outbox.start({
+    publish: (channel, data, { idempotencyKey }) => {
+      witness.take(idempotencyKey, channel, Buffer.from(data).toString());
+      return Promise.resolve();
+    },
+  });
+  await vi.waitFor(async () => {
+    const { rows } = await store.read(async (db) => ({
+      rows: await db.selectFrom('entries').select('id').where('half', '=', 1).execute(),
+    }));
+    expect(witness.deliveredIds).toHaveLength(rows.length);
+  }, patience);
+}
+
+async function expectWhole(store: Store<JournalTables>, witness: Witness): Promise<void> {
+  const rows = await store.read((db) =>
+    db.selectFrom('entries').select(['id', 'half']).orderBy('id').orderBy('half').execute(),
+  );
+  const first = rows.filter((row) => row.half === 1).map((row) => row.id);
+  const second = rows.filter((row) => row.half === 2).map((row) => row.id);
+  expect(second).toEqual(first);
+  const kept = new Set(first);
+  expect([...witness.acknowledged].filter((id) => !kept.has(id))).toEqual([]);
+  expect(witness.deliveredIds.toSorted()).toEqual(first);
+  expect(witness.disordered).toEqual([]);
+}
+
+describe.each(testBackends)('$name', (backend) => {
+  test('killed at random moments of thousands of commits: all or nothing, and nothing acknowledged is lost', async () => {
+    await using database = await backend.create();
+    const witness = new Witness();
+    for (let round = 0; witness.acknowledged.size < 3000; round += 1) {
+      const child = startChild('writer.ts', [database.url, `r${round}`, '8']);
+      await child.waitFor(/^ready$/);
+      const enough = 1 + Math.floor(Math.random() * 1200);
+      await vi.waitFor(() => expect(child.lines.length).toBeGreaterThan(enough), {
+        timeout: 20_000,
+        interval: 1,
+      });
+      await child.kill();
+      witness.read(child);
+    }
+    await using store = await openStore<JournalTables>({ url: database.url, modules });
+    await publishRest(store, witness);
+    await expectWhole(store, witness);
+    expect(await store.integrityCheck()).toEqual([]);
+  }, 120_000);
+
+  test('killed in the middle of a migration: the next start does it from its beginning', async () => {
+    await using database = await backend.create();
+    const child = startChild('stuck-migration.ts', [database.url]);
+    await child.waitFor(/half-way/);
+    await child.kill();
+    await using store = await openStore({
+      url: database.url,
+      modules: [
+        {
+          ...journalModule,
+          migrations: [
+            ...journalModule.migrations,
+            {
+              name: 'second',
+              async up({ createTable, types }) {
+                await createTable('half_made').addColumn('id', types.text).execute();
+                await createTable('other_half').addColumn('id', types.text).execute();
+              },
+            },
+          ],
+        },
+      ],
+    });
+    const tables = await store.read((db) => db.introspection.getTables());
+    expect(tables.map((table) => table.name)).toEqual(
+      expect.arrayContaining(['half_made', 'other_half']),
+    );
+  });
+});
+
+describe('SQLite', () => {
+  const sqlite = testBackends[0]!;
+
+  test('locked by another program: waits without stopping the process, then says so', async () => {
+    await using database = await sqlite.create();
+    await using store = await openStore<JournalTables>({
+      url: database.url,
+      modules,
+      sqlite: { lockTimeoutMs: 300 },
+    });
+    const insert = (id: string): Promise<unknown> =>
+      store.transaction((trx) =>
+        trx.insertInto('entries').values({ id, half: 1, writer: 'w', number: 1 }).execute(),
+      );
+    await insert('before');
+    const holder = startChild('lock-holder.ts', [database.url.slice('sqlite:'.length)]);
+    await holder.waitFor(/locked/);
+    let ticks = 0;
+    const ticking = setInterval(() => (ticks += 1), 5);
+    await expect(insert('refused')).rejects.toMatchObject({
+      code: 'store_locked',
+      retryable: true,
+    });
+    clearInterval(ticking);
+    expect(ticks).toBeGreaterThan(10);
+    expect(store.problem()).toContain('locked by another process');
+    const patient = insert('patient');
+    holder.process.stdin?.end();
+    await patient;
+    expect(store.problem()).toBeUndefined();
+    const rows = await store.read((db) => db.selectFrom('entries').select('id').execute());
+    expect(rows.map((row) => row.id).toSorted()).toEqual(['before', 'patient']);
+  });
+
+  test('full: changes fail and leave nothing, reads work, and it goes on when there is room', async () => {
+    await using database = await sqlite.create();
+    const witness = new Witness();
+    {
+      await using store = await openStore<JournalTables>({
+        url: database.url,
+        modules,
+        sqlite: { maxPages: 200 },
+      });
+      const big = 'x'.repeat(2000);
+      const write = async (index: number): Promise<void> => {
+        const id = `${String(index).padStart(5, '0')}${big}`;
+        await store.transaction(async (trx) => {
+          await trx.insertInto('entries').values({ id, half: 1, writer: 'w', number: 1 }).execute();
+          store.outbox.append(trx, { channel: `c${index}`, data: { id, number: 1 } });
+          await trx.insertInto('entries').values({ id, half: 2, writer: 'w', number: 1 }).execute();
+        });
+        witness.acknowledged.add(id);
+      };
+      const results = await Promise.allSettled(Array.from({ length: 400 }, (_, i) => write(i)));
+      const refused = results.filter((result) => result.status === 'rejected');
+      expect(refused.length).toBeGreaterThan(0);
+      for (const { reason } of refused) expect(reason).toMatchObject({ code: 'store_disk_full' });
+      expect(witness.acknowledged.size).toBe(400 - refused.length);
+      expect(store.problem()).toContain('no room left');
+      const count = await store.read((db) => db.selectFrom('entries').select('half').execute());
+      expect(count).toHaveLength(2 * witness.acknowledged.size);
+    }
+    await using store = await openStore<JournalTables>({ url: database.url, modules });
+    await publishRest(store, witness);
+    await expectWhole(store, witness);
+    expect(await store.integrityCheck()).toEqual([]);
+  });
+});
+
+describe('PostgreSQL', () => {
+  test('restarted and crashed under load: nothing acknowledged is lost, connections come back', async () => {
+    await using server = await startPostgres();
+    const url = await server.createDatabase('restarts');
+    await using store = await openStore<JournalTables>({ url, modules });
+    const witness = new Witness();
+    const codes = new Map<string, number>();
+    const stopping = new AbortController();
+    const write = async (writer: string): Promise<void> => {
+      for (let number = 1; !stopping.signal.aborted; number += 1) {
+        const id = store.ids.next();
+        try {
+          await store.transaction(async (trx) => {
+            await trx.insertInto('entries').values({ id, half: 1, writer, number }).execute();
+            store.outbox.append(trx, { channel: id, data: { id, number: 1 } });
+            await trx.insertInto('entries').values({ id, half: 2, writer, number }).execute();
+          });
+          witness.acknowledged.add(id);
+        } catch (error) {
+          if (!(error instanceof StoreError) || !error.retryable) throw error;
+          codes.set(error.code, (codes.get(error.code) ?? 0) + 1);
+        }
+      }
+    };
+    const writers = Promise.all(Array.from({ length: 10 }, (_, index) => write(`w${index}`)));
+    const acknowledgedMore = async (): Promise<void> => {
+      const before = witness.acknowledged.size;
+      await vi.waitFor(
+        () => expect(witness.acknowledged.size).toBeGreaterThan(before + 200),
+        patience,
+      );
+    };
+    await acknowledgedMore();
+    await server.restart();
+    await acknowledgedMore();
+    await server.crash();
+    await server.start();
+    await acknowledgedMore();
+    await server.restart();
+    await acknowledgedMore();
+    stopping.abort();
+    await writers;
+    await publishRest(store, witness);
+    await expectWhole(store, witness);
+    expect(store.metrics.connections).toBeLessThanOrEqual(6);
+    expect(store.metrics.connectionsLost).toBeGreaterThan(0);
+    expect(store.problem()).toBeUndefined();
+  }, 60_000);
+
+  test('the process that publishes is killed: another one takes over, nothing is missing', async () => {
+    await using database = await testBackends[1]!.create();
+    const witness = new Witness();
+    const leader = startChild('writer.ts', [database.url, 'first', '2']);
+    await leader.waitFor(/^p /);
+    await using store = await openStore<JournalTables>({ url: database.url, modules });
+    expect(store.isLeader()).toBe(false);
+    await leader.kill();
+    witness.read(leader);
+    await publishRest(store, witness);
+    expect(store.isLeader()).toBe(true);
+    await expectWhole(store, witness);
+  });
+
+  test('away at the start: says so without the password', async () => {
+    const url = 'postgres://me:geheim@127.0.0.1:1/none';
+    const opening = openStore({ url });
+    await expect(opening).rejects.toMatchObject({
+      code: 'store_unreachable',
+      message: expect.stringMatching(
+        /^(?!.*geheim).*PostgreSQL 127\.0\.0\.1:1\/none cannot be reached/,
+      ),
+    });
+  });
+
+  test('stopped in the middle of everything: deadlines end every wait', async () => {
+    await using server = await startPostgres();
+    const url = await server.createDatabase('frozen');
+    await using store = await openStore<JournalTables>({
+      url,
+      modules,
+      transactionTimeoutMs: 500,
+      maxWaitMs: 500,
+      postgres: { statementTimeoutMs: 400, connectTimeoutMs: 400 },
+    });
+    await server.crash();
+    const results = await Promise.allSettled(
+      Array.from({ length: 50 }, () =>
+        store.transaction((trx) => trx.selectFrom('entries').selectAll().execute()),
+      ),
+    );
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { retryable: true } });
+    }
+    await server.start();
+    await vi.waitFor(() => store.ping(), patience);
+  });
+});
