@@ -7,10 +7,12 @@ const announceIntervalMs = 3_000;
 const forgetAfterMs = 9_000;
 const answerDeadlineMs = 2_000;
 
-/** Messages that act on sessions; every node carries them out for its own. */
+/** Orders that every node carries out for its own sessions and channels. */
 export type ControlMessage = Extract<
   NodeMessage,
-  { readonly type: 'subscribe' | 'unsubscribe' | 'disconnect' | 'refresh' }
+  {
+    readonly type: 'subscribe' | 'unsubscribe' | 'disconnect' | 'refresh' | 'shared_poll_publish';
+  }
 >;
 
 /** Answers the questions that other nodes ask; throws when it cannot. */
@@ -155,6 +157,7 @@ export class Cluster {
       case 'unsubscribe':
       case 'disconnect':
       case 'refresh':
+      case 'shared_poll_publish':
         this.#options.control(message);
         break;
     }

@@ -146,6 +146,29 @@ export interface SendEvent {
   readonly data?: Bytes;
 }
 
+/** Keys of a shared-poll channel that are due; `version` is the one known, absent for none. */
+export interface PollingEvent {
+  readonly channel: string;
+  readonly namespace: string;
+  readonly options: ChannelOptions;
+  readonly items: readonly { readonly key: string; readonly version?: number }[];
+}
+
+/** What the application says of one key. Keys that it does not mention have not changed. */
+export interface PolledItem {
+  readonly key: string;
+  readonly data?: Bytes;
+  /** Grows with every change; ignored in versionless mode. */
+  readonly version?: number;
+  readonly removed?: boolean;
+}
+
+export interface PollAnswer {
+  readonly items: readonly PolledItem[];
+  /** Changes when versions begin anew. */
+  readonly epoch?: string;
+}
+
 export interface DisconnectedEvent {
   readonly connection: Connection;
   /** 0 when the client closed or vanished. */
@@ -191,6 +214,8 @@ export interface HubQuestions {
   publishing(event: PublishingEvent): PublishGrant | undefined;
   rpc(event: RpcEvent): { readonly data?: Bytes } | undefined;
   send(event: SendEvent): true | undefined;
+  /** Called every `refreshIntervalMs` while anybody tracks keys, and at once for new ones. */
+  polling(event: PollingEvent): PollAnswer | undefined;
 }
 
 /** Facts that the hub reports. Handlers cannot change anything; what they throw is logged. */

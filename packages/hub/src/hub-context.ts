@@ -11,6 +11,8 @@ import type { ClientSelector } from './ports/node-bus.ts';
 import type { PresenceStore } from './ports/presence-store.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionRegistry } from './session-registry.ts';
+import type { PollTable } from './shared-poll/poll-table.ts';
+import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { WriteScheduler } from './write-scheduler.ts';
 
@@ -21,6 +23,9 @@ export interface HubContext {
   readonly options: ClientOptions;
   readonly namespaces: Namespaces;
   readonly channelTable: ChannelTable;
+  readonly polls: PollTable;
+  /** Absent: nobody can track keys. */
+  readonly sharedPollSecrets: SharedPollSecrets | undefined;
   readonly sessions: SessionRegistry;
   readonly broker: Broker;
   readonly presenceStore: PresenceStore;

@@ -25,6 +25,7 @@ import type {
   Logger,
   PublishOptions,
   RefreshOptions,
+  SharedPollPublication,
   SubscribeOptions,
 } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
@@ -49,6 +50,8 @@ import { SingleFlight } from './single-flight.ts';
 import { isRefusal, type Refusal } from './refusal.ts';
 import { carryOut } from './session-control.ts';
 import { SessionRegistry } from './session-registry.ts';
+import { PollTable } from './shared-poll/poll-table.ts';
+import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { HttpListener } from './transports/http-listener.ts';
 import { requestTarget } from './transports/request-target.ts';
@@ -69,6 +72,8 @@ class HubNode implements Hub, HubContext {
   readonly options: ClientOptions;
   readonly namespaces: Namespaces;
   readonly channelTable: ChannelTable;
+  readonly polls: PollTable = new PollTable(this);
+  readonly sharedPollSecrets: SharedPollSecrets | undefined;
   readonly sessions: SessionRegistry;
   readonly broker: Broker;
   readonly presenceStore: PresenceStore;
@@ -104,6 +109,7 @@ class HubNode implements Hub, HubContext {
     this.nodeId = this.randomId();
     this.tokens = options.tokens;
     this.subscriptionTokens = options.subscriptionTokens;
+    this.sharedPollSecrets = options.sharedPoll;
     this.namespaces = new Namespaces({ ...defaultChannelsOptions, ...options.channel });
     this.broker = options.broker ?? new MemoryBroker({ clock: this.clock });
     this.presenceStore = options.presence ?? new MemoryPresenceStore({ clock: this.clock });
@@ -124,7 +130,10 @@ class HubNode implements Hub, HubContext {
       logger: this.logger,
       randomId: this.randomId,
       describe: () => this.#describe(),
-      control: (message) => carryOut(this, message),
+      control: (message) => {
+        if (message.type !== 'shared_poll_publish') carryOut(this, message);
+        else this.polls.get(message.channel)?.publish(message.item);
+      },
     });
     this.#cluster.handle('channels', (pattern) => this.#localChannels(pattern));
     this.#cluster.handle('emulation', (params) => this.#emulate(params));
@@ -341,6 +350,21 @@ class HubNode implements Hub, HubContext {
 
   async refresh(selector: ClientSelector, options: RefreshOptions = {}): Promise<void> {
     await this.#cluster.order({ type: 'refresh', selector, ...options });
+  }
+
+  async publishSharedPoll(channel: string, item: SharedPollPublication): Promise<void> {
+    const { subscriptionType, sharedPoll } = this.#rules(channel).options;
+    if (subscriptionType !== 'shared_poll') throw replyErrors.badRequest;
+    if (!sharedPoll.publishEnabled || sharedPoll.mode !== 'versioned') {
+      throw replyErrors.notAvailable;
+    }
+    const { key, data, version } = item;
+    if (key === '' || !(Number.isSafeInteger(version) && version > 0)) throw replyErrors.badRequest;
+    await this.#cluster.order({
+      type: 'shared_poll_publish',
+      channel,
+      item: { key, version, data: toBytes(data) },
+    });
   }
 
   async presence(channel: string): Promise<ReadonlyMap<string, ClientInfo>> {

@@ -13,6 +13,7 @@ import type {
 } from './options.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
 import type { ClientSelector, NodeBus, NodeInfo } from './ports/node-bus.ts';
+import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
 
 /** Five levels of structured log lines, the subset of pino's interface that the hub needs. */
@@ -31,6 +32,8 @@ export interface HubOptions {
   /** Verifies connection tokens, and subscription tokens unless `subscriptionTokens` is given. */
   readonly tokens?: TokenVerifier;
   readonly subscriptionTokens?: TokenVerifier;
+  /** Secrets of the signatures that shared-poll clients track keys with. */
+  readonly sharedPoll?: SharedPollSecrets;
   /** @defaultValue a `MemoryBroker` */
   readonly broker?: Broker;
   /** @defaultValue a `MemoryPresenceStore` */
@@ -74,6 +77,15 @@ export interface HistoryOptions {
 
 export interface SubscribeOptions extends SubscribeGrant {
   readonly recoverSince?: Position;
+}
+
+/** A version of a shared-poll key that does not wait for the next poll. */
+export interface SharedPollPublication {
+  readonly key: string;
+  /** Bytes as they are, anything else as JSON. */
+  readonly data: unknown;
+  /** Ignored by nodes that know the same or a newer one. */
+  readonly version: number;
 }
 
 export interface RefreshOptions {
@@ -139,6 +151,11 @@ export interface Hub {
     disconnect?: { readonly code: number; readonly reason: string },
   ): Promise<void>;
   refresh(selector: ClientSelector, options?: RefreshOptions): Promise<void>;
+  /**
+   * Tells the subscribers of a shared-poll key about a new version at once.
+   * @throws ReplyError 107 for another kind of channel, 108 unless `publishEnabled` and `versioned`
+   */
+  publishSharedPoll(channel: string, item: SharedPollPublication): Promise<void>;
   presence(channel: string): Promise<ReadonlyMap<string, ClientInfo>>;
   presenceStats(channel: string): Promise<PresenceStats>;
   history(channel: string, options?: HistoryOptions): Promise<HistoryPage>;

@@ -32,3 +32,4 @@ export * from './ports/node-bus.ts';
 export * from './ports/presence-store.ts';
 export * from './tags-filter.ts';
 export * from './transports/http-refusal.ts';
+export { type SharedPollSecrets, signTrackedKeys } from './shared-poll/track-signature.ts';

@@ -5,6 +5,7 @@ import {
   subscribeFlags,
   type SubscribeRequest,
   type SubscribeResult,
+  subscriptionTypes,
 } from '@holdfast/protocol';
 import { deltaForm } from './broadcast.ts';
 import type { ChannelOverrides, SubscribeGrant } from './events.ts';
@@ -61,20 +62,26 @@ async function enter(
   subscription: Subscription,
   join: JoinOptions,
 ): Promise<SubscribeResult | Refusal> {
-  const { session, channel } = subscription;
+  const { session, channel, rules } = subscription;
   const { hub } = session;
+  const { options } = rules;
+  if ((join.request.type ?? 0) !== subscriptionTypes[options.subscriptionType]) {
+    return replyErrors.permissionDenied;
+  }
   const given = await join.authorise();
   if (isRefusal(given)) return given;
-  const grant = { serverSideRefresh: join.rules.options.serverSideSubRefresh, ...given };
+  const grant = { serverSideRefresh: options.serverSideSubRefresh, ...given };
   const expiry = expiryOf(grant, hub.clock.now());
   if (expiry === undefined) return replyErrors.expired;
   subscription.grant = grant;
   const problem = configure(subscription, join);
   if (problem !== undefined) return problem;
   if (isOver(subscription)) return disconnects.connectionClosed;
-  await hub.channelTable.attach(subscription);
-  const stream = await readStream(subscription, join.request);
-  if (isRefusal(stream)) return stream;
+  const entered =
+    options.subscriptionType === 'shared_poll'
+      ? { epoch: hub.polls.join(subscription).epoch }
+      : await enterStream(subscription, join.request);
+  if (isRefusal(entered)) return entered;
   if (isOver(subscription)) return disconnects.connectionClosed;
   if (subscription.hasPresence) {
     await hub.presenceStore.add(channel, subscription.clientInfo, hub.options.presenceTtlMs);
@@ -85,7 +92,7 @@ async function enter(
     return disconnects.connectionClosed;
   }
   return {
-    ...stream,
+    ...entered,
     ...expiry,
     ...(grant.data === undefined ? {} : { data: grant.data }),
     ...(subscription.usesDelta ? { delta: true } : {}),
@@ -136,6 +143,14 @@ function configure(subscription: Subscription, join: JoinOptions): Refusal | und
   if (compiled.problem !== undefined) return replyErrors.badRequest;
   subscription.filter = compiled.matches;
   return undefined;
+}
+
+async function enterStream(
+  subscription: Subscription,
+  request: SubscribeRequest,
+): Promise<SubscribeResult | Refusal> {
+  await subscription.session.hub.channelTable.attach(subscription);
+  return readStream(subscription, request);
 }
 
 /** The position to start from, and what was missed since the one the client has. */

@@ -1,5 +1,11 @@
 import { type ReplyError, replyErrors } from '@holdfast/protocol';
-import { type ChannelOptions, type ChannelsOptions, defaultChannelOptions } from './options.ts';
+import {
+  type ChannelOptions,
+  type ChannelsOptions,
+  defaultChannelOptions,
+  defaultSharedPollOptions,
+  type GivenChannelOptions,
+} from './options.ts';
 
 /** What holds for one channel: its namespace's options, and what its name says about it. */
 export interface ChannelRules {
@@ -36,8 +42,12 @@ export class Namespaces {
     );
   }
 
-  #prepare(namespace: string, given: Partial<ChannelOptions>): Namespace {
-    const options: ChannelOptions = { ...defaultChannelOptions, ...given };
+  #prepare(namespace: string, given: GivenChannelOptions): Namespace {
+    const options: ChannelOptions = {
+      ...defaultChannelOptions,
+      ...given,
+      sharedPoll: { ...defaultSharedPollOptions, ...given.sharedPoll },
+    };
     return {
       rules: {
         namespace,

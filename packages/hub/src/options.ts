@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { SubscriptionType } from '@holdfast/protocol';
 
 /** The behaviour of the channels of one namespace. */
 export interface ChannelOptions {
@@ -56,7 +57,39 @@ export interface ChannelOptions {
   readonly channelRegex: string;
   /** @defaultValue '' (data must not be empty) */
   readonly publicationDataFormat: '' | 'json' | 'json_object' | 'binary';
+  /** What clients subscribe to; another type is refused with error 103. @defaultValue 'stream' */
+  readonly subscriptionType: SubscriptionType;
+  /** For `subscriptionType: 'shared_poll'`. */
+  readonly sharedPoll: SharedPollOptions;
 }
+
+/** Polling the application for keys, on behalf of all clients that track them. */
+export interface SharedPollOptions {
+  /** Whether the application tells versions, or its answers are compared. @defaultValue 'versionless' */
+  readonly mode: 'versionless' | 'versioned';
+  /** @defaultValue 10000 */
+  readonly refreshIntervalMs: number;
+  /** Keys of one question. @defaultValue 1000 */
+  readonly refreshBatchSize: number;
+  /** Keys that one connection may track in one channel. @defaultValue 5000 */
+  readonly maxKeysPerConnection: number;
+  /** How long polling goes on after the last subscriber left. @defaultValue 1000 */
+  readonly channelShutdownDelayMs: number;
+  /** How long a key outlives the signature that allowed it. @defaultValue 25000 */
+  readonly trackExpiredExtraDelayMs: number;
+  /** Versions may also be published by the server. For `versioned`. @defaultValue false */
+  readonly publishEnabled: boolean;
+}
+
+export const defaultSharedPollOptions: SharedPollOptions = {
+  mode: 'versionless',
+  refreshIntervalMs: 10_000,
+  refreshBatchSize: 1_000,
+  maxKeysPerConnection: 5_000,
+  channelShutdownDelayMs: 1_000,
+  trackExpiredExtraDelayMs: 25_000,
+  publishEnabled: false,
+};
 
 export const defaultChannelOptions: ChannelOptions = {
   presence: false,
@@ -89,12 +122,19 @@ export const defaultChannelOptions: ChannelOptions = {
   serverSideSubRefresh: false,
   channelRegex: '',
   publicationDataFormat: '',
+  subscriptionType: 'stream',
+  sharedPoll: defaultSharedPollOptions,
+};
+
+/** {@link ChannelOptions} of which anything may be left at its default. */
+export type GivenChannelOptions = Partial<Omit<ChannelOptions, 'sharedPoll'>> & {
+  readonly sharedPoll?: Partial<SharedPollOptions>;
 };
 
 /** How channel names are read, and what each namespace's channels do. */
 export interface ChannelsOptions {
-  readonly withoutNamespace: Partial<ChannelOptions>;
-  readonly namespaces: readonly ({ readonly name: string } & Partial<ChannelOptions>)[];
+  readonly withoutNamespace: GivenChannelOptions;
+  readonly namespaces: readonly ({ readonly name: string } & GivenChannelOptions)[];
   /** @defaultValue '$' */
   readonly privatePrefix: string;
   /** @defaultValue ':' */

@@ -6,8 +6,10 @@ import type { HubContext } from './hub-context.ts';
 import { isRefusal } from './refusal.ts';
 import type { Session } from './session.ts';
 
+export type SessionOrder = Exclude<ControlMessage, { readonly type: 'shared_poll_publish' }>;
+
 /** Carries out an order of the server API on this node's sessions. Failures are logged. */
-export function carryOut(hub: HubContext, message: ControlMessage): void {
+export function carryOut(hub: HubContext, message: SessionOrder): void {
   for (const session of hub.sessions.select(message.selector)) {
     apply(session, message).catch((error: unknown) => {
       hub.logger.error({ err: error, client: session.id }, `'${message.type}' failed`);
@@ -15,7 +17,7 @@ export function carryOut(hub: HubContext, message: ControlMessage): void {
   }
 }
 
-async function apply(session: Session, message: ControlMessage): Promise<void> {
+async function apply(session: Session, message: SessionOrder): Promise<void> {
   switch (message.type) {
     case 'subscribe':
       await subscribeFromServer(session, message);
@@ -37,7 +39,7 @@ async function apply(session: Session, message: ControlMessage): Promise<void> {
 
 async function subscribeFromServer(
   session: Session,
-  message: Extract<ControlMessage, { readonly type: 'subscribe' }>,
+  message: Extract<SessionOrder, { readonly type: 'subscribe' }>,
 ): Promise<void> {
   const { channel, grant, recoverSince } = message;
   const { hub } = session;
@@ -80,7 +82,7 @@ async function subscribeFromServer(
 
 function refreshFromServer(
   session: Session,
-  message: Extract<ControlMessage, { readonly type: 'refresh' }>,
+  message: Extract<SessionOrder, { readonly type: 'refresh' }>,
 ): void {
   const { expired, expireAt = 0, info } = message;
   const { hub } = session;

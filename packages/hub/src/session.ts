@@ -397,6 +397,7 @@ export class Session implements TransportEvents, Sleeper, Flushable {
     const wasLive = subscription.state === 'live';
     subscription.end();
     this.hub.channelTable.detach(subscription);
+    this.hub.polls.leave(subscription);
     const info = subscription.clientInfo;
     if (wasLive && this.connection !== undefined) {
       const { connection } = this;

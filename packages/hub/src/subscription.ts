@@ -89,16 +89,21 @@ export class Subscription {
     }
     if (this.filter !== undefined && !this.filter(broadcast.publication.tags)) return;
     const message = broadcast.messageFor(this);
-    this.hasDeltaBase = true;
+    // Patches are made against the stream, so data from outside of it is no base for them.
+    this.hasDeltaBase = position !== undefined;
     if (message === null) this.session.refusePayload();
     else this.session.deliver(message);
   }
 
-  /** Takes a join or leave of the channel. */
-  deliverMembership(push: SharedPush): void {
-    if (!this.wantsJoinLeave) return;
+  /** Takes a push that has no position, in order with the others. */
+  deliverShared(push: SharedPush): void {
     if (this.state === 'live') this.session.deliverPush(push);
     else this.#hold(push);
+  }
+
+  /** Takes a join or leave of the channel. */
+  deliverMembership(push: SharedPush): void {
+    if (this.wantsJoinLeave) this.deliverShared(push);
   }
 
   #hold(item: Broadcast | SharedPush): void {

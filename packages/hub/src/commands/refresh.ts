@@ -3,6 +3,7 @@ import type { RefreshAnswer } from '../events.ts';
 import { expiryMembers } from '../expiry.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
+import { subRefreshTypes, track } from './track.ts';
 
 /** How long a connection or subscription lives on when the application cannot answer a refresh. */
 const outageGraceSeconds = 60;
@@ -36,8 +37,11 @@ export async function refresh(session: Session, command: Command): Promise<Refus
 }
 
 export async function subRefresh(session: Session, command: Command): Promise<Refusal | undefined> {
-  const { channel = '', token = '' } = command.sub_refresh ?? {};
+  const { channel = '', token = '', type = 0 } = command.sub_refresh ?? {};
   if (channel === '') return disconnects.badRequest;
+  if (type === subRefreshTypes.track || type === subRefreshTypes.untrack) {
+    return track(session, command);
+  }
   const subscription = session.subscriptions.get(channel);
   if (subscription?.state !== 'live') return replyErrors.permissionDenied;
   if (token === '') return replyErrors.badRequest;

@@ -57,6 +57,11 @@ export type NodeMessage =
       readonly expireAt?: number;
       readonly info?: Uint8Array;
     }
+  | {
+      readonly type: 'shared_poll_publish';
+      readonly channel: string;
+      readonly item: { readonly key: string; readonly version: number; readonly data: Uint8Array };
+    }
   /** A question to one node (emulation) or to all (channels); answered with `response`. */
   | {
       readonly type: 'request';

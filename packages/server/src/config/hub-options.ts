@@ -2,11 +2,13 @@ import {
   defaultChannelOptions,
   defaultClientOptions,
   defaultHttpTransportsOptions,
+  defaultSharedPollOptions,
   defaultWebSocketOptions,
   type ChannelOptions,
   type ChannelsOptions,
   type ClientOptions,
   type HttpTransportsOptions,
+  type SharedPollSecrets,
   type WebSocketOptions,
 } from '@holdfast/hub';
 import { Duration } from './duration.ts';
@@ -75,6 +77,7 @@ export interface ConfiguredHubOptions {
   readonly channel: ChannelsOptions;
   readonly websocket: WebSocketOptions;
   readonly http: HttpTransportsOptions;
+  readonly sharedPoll?: SharedPollSecrets;
 }
 
 /**
@@ -101,6 +104,18 @@ export function toHubOptions(config: Config): ConfiguredHubOptions {
     },
     websocket: pick<WebSocketOptions>(toHubNaming(config.websocket), defaultWebSocketOptions),
     http: httpTransports(config),
+    ...sharedPoll(config),
+  };
+}
+
+function sharedPoll({ shared_poll: section }: Config): { readonly sharedPoll?: SharedPollSecrets } {
+  if (section.hmac_secret_key.isEmpty) return {};
+  return {
+    sharedPoll: {
+      hmacSecretKey: section.hmac_secret_key.reveal(),
+      hmacPreviousSecretKey: section.hmac_previous_secret_key.reveal(),
+      hmacPreviousSecretKeyValidUntil: section.hmac_previous_secret_key_valid_until,
+    },
   };
 }
 
@@ -152,6 +167,16 @@ function channelNaming(
   };
 }
 
+/** Where Centrifugo's configuration says 0 or nothing, it means the default. */
+function orDefaults<Options extends object>(
+  given: { readonly [Key in keyof Options]: Options[Key] | '' },
+  defaults: Options,
+): Options {
+  return Object.fromEntries(
+    Object.entries(defaults).map(([key, value]) => [key, given[key as keyof Options] || value]),
+  ) as Options;
+}
+
 function channelOptions(channel: ChannelConfig, config: Config): ChannelOptions {
   const named = toHubNaming(channel);
   return pick<ChannelOptions>(
@@ -161,6 +186,8 @@ function channelOptions(channel: ChannelConfig, config: Config): ChannelOptions 
       forceRecoveryMode: named.forceRecoveryMode === '' ? 'stream' : named.forceRecoveryMode,
       publicationDataFormat: named.publicationDataFormat || config.channel.publication_data_format,
       channelRegex: toJavaScriptRegex(named.channelRegex),
+      subscriptionType: named.subscriptionType === '' ? 'stream' : named.subscriptionType,
+      sharedPoll: orDefaults(named.sharedPoll, defaultSharedPollOptions),
     },
     defaultChannelOptions,
   );
