@@ -7,6 +7,7 @@ export * from './load-config.ts';
 export * from './origin.ts';
 export * from './problem.ts';
 export { type ChannelConfig, type Config, type ProxyConfig } from './schema.ts';
+export { configurationReference } from './reference.ts';
 export * from './secret.ts';
 export * from './secrets-file.ts';
 export { serverTlsOptions } from './tls-options.ts';

@@ -1,7 +1,7 @@
 import { schemaKey, type OptionPath } from './option-path.ts';
 
 /** Options of Centrifugo that are understood but do nothing here, each with what the reader should know. */
-interface WithoutEffect {
+export interface WithoutEffect {
   /** Keys without list indexes; everything below them is meant too. */
   readonly keys: readonly string[];
   readonly why: string;
@@ -170,6 +170,11 @@ function lookUp(
     if (found !== undefined) return { key: found, why };
   }
   return undefined;
+}
+
+/** Options of Centrifugo that the schema does not have, by the reason why. */
+export function unsupportedKeys(): readonly WithoutEffect[] {
+  return unsupported;
 }
 
 /** Whether a key that the schema does not have is one of Centrifugo's, and why it has no effect here. */

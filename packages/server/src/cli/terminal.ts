@@ -1,0 +1,40 @@
+import type { Environment } from '../config/env.ts';
+
+/** What a command has of the outside world besides files. */
+export interface Terminal {
+  readonly cwd: string;
+  readonly environment: Environment;
+  /** Writes lines to standard output: what was asked for, and nothing else. */
+  readonly out: (lines: string) => void;
+  /** Writes lines to standard error: problems, warnings and notes. */
+  readonly err: (lines: string) => void;
+  /** Reads standard input to its end. */
+  readonly readInput: () => Promise<string>;
+}
+
+/** The terminal of this process. */
+export function processTerminal(): Terminal {
+  return {
+    cwd: process.cwd(),
+    environment: process.env,
+    out: (lines) => process.stdout.write(`${lines}\n`),
+    err: (lines) => process.stderr.write(`${lines}\n`),
+    async readInput() {
+      let text = '';
+      process.stdin.setEncoding('utf8');
+      for await (const chunk of process.stdin) text += chunk as string;
+      return text;
+    },
+  };
+}
+
+/** Exit codes of all commands. */
+export const exitCodes = {
+  ok: 0,
+  /** What was asked for could not be done: a bad configuration, a refused token, a port in use. */
+  failed: 1,
+  /** The command line itself is wrong. */
+  usage: 2,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
