@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { closest } from '../config/closest.ts';
 import { explain } from '../config/explain.ts';
 import { generateConfig } from '../config/generate-config.ts';
-import type { LoadedConfig } from '../config/load-config.ts';
+import type { ConfigSources, LoadedConfig } from '../config/load-config.ts';
 import { optionKeys } from '../config/option-keys.ts';
 import { configFormats, printConfig, type ConfigFormat } from '../config/print-config.ts';
 import { configTree } from '../config/schema.ts';
@@ -139,15 +139,35 @@ function runCheck(terminal: Terminal, given: GivenConfig, strict: boolean): Exit
     terminal.err(`${count(result.errors.length, 'problem')}: the server would not start.`);
     return exitCodes.failed;
   }
-  const set = [...result.sources.values()].filter(({ source }) => source !== 'default').length;
   const warnings =
-    result.warnings.length === 0 ? '' : `, ${count(result.warnings.length, 'warning')}`;
-  terminal.out(`The configuration can work: ${count(set, 'option')} set${warnings}.`);
+    result.warnings.length === 0 ? '' : ` With ${count(result.warnings.length, 'warning')}.`;
+  terminal.out(`The configuration can work. ${describeSources(result.sources)}${warnings}`);
   return strict && result.warnings.length > 0 ? exitCodes.failed : exitCodes.ok;
 }
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+const sourceNames = {
+  'first start': 'the profile of a start without configuration',
+  generated: 'the first start',
+  dotenv: '.env',
+  environment: 'the environment',
+  flag: 'flags',
+} as const;
+
+/** How many options each source has set. */
+function describeSources(sources: ConfigSources): string {
+  const numbers = new Map<string, number>();
+  for (const origin of sources.values()) {
+    if (origin.source === 'default') continue;
+    const name = origin.source === 'file' ? origin.file : sourceNames[origin.source];
+    numbers.set(name, (numbers.get(name) ?? 0) + 1);
+  }
+  if (numbers.size === 0) return 'Every option has its default.';
+  const parts = [...numbers].map(([name, number]) => `${number} by ${name}`);
+  return `Options set: ${parts.join(', ')}.`;
 }
 
 /** Loads the configuration for a command; says what is wrong when it cannot work. */

@@ -37,12 +37,11 @@ export function addConfigOptions(command: Command): Command {
     '--set <key=value>',
     'set any option, such as client.ping_interval=30s; can be given several times',
     collectSetting,
-    [],
   );
   return command;
 }
 
-function collectSetting(text: string, settings: readonly FlagValue[]): readonly FlagValue[] {
+function collectSetting(text: string, settings: readonly FlagValue[] = []): readonly FlagValue[] {
   const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
   if (key === undefined || value === undefined) {
     throw new InvalidArgumentError('It must be of the form KEY=VALUE.');

@@ -8,8 +8,12 @@ export interface Terminal {
   readonly out: (lines: string) => void;
   /** Writes lines to standard error: problems, warnings and notes. */
   readonly err: (lines: string) => void;
+  /** Whether a person reads standard error right now, rather than a file or a collector of logs. */
+  readonly isInteractive: boolean;
   /** Reads standard input to its end. */
   readonly readInput: () => Promise<string>;
+  /** Resolves with the name of the signal when the process is asked to end. */
+  readonly stopRequested: () => Promise<string>;
 }
 
 /** The terminal of this process. */
@@ -19,12 +23,25 @@ export function processTerminal(): Terminal {
     environment: process.env,
     out: (lines) => process.stdout.write(`${lines}\n`),
     err: (lines) => process.stderr.write(`${lines}\n`),
+    isInteractive: process.stderr.isTTY,
     async readInput() {
       let text = '';
       process.stdin.setEncoding('utf8');
       for await (const chunk of process.stdin) text += chunk as string;
       return text;
     },
+    stopRequested: () =>
+      new Promise((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+          let isFirst = true;
+          process.on(signal, () => {
+            // Somebody who asks twice does not want to wait for connections to end in order.
+            if (!isFirst) process.exit(exitCodes.failed);
+            isFirst = false;
+            resolve(signal);
+          });
+        }
+      }),
   };
 }
 

@@ -8,5 +8,5 @@ export const log = section('Logging.', {
       defaultValue: 'info',
     },
   ),
-  file: text('', 'File to append the log to. Empty: standard error.'),
+  file: text('', 'File to append the log to. Empty: standard output.'),
 });

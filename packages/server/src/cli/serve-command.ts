@@ -1,0 +1,78 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { TokenOptionError } from '@holdfast/hub';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { StartError } from '../start-error.ts';
+import type { RunningServer } from '../server.ts';
+import type { Finish } from './config-command.ts';
+import { addConfigOptions, givenConfig, type GivenConfig } from './config-options.ts';
+import { describeProblem } from './describe-findings.ts';
+import { loadFromTerminal } from './load-from-terminal.ts';
+import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
+
+/** Adds `holdfast serve`. */
+export function addServeCommand(program: Command, terminal: Terminal, finish: Finish): void {
+  const serve = program
+    .command('serve')
+    .summary('run the server')
+    .description(
+      'Runs the server until it is asked to end (SIGINT, SIGTERM). Without any configuration it listens on this machine only, makes its secrets once, and prints a link that opens its page.',
+    )
+    .option('--sign-in-link', 'print the link that opens the page although nobody is watching')
+    .action(async () => {
+      const { signInLink = false } = serve.opts<{ readonly signInLink?: boolean }>();
+      finish(await runServer(terminal, givenConfig(serve), { signInLink }));
+    });
+  addConfigOptions(serve);
+}
+
+async function runServer(
+  terminal: Terminal,
+  given: GivenConfig,
+  { signInLink }: { readonly signInLink: boolean },
+): Promise<ExitCode> {
+  const loaded = loadFromTerminal(terminal, given, { makeSecrets: true });
+  if ('errors' in loaded) {
+    for (const error of loaded.errors) terminal.err(describeProblem(error));
+    terminal.err('The server was not started.');
+    return exitCodes.failed;
+  }
+  // Only this command needs the whole server; the others answer at once.
+  const { startServer } = await import('../server.ts');
+  const asked = terminal.stopRequested();
+  let server: RunningServer;
+  try {
+    server = await startServer(loaded);
+  } catch (error) {
+    if (!(error instanceof StartError || error instanceof TokenOptionError)) throw error;
+    terminal.err(`${pc.red('error')} ${error.message}`);
+    terminal.err('The server was not started.');
+    return exitCodes.failed;
+  }
+  const pidFile = loaded.config.pid_file && path.resolve(terminal.cwd, loaded.config.pid_file);
+  if (pidFile !== '') writeFileSync(pidFile, `${process.pid}\n`);
+  try {
+    announce(server, terminal, { signInLink });
+    const signal = await asked;
+    server.logger.info({ signal }, 'stopping, as asked by a signal');
+    await server.stop();
+  } finally {
+    if (pidFile !== '') rmSync(pidFile, { force: true });
+  }
+  return exitCodes.ok;
+}
+
+/** Greets the person at the terminal. Elsewhere the link would end up in a log for others to use. */
+function announce(
+  server: RunningServer,
+  terminal: Terminal,
+  { signInLink }: { readonly signInLink: boolean },
+): void {
+  if (!terminal.isInteractive && !signInLink) return;
+  const lines = [`Holdfast is running at ${pc.bold(server.addresses[0] ?? '')}`];
+  if (server.signInLink !== undefined) {
+    lines.push(`Open its page (works once, within the hour): ${pc.cyan(server.signInLink)}`);
+  }
+  terminal.err(`\n  ${lines.join('\n  ')}\n`);
+}
