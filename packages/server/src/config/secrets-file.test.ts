@@ -85,7 +85,7 @@ describe('secrets of a data folder', () => {
     expect(areSecretsExposed(file)).toBe(true);
   });
 
-  test('processes that start at once all get the same', async () => {
+  test('processes that start at once all get the same', { timeout: 60_000 }, async () => {
     const script = `
       import { ensureSecrets } from ${JSON.stringify(path.join(import.meta.dirname, 'secrets-file.ts'))};
       process.stdin.once('data', () => {
