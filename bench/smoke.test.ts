@@ -6,7 +6,6 @@ import { runBench, saveResult, workloads, type BenchResult } from './bench-run.t
 import { figure, formatAims, formatReport, judge } from './report.ts';
 import { smokeScale } from './scale.ts';
 import { targetNames } from './targets/target.ts';
-import { subject } from './workloads/workload.ts';
 
 describe('the benchmark', () => {
   test.for(workloads)('$name measures every target', { timeout: 20_000 }, async (workload) => {
@@ -28,7 +27,7 @@ describe('the benchmark', () => {
         expect(row.join(' ')).not.toMatch(/NaN|Infinity|undefined/);
       }
     }
-    expect(report.aims.length > 0).toBe(targetNames.includes(subject));
+    expect(report.aims.length).toBeGreaterThan(0);
     for (const { measured } of report.aims) expect(measured.median).toBeTypeOf('number');
     for (const target of targetNames) expect(progress.join('\n')).toContain(target);
     expect(formatReport(report)).toContain(report.title);

@@ -1,4 +1,5 @@
 import type { SubscriberDialect } from '../../subscribers/subscriber-dialect.ts';
+import { connectionToken } from './token.ts';
 
 const lineBreak = 0x0a;
 
@@ -19,7 +20,9 @@ function parse(text: string): readonly Line[] {
 export const holdfastDialect: SubscriberDialect = {
   path: '/connection/websocket',
   isSubscribedByHandshake: false,
-  opening: () => '{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"bench"}}',
+  token: connectionToken,
+  opening: (token) =>
+    `{"id":1,"connect":{"token":"${token}"}}\n{"id":2,"subscribe":{"channel":"bench"}}`,
   tally(payload, tally) {
     for (let start = 0; start < payload.length;) {
       if (payload[start + 2] === letterP) tally.messages += 1;

@@ -1,12 +1,15 @@
 import { createServer } from 'node:http';
-import { createHub } from '@holdfast/hub';
+import { createHub, createJwtVerifier } from '@holdfast/hub';
 import { listen } from '../listen.ts';
 import type { StartServer } from '../target.ts';
+import { tokenSecret } from './token.ts';
 
-/** The hub with its defaults, in a server that does nothing else. */
+/** The hub with its defaults, in a server that does nothing else; clients come with a token. */
 export const startHoldfast: StartServer = async ({ pingIntervalMs }) => {
   const hub = createHub({
-    client: { pingIntervalMs, pongTimeoutMs: Math.min(8_000, pingIntervalMs / 2), insecure: true },
+    client: { pingIntervalMs, pongTimeoutMs: Math.min(8_000, pingIntervalMs / 2) },
+    channel: { withoutNamespace: { allowSubscribeForClient: true } },
+    tokens: createJwtVerifier({ hmacSecretKey: tokenSecret }),
   });
   await hub.start();
   const server = createServer();
