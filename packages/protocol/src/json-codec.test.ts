@@ -118,6 +118,7 @@ describe('application data stays what it was', () => {
   });
 
   test('except line breaks, which stand only between tokens', () => {
+    expect(read('{"rpc":{"data":[1,\r2]}}')).toEqual([{ rpc: { data: bytes('[1,2]') } }]);
     expect(relayed('[1,\r2]')).toBe('{"push":{"pub":{"data":[1,2]}}}');
   });
 });
