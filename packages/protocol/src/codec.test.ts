@@ -160,6 +160,10 @@ describe.each(codecs)('the $format format', (codec: Codec) => {
     ['a string as a message', { connect: 'now' }],
     ['a number in a map', { connect: { headers: { a: 1 } } }],
     ['a number in a list', { sub_refresh: { untrack: [7] } }],
+    ['text as a list', { sub_refresh: { untrack: 'ab' } }],
+    ['a number as a list', { sub_refresh: { untrack: 5 } }],
+    ['text as a map', { connect: { headers: 'ab' } }],
+    ['a number as a map', { connect: { headers: 5 } }],
     ['nothing in a list', { sub_refresh: { untrack: [null] } }],
   ])('what an untyped caller may pass is refused at the sender: %s', (_name, command) => {
     expect(() => codec.encodeCommand(command as object)).toThrow(

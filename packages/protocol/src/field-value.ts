@@ -19,8 +19,10 @@ export function createMap(): MutableMap {
 
 /** Whether a value is the one that its absence means. A message never is: it is there or not. */
 export function isZero(field: FieldSchema, value: unknown): boolean {
-  if (field.rule === 'repeated') return (value as readonly unknown[]).length === 0;
-  if (field.rule === 'map') return Object.keys(value as object).length === 0;
+  if (field.rule === 'repeated') return Array.isArray(value) && value.length === 0;
+  if (field.rule === 'map') {
+    return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+  }
   if (field.type === 'bytes') return (value as Uint8Array).length === 0;
   return value === '' || value === 0 || value === false;
 }
@@ -86,6 +88,12 @@ export function checkBoolean(field: FieldSchema, value: unknown): boolean {
 /** @throws ProtocolError `wrong_type` */
 export function checkBytes(field: FieldSchema, value: unknown): Uint8Array {
   if (!(value instanceof Uint8Array)) throw wrongType(field);
+  return value;
+}
+
+/** @throws ProtocolError `wrong_type` */
+export function checkList(field: FieldSchema, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw wrongType(field);
   return value;
 }
 

@@ -3,6 +3,7 @@ import {
   checkBoolean,
   checkBytes,
   checkInteger,
+  checkList,
   checkObject,
   checkString,
   isZero,
@@ -52,12 +53,12 @@ function writeField(field: FieldSchema, value: unknown): string {
   if (field.rule === 'single') return writeValue(field, value);
   let text = '';
   if (field.rule === 'repeated') {
-    for (const item of value as readonly unknown[]) {
+    for (const item of checkList(field, value)) {
       text += (text === '' ? '' : ',') + writeValue(field, item);
     }
     return `[${text}]`;
   }
-  for (const [name, item] of Object.entries(value as object)) {
+  for (const [name, item] of Object.entries(checkObject(field, value))) {
     text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${writeValue(field, item)}`;
   }
   return `{${text}}`;

@@ -2,6 +2,7 @@ import {
   checkBoolean,
   checkBytes,
   checkInteger,
+  checkList,
   checkObject,
   checkString,
   isZero,
@@ -64,11 +65,11 @@ export class ProtobufWriter {
     if (field.rule === 'single') {
       this.#taggedValue(field, field.number, value);
     } else if (field.rule === 'repeated') {
-      for (const item of value as readonly unknown[]) {
+      for (const item of checkList(field, value)) {
         this.#taggedValue(field, field.number, item);
       }
     } else {
-      for (const [key, item] of Object.entries(value as object)) {
+      for (const [key, item] of Object.entries(checkObject(field, value))) {
         this.#tag(field.number, wireTypes.delimited);
         const start = this.#beginDelimited();
         this.#tag(1, wireTypes.delimited);
