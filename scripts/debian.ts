@@ -9,6 +9,7 @@ const programs: readonly {
   readonly why: string;
 }[] = [
   { binary: 'chromium', debianPackage: 'chromium', why: 'pages are tested in a real browser' },
+  { binary: 'curl', debianPackage: 'curl', why: 'commands of the handbook are run as they stand' },
   { binary: 'openssl', debianPackage: 'openssl', why: 'tests of TLS make their certificates' },
 ];
 

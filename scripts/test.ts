@@ -54,6 +54,7 @@ totals.failed += problems.length;
 check('oxfmt', '--check');
 check('oxlint', '--type-aware', '--deny-warnings');
 check('tsc', '-p', 'tsconfig.json');
+check('tsc', '-p', 'packages/server/assets');
 runVitest(process.argv.slice(2));
 
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);

@@ -7,6 +7,7 @@
  * @property {string | undefined} apiKey absent when the API needs none
  * @property {string} websocketUrl
  * @property {string} channel
+ * @property {string | undefined} token absent when this server cannot make one
  */
 
 /**
@@ -31,11 +32,11 @@ function curl({ apiUrl, apiKey, channel }) {
 }
 
 /** @param {SnippetContext} context */
-function subscriber({ websocketUrl, channel }) {
+function subscriber({ websocketUrl, channel, token }) {
   return `import { Centrifuge } from 'centrifuge';
 
 const client = new Centrifuge(${JSON.stringify(websocketUrl)}, {
-  token: 'TOKEN',
+  token: ${JSON.stringify(token ?? 'TOKEN')},
 });
 
 const subscription = client.newSubscription(${JSON.stringify(channel)});
@@ -47,17 +48,22 @@ subscription.subscribe();
 client.connect();`;
 }
 
-const tokenNote = 'A token to try it with: npm run holdfast -- token create --user 42';
+/** @param {SnippetContext} context */
+function tokenNote({ token }) {
+  return token === undefined
+    ? 'Your backend makes the token.'
+    : 'This token is for trying it out: it opens connections for the user "visitor" during one hour. Later your backend makes one for each user.';
+}
 
 /** @type {Readonly<Record<'curl' | 'browser' | 'node', (context: SnippetContext) => { code: string, note: string }>>} */
 export const snippets = {
   curl,
   browser: (context) => ({
     code: subscriber(context),
-    note: `npm install centrifuge. ${tokenNote}. The page's origin must be in client.allowed_origins.`,
+    note: `npm install centrifuge. ${tokenNote(context)} The origin of your page must be in client.allowed_origins.`,
   }),
   node: (context) => ({
     code: subscriber(context),
-    note: `npm install centrifuge, Node 22 or newer. ${tokenNote}`,
+    note: `npm install centrifuge, then node subscriber.mjs (Node 22 or newer). ${tokenNote(context)}`,
   }),
 };

@@ -9,14 +9,16 @@ import { snippets } from './snippets.js';
 /** @typedef {import('centrifuge').Centrifuge} Client */
 /** @typedef {import('centrifuge').Subscription} Subscription */
 /**
- * What `GET /admin/session` answers.
+ * What `GET /admin/session` answers to somebody who is signed in.
  * @typedef {object} Session
+ * @property {true} signed_in
  * @property {string} version
  * @property {string} user
  * @property {string} websocket_path
  * @property {string} api_prefix
  * @property {boolean} api_key_needed
  * @property {string} api_key_place
+ * @property {boolean} can_make_tokens
  * @property {string} [reference_path]
  */
 
@@ -90,14 +92,21 @@ async function callApi(method, params) {
 
 // Signing in
 
-/** @param {string} [error] */
-async function showSignedOut(error) {
+/** @returns {Promise<Session | { signed_in: false, password: boolean }>} */
+async function fetchSession() {
+  const response = await request('GET', 'admin/session');
+  return response.json();
+}
+
+/**
+ * @param {boolean} hasPassword
+ * @param {string} [error]
+ */
+function showSignedOut(hasPassword, error) {
   element('signed-in').hidden = true;
   element('signed-out').hidden = false;
+  element('password-form').hidden = !hasPassword;
   show('sign-in-error', error);
-  const response = await request('GET', 'admin/sign-in');
-  const { password } = await response.json();
-  element('password-form').hidden = !password;
 }
 
 /** @param {{ code: string } | { password: string }} secret */
@@ -110,8 +119,7 @@ async function signIn(secret) {
 
 on('password-form', 'submit', async () => {
   const error = await signIn({ password: find('password', HTMLInputElement).value });
-  if (error) await showSignedOut(error);
-  else await start();
+  await start(error);
 });
 
 on('sign-out', 'click', async () => {
@@ -128,6 +136,8 @@ let subscription;
 /** Set while the publications that a reconnect recovered are being handed over. */
 let isRecovering = false;
 let wasConnected = false;
+let failures = 0;
+let epoch = '';
 
 /** @param {string} id @param {string} state */
 function showState(id, state) {
@@ -149,7 +159,15 @@ function connect(session) {
     },
   });
   client.on('state', ({ newState }) => showState('connection-state', newState));
+  client.on('error', ({ error }) => {
+    failures += 1;
+    // Browsers do not say why a WebSocket cannot be opened; this is why it usually is.
+    const hint = `If this goes on: is ${location.origin} in client.allowed_origins of the server?`;
+    if (failures > 2) show('connection-error', `${error.message}. ${hint}`);
+  });
   client.on('connected', (context) => {
+    failures = 0;
+    show('connection-error');
     element('transport').textContent = context.transport;
     element('client').textContent = context.client;
     wasConnected = true;
@@ -175,9 +193,8 @@ function watch(channel) {
   subscription.on('subscribed', (context) => {
     show('subscription-error');
     const { streamPosition } = context;
-    element('position').textContent = streamPosition
-      ? `${streamPosition.offset} in ${streamPosition.epoch}`
-      : 'this channel keeps no history';
+    epoch = streamPosition?.epoch ?? '';
+    showPosition(streamPosition?.offset);
     if (context.wasRecovering) {
       element('recovery').textContent = context.recovered
         ? 'recovered, nothing missed'
@@ -228,11 +245,7 @@ function addItem(item) {
 function addEvent(text) {
   const item = document.createElement('li');
   item.className = 'event';
-  item.append(
-    part('time', new Date().toLocaleTimeString()),
-    part('offset', ''),
-    part('from', text),
-  );
+  item.append(part('time', new Date().toLocaleTimeString()), part('from', text));
   addItem(item);
 }
 
@@ -242,7 +255,8 @@ function addPublication({ data, offset, info }) {
   const from = info ? `from ${info.user || 'anonymous'}` : 'from the server API';
   const body = document.createElement('code');
   body.className = 'body';
-  body.textContent = JSON.stringify(data, undefined, 2);
+  const line = JSON.stringify(data);
+  body.textContent = line.length <= 80 ? line : JSON.stringify(data, undefined, 2);
   item.append(
     part('time', new Date().toLocaleTimeString()),
     part('offset', offset === undefined ? '' : `offset ${offset}`),
@@ -250,10 +264,13 @@ function addPublication({ data, offset, info }) {
     body,
   );
   addItem(item);
-  if (offset !== undefined) {
-    const [, epoch = ''] = (element('position').textContent ?? '').split(' in ');
-    element('position').textContent = `${offset} in ${epoch}`;
-  }
+  if (offset !== undefined) showPosition(offset);
+}
+
+/** @param {number | undefined} offset */
+function showPosition(offset) {
+  element('position').textContent =
+    offset === undefined ? 'no history here' : `offset ${offset}, epoch ${epoch}`;
 }
 
 function clearMessages() {
@@ -282,7 +299,11 @@ async function refreshPresence() {
   for (const { user, client: id } of people.slice(0, 100)) {
     const item = document.createElement('li');
     const ownId = element('client').textContent;
-    item.append(part('user', id === ownId ? 'this page' : user || 'anonymous'), part('mono', id));
+    item.title = id;
+    item.append(
+      part('user', id === ownId ? 'this page' : user || 'anonymous'),
+      part('mono', id.slice(0, 8)),
+    );
     list.append(item);
   }
 }
@@ -296,6 +317,8 @@ const languages = /** @type {const} */ (['curl', 'browser', 'node']);
 let language = 'curl';
 /** @type {string | undefined} */
 let apiKey;
+/** @type {string | undefined} */
+let token;
 
 function showSnippet() {
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -304,6 +327,7 @@ function showSnippet() {
     apiKey: session.api_key_needed ? (apiKey ?? 'YOUR-API-KEY') : undefined,
     websocketUrl: `${scheme}//${location.host}${session.websocket_path}`,
     channel: subscription?.channel ?? '',
+    token,
   });
   element('snippet').textContent = code;
   element('snippet').setAttribute('aria-labelledby', `tab-${language}`);
@@ -316,21 +340,26 @@ function showSnippet() {
   }
 }
 
-/** @param {keyof typeof snippets} name */
-function selectTab(name) {
+/** @param {typeof languages[number]} name */
+async function selectTab(name) {
   language = name;
+  showSnippet();
+  if (name === 'curl' || token !== undefined || !session.can_make_tokens) return;
+  const response = await request('POST', 'admin/sample-token');
+  if (!response.ok) return;
+  token = String((await response.json()).token);
   showSnippet();
 }
 
 for (const [index, name] of languages.entries()) {
   const tab = element(`tab-${name}`);
-  tab.addEventListener('click', () => selectTab(name));
+  on(tab.id, 'click', () => selectTab(name));
   tab.addEventListener('keydown', ({ key }) => {
     const step = key === 'ArrowRight' ? 1 : key === 'ArrowLeft' ? languages.length - 1 : 0;
     const target = languages[(index + step) % languages.length];
     if (step === 0 || target === undefined) return;
-    selectTab(target);
     element(`tab-${target}`).focus();
+    element(`tab-${target}`).click();
   });
 }
 
@@ -388,13 +417,14 @@ on('publish-form', 'submit', async () => {
 
 // Start
 
-async function start() {
-  const response = await request('GET', 'admin/session');
-  if (response.status === 401) {
-    await showSignedOut();
+/** @param {string} [error] what kept somebody from signing in */
+async function start(error) {
+  const answer = await fetchSession();
+  if (!answer.signed_in) {
+    showSignedOut(answer.password, error);
     return;
   }
-  session = await response.json();
+  session = answer;
   element('version').textContent = session.version;
   const reference = find('reference-link', HTMLAnchorElement);
   if (session.reference_path) reference.href = session.reference_path;
@@ -415,13 +445,7 @@ const [, code] = /^#sign-in=(.+)$/.exec(location.hash) ?? [];
 if (code) {
   // The code leaves the address bar and the browser's history before anything else happens.
   history.replaceState(undefined, '', location.pathname);
-  const error = await signIn({ code });
-  if (error) {
-    const current = await request('GET', 'admin/session');
-    await (current.ok ? start() : showSignedOut(error));
-  } else {
-    await start();
-  }
+  await start(await signIn({ code }));
 } else {
   await start();
 }

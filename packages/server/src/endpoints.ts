@@ -1,7 +1,7 @@
 import type { Hub, Logger } from '@holdfast/hub';
 import type { Hono } from 'hono';
-import { createAdminRoutes } from './admin/routes.ts';
 import type { AdminSessions } from './admin/admin-sessions.ts';
+import { createAdminRoutes, type AdminRoutesOptions } from './admin/routes.ts';
 import { refuseWebPages, requireApiKey } from './api/api-key.ts';
 import { ApiExecutor } from './api/executor.ts';
 import type { RpcMethod } from './api/methods.ts';
@@ -13,6 +13,7 @@ import { createHealthRoutes } from './health.ts';
 import { createApp } from './http/app.ts';
 import { createAssetRoutes } from './http/assets.ts';
 import { pageHeaders } from './http/page-headers.ts';
+import { createToken } from './tokens/create-token.ts';
 import type { ServerMetrics } from './metrics/server-metrics.ts';
 
 export interface EndpointsOptions {
@@ -93,6 +94,7 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
           keyPlace: placeOf('http_api.key', options.sources),
         },
         websocketPath: config.websocket.handler_prefix,
+        ...sampleTokens(config.client.token),
         ...(swagger.enabled && { referencePath: swagger.handler_prefix }),
         signInTried: (outcome) => {
           if (outcome === 'signed_in') logger.info({}, 'somebody signed in to the admin page');
@@ -102,6 +104,19 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
     );
   }
   return app;
+}
+
+/** Tokens to try things out with, for the user `visitor` during an hour. */
+function sampleTokens(
+  token: Config['client']['token'],
+): Pick<AdminRoutesOptions, 'makeSampleToken'> {
+  const secret = token.hmac_secret_key.reveal();
+  if (secret === '' || token.jwks_public_endpoint !== '') return {};
+  const { audience, issuer, user_id_claim: userIdClaim } = token;
+  return {
+    makeSampleToken: () =>
+      createToken({ user: 'visitor', ttlSeconds: 3_600, secret, audience, issuer, userIdClaim }),
+  };
 }
 
 /** In words, where a value of the configuration was found. */

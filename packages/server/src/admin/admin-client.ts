@@ -37,8 +37,13 @@ function ticketIn(data: Bytes): string | undefined {
   }
 }
 
-/** Recovery wherever the channel has history: a page shows everything that it can. */
+/** Recovery and join and leave wherever the channel has them: a page shows everything that it can. */
 function grantFor({ options }: ChannelEvent): SubscribeGrant {
   const hasHistory = options.historySize > 0 && options.historyTtlMs > 0;
-  return hasHistory ? { overrides: { forceRecovery: true, forcePositioning: true } } : {};
+  return {
+    overrides: {
+      ...(hasHistory && { forceRecovery: true, forcePositioning: true }),
+      ...(options.joinLeave && { forcePushJoinLeave: true }),
+    },
+  };
 }

@@ -27,6 +27,8 @@ export interface AdminRoutesOptions {
     readonly keyPlace: string;
   };
   readonly websocketPath: string;
+  /** Makes a connection token for trying things out; absent where the server has no secret for it. */
+  readonly makeSampleToken?: () => Promise<string>;
   /** Where the API reference is, when it is served. */
   readonly referencePath?: string;
   /** Told of each attempt to sign in. */
@@ -77,8 +79,6 @@ export function createAdminRoutes(options: AdminRoutesOptions): Hono {
     context.header('X-Content-Type-Options', 'nosniff');
   });
 
-  app.get('/admin/sign-in', (context) => context.json({ password: sessions.hasPassword }));
-
   app.post('/admin/sign-in', async (context) => {
     if (!isSameOrigin(context)) return refuse(context, foreignOrigin);
     const body = await readBody(context.req.raw, 4096);
@@ -118,15 +118,18 @@ export function createAdminRoutes(options: AdminRoutesOptions): Hono {
   });
 
   app.get('/admin/session', (context) => {
-    const denied = authorize(context);
-    if (denied) return refuse(context, denied);
+    if (authorize(context)) {
+      return context.json({ signed_in: false, password: sessions.hasPassword });
+    }
     return context.json({
+      signed_in: true,
       version,
       user: adminUser,
       websocket_path: options.websocketPath,
       api_prefix: apiAccess.prefix,
       api_key_needed: apiAccess.key !== '',
       api_key_place: apiAccess.keyPlace,
+      can_make_tokens: options.makeSampleToken !== undefined,
       reference_path: options.referencePath,
     });
   });
@@ -134,6 +137,13 @@ export function createAdminRoutes(options: AdminRoutesOptions): Hono {
   app.get('/admin/api-key', (context) => {
     const denied = authorize(context);
     return denied ? refuse(context, denied) : context.json({ key: apiAccess.key });
+  });
+
+  app.post('/admin/sample-token', async (context) => {
+    const denied = authorize(context);
+    if (denied) return refuse(context, denied);
+    const token = await options.makeSampleToken?.();
+    return token === undefined ? refuse(context, noTokens) : context.json({ token });
   });
 
   app.post('/admin/connection-ticket', (context) => {
@@ -161,6 +171,7 @@ const foreignOrigin = refusal(
   replyErrors.permissionDenied,
   'a page of another origin must not use this',
 );
+const noTokens = refusal(404, replyErrors.notAvailable, 'this server has no secret to sign tokens');
 const malformed = refusal(400, replyErrors.badRequest, 'the body must hold a code or a password');
 const wrongPassword = refusal(401, replyErrors.unauthorized, 'The password is wrong.');
 const usedLink = refusal(

@@ -142,7 +142,7 @@ const errorTable = Object.values(errorCodes)
   .map(({ code, message }) => `${code} ${message}`)
   .join(', ');
 
-const description = `Commands for an application's backend. Every method is a POST of one JSON object; unknown members are ignored. Expected errors come in the body of a 200 reply as {"error": {"code", "message"}}, so clients look there first. Error codes: ${errorTable}. Codes from 400 to 1999 belong to applications.`;
+const description = `Commands for an application's backend. Every method is a POST of one JSON object; unknown members are ignored. Expected errors come in the body of a 200 reply as \`{"error": {"code", "message"}}\`, so clients look there first. Error codes: ${errorTable}. Codes from 400 to 1999 belong to applications.`;
 
 /** @param prefix - where the API is mounted, such as `/api`. */
 export function createOpenApiDocument(prefix: string): OpenApiDocument {

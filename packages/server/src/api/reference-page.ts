@@ -10,6 +10,8 @@ export function renderReferencePage(document: OpenApiDocument): Html {
     return operation ? [{ path, verb: post ? 'POST' : 'GET', operation }] : [];
   });
   const { title, version, description } = document.info;
+  const publishPath = operations.find(({ operation }) => operation.operationId === 'publish')?.path;
+  const example = `curl http://localhost:8000${publishPath} -H 'X-API-Key: …' -d '{"channel":"news","data":{"text":"hello"}}'`;
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -30,7 +32,8 @@ export function renderReferencePage(document: OpenApiDocument): Html {
         </header>
         <main id="main" class="page reference">
           <h1>${title}</h1>
-          <p>${description}</p>
+          <p>${withCode(description)}</p>
+          <pre>${example}</pre>
           <nav aria-label="Methods">
             <ul>
               ${operations.map(
@@ -47,7 +50,7 @@ export function renderReferencePage(document: OpenApiDocument): Html {
               <header>
                 <h2><span class="mono">${verb} ${path}</span></h2>
               </header>
-              <p>${operation.summary}</p>
+              <p>${withCode(operation.summary)}</p>
               ${request ? renderMembers('Request', resolve(document, request)) : ''}
               ${
                 request
@@ -64,6 +67,13 @@ export function renderReferencePage(document: OpenApiDocument): Html {
         </main>
       </body>
     </html>`;
+}
+
+/** Turns what stands between backticks into code. */
+function withCode(text: string): readonly (string | Html)[] {
+  return text
+    .split('`')
+    .map((part, index) => (index % 2 === 0 ? part : html`<code>${part}</code>`));
 }
 
 function describe(response: object): string {
@@ -105,7 +115,7 @@ function renderMembers(title: string, schema: JsonSchema): Html {
                 }
               </td>
               <td>${typeOf(member)}</td>
-              <td>${member.description ?? ''}</td>
+              <td>${withCode(member.description ?? '')}</td>
             </tr>`,
         )}
       </tbody>
