@@ -28,15 +28,11 @@ export function applyFlags(
     const path = parsePath(key, tree, layers.raw);
     const origin = { source: 'flag', flag } as const;
     if (path === undefined || typeof path.at(-1) !== 'string') {
-      const guess = closest(key, optionKeys(tree));
       problems.push({
         key,
         problem: 'is not an option',
         reason: 'there is nothing that this flag could set',
-        remedy:
-          guess === undefined
-            ? 'List all options with: holdfast config explain'
-            : `Did you mean ${guess}?`,
+        remedy: remedyFor(key, tree),
         origin,
       });
       continue;
@@ -44,4 +40,13 @@ export function applyFlags(
     layers.set(path, value, origin);
   }
   return problems;
+}
+
+function remedyFor(key: string, tree: SectionNode): string {
+  if (key.includes('[')) {
+    return 'An element is named as in channel.namespaces[chat].presence, and must be there already.';
+  }
+  const guess = closest(key, optionKeys(tree));
+  if (guess !== undefined) return `Did you mean ${guess}?`;
+  return 'List all options with: holdfast config explain';
 }
