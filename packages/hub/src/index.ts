@@ -16,6 +16,7 @@ export * from './auth/token-option-error.ts';
 export { refusalReasons, TokenRefusal } from './auth/token-refusal.ts';
 export type { RefusalReason } from './auth/token-refusal.ts';
 export * from './auth/token-verifier.ts';
+export { compileChannelPattern } from './channel-pattern.ts';
 export * from './clock.ts';
 export * from './delta/create-delta.ts';
 export * from './events.ts';

@@ -263,7 +263,7 @@ export function completeJoin({ subscription, result }: Joined): void {
   const { session, channel, grant, isServerSide } = subscription;
   const { hub, connection } = session;
   session.setSubscriptionExpiry(subscription, grant.expireAt ?? 0);
-  subscription.goLive(hub.clock.monotonic());
+  // Going live may end the subscription at once; who counts hears of its beginning first.
   if (connection !== undefined) {
     hub.notify('subscribed', {
       connection,
@@ -273,6 +273,7 @@ export function completeJoin({ subscription, result }: Joined): void {
       wasRecovering: result.was_recovering === true,
     });
   }
+  subscription.goLive(hub.clock.monotonic());
   if (!subscription.emitsJoinLeave) return;
   hub.broker.publishJoin(channel, subscription.clientInfo).catch((error: unknown) => {
     hub.logger.warn({ err: error, client: session.id }, 'a join event could not be published');

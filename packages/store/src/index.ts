@@ -17,6 +17,7 @@ export type { RetentionJob, RetentionState } from './retention.ts';
 export type { StoreTransaction } from './session.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';
 export { parseStoreUrl, storeLabel, type StoreLocation } from './store-url.ts';
+export { acquireOwnerLock, type OwnerLock } from './sqlite/owner-lock.ts';
 export type { SqliteOptions } from './sqlite/sqlite-engine.ts';
 export type { PostgresOptions } from './postgres/postgres-engine.ts';
 export { valueList } from './value-list.ts';

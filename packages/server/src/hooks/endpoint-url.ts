@@ -22,3 +22,10 @@ export function parseEndpoint(endpoint: string, key: string): URL {
   }
   return url;
 }
+
+/** The header that user and password of a URL stand for. */
+export function basicAuthorization(url: URL): string | undefined {
+  if (url.username === '' && url.password === '') return undefined;
+  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return `Basic ${Buffer.from(credentials).toString('base64')}`;
+}

@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { ForwardedHeaders } from './forwarded-headers.ts';
-import { resolveProxyOptions } from './options.ts';
+import { type HookProxyOptions, resolveProxyOptions } from './options.ts';
 
 const endpoint = 'http://127.0.0.1';
+function make(options: Partial<HookProxyOptions>, authorization?: string): ForwardedHeaders {
+  const proxy = resolveProxyOptions({ ...options, endpoint });
+  return new ForwardedHeaders({ ...proxy, authorization, key: 'k' });
+}
+
 const fixed = { 'content-type': 'application/json', 'user-agent': 'holdfast' };
 
 describe('forwarded headers', () => {
   test('nothing of the client is sent unless it is listed', () => {
-    const headers = new ForwardedHeaders(resolveProxyOptions({ endpoint }), undefined);
+    const headers = make({});
     const sent = headers.build({
       http: { cookie: 'session=1', authorization: 'Bearer x' },
       emulated: { Authorization: 'Bearer y' },
@@ -16,12 +21,11 @@ describe('forwarded headers', () => {
   });
 
   test('each kind goes through its own list, in any case', () => {
-    const options = resolveProxyOptions({
-      endpoint,
+    const options = {
       httpHeaders: ['Cookie', 'X-Request-Id'],
       emulatedHeaders: ['AUTHORIZATION'],
-    });
-    const sent = new ForwardedHeaders(options, undefined).build({
+    };
+    const sent = make(options).build({
       http: { cookie: 'session=1', authorization: 'from the proxy', 'x-other': 'no' },
       emulated: { authorization: 'Bearer y', cookie: 'forged=1', 'X-Request-Id': 'forged' },
     });
@@ -29,13 +33,12 @@ describe('forwarded headers', () => {
   });
 
   test('HTTP headers win over emulated ones, both over static ones', () => {
-    const options = resolveProxyOptions({
-      endpoint,
+    const options = {
       httpHeaders: ['a'],
       emulatedHeaders: ['a', 'b'],
       staticHeaders: { A: 'static', B: 'static', C: 'static' },
-    });
-    const sent = new ForwardedHeaders(options, 'Basic dTpw').build({
+    };
+    const sent = make(options, 'Basic dTpw').build({
       http: { a: 'http' },
       emulated: { a: 'emulated', b: 'emulated' },
     });
@@ -49,12 +52,11 @@ describe('forwarded headers', () => {
   });
 
   test('headers of the hop and of our body are never taken from a client', () => {
-    const options = resolveProxyOptions({
-      endpoint,
+    const options = {
       httpHeaders: ['Host', 'Content-Length', 'x-fine'],
       emulatedHeaders: ['Transfer-Encoding', 'Content-Type'],
-    });
-    const headers = new ForwardedHeaders(options, undefined);
+    };
+    const headers = make(options);
     expect(headers.ignoredNames).toEqual([
       'host',
       'content-length',
@@ -71,26 +73,23 @@ describe('forwarded headers', () => {
   test.each(['a\r\nX-Admin: 1', 'a\nb', '\u{1F600}', '\0'])(
     'an emulated value that would break the request is refused: %j',
     (value) => {
-      const options = resolveProxyOptions({ endpoint, emulatedHeaders: ['x'] });
-      const headers = new ForwardedHeaders(options, undefined);
+      const options = { emulatedHeaders: ['x'] };
+      const headers = make(options);
       expect(headers.build({ http: {}, emulated: { x: value } })).toBeUndefined();
     },
   );
 
   test('names on the prototype are no headers', () => {
-    const options = resolveProxyOptions({ endpoint, httpHeaders: ['constructor', '__proto__'] });
-    const sent = new ForwardedHeaders(options, undefined).build({ http: {}, emulated: {} });
+    const options = { httpHeaders: ['constructor', '__proto__'] };
+    const sent = make(options).build({ http: {}, emulated: {} });
     expect({ ...sent }).toEqual(fixed);
   });
 
   test('configuration that cannot be sent is refused, without its value', () => {
-    const options = resolveProxyOptions({ endpoint, staticHeaders: { 'X-Key': 'secret\n' } });
-    expect(() => new ForwardedHeaders(options, undefined)).toThrow(
-      "static_headers: 'X-Key' is no valid HTTP header",
+    const options = { staticHeaders: { 'X-Key': 'secret\n' } };
+    expect(() => make(options)).toThrow("k.http.static_headers: 'X-Key' is no valid HTTP header");
+    expect(() => make({ httpHeaders: ['a b'] })).toThrow(
+      "k.http_headers: 'a b' is no valid HTTP header",
     );
-    expect(
-      () =>
-        new ForwardedHeaders(resolveProxyOptions({ endpoint, httpHeaders: ['a b'] }), undefined),
-    ).toThrow("http_headers: 'a b' is no valid HTTP header");
   });
 });

@@ -20,6 +20,16 @@ const neverForwarded: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+export interface ForwardedHeadersOptions extends Pick<
+  ResolvedHookProxyOptions,
+  'httpHeaders' | 'emulatedHeaders' | 'staticHeaders'
+> {
+  /** Sent as `Authorization` unless something else gives that header. */
+  readonly authorization: string | undefined;
+  /** The configuration key of the endpoint, for errors. */
+  readonly key: string;
+}
+
 export interface ClientHeaders {
   /** Of the client's HTTP request; lower-case names. */
   readonly http: Readonly<Record<string, string | string[] | undefined>>;
@@ -39,18 +49,17 @@ export class ForwardedHeaders {
   readonly ignoredNames: readonly string[];
 
   /** @throws Error when a configured name or value cannot be an HTTP header. */
-  constructor(
-    options: Pick<ResolvedHookProxyOptions, 'httpHeaders' | 'emulatedHeaders' | 'staticHeaders'>,
-    authorization: string | undefined,
-  ) {
+  constructor(options: ForwardedHeadersOptions) {
+    const { authorization, key: endpointKey } = options;
     const lists = { http_headers: options.httpHeaders, emulated_headers: options.emulatedHeaders };
     for (const [key, names] of Object.entries(lists)) {
-      for (const name of names) check(`${key}: '${name}'`, () => validateHeaderName(name));
+      for (const name of names)
+        check(`${endpointKey}.${key}: '${name}'`, () => validateHeaderName(name));
     }
     this.#fixed['user-agent'] = 'holdfast';
     if (authorization !== undefined) this.#fixed.authorization = authorization;
     for (const [name, value] of Object.entries(options.staticHeaders)) {
-      check(`static_headers: '${name}'`, () => {
+      check(`${endpointKey}.http.static_headers: '${name}'`, () => {
         validateHeaderName(name);
         validateHeaderValue(name, value);
       });

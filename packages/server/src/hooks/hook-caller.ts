@@ -7,6 +7,7 @@ import {
   replyErrors,
 } from '@holdfast/protocol';
 import { decodeUtf8, isJson, type JsonWithRaw, stringifyWithRaw } from '../api/raw-json.ts';
+import { basicAuthorization } from './endpoint-url.ts';
 import { FailureLog } from './failure-log.ts';
 import { type ClientHeaders, ForwardedHeaders } from './forwarded-headers.ts';
 import { type HookVerdict, prepareTransforms, readAnswer } from './hook-answer.ts';
@@ -78,11 +79,7 @@ export class HookCaller {
   constructor(options: HookCallerOptions) {
     this.#options = options;
     const { url, proxy, key, logger } = options;
-    try {
-      this.#headers = new ForwardedHeaders(proxy, basicAuthorization(url));
-    } catch (error) {
-      throw new Error(`${key}.${(error as Error).message}`, { cause: error });
-    }
+    this.#headers = new ForwardedHeaders({ ...proxy, authorization: basicAuthorization(url), key });
     for (const name of this.#headers.ignoredNames) {
       logger.warn(
         { key, header: name },
@@ -214,10 +211,4 @@ export function settle<Result>(decision: HookDecision<Result>): Result {
     case 'canceled':
       throw disconnects.connectionClosed;
   }
-}
-
-function basicAuthorization(url: URL): string | undefined {
-  if (url.username === '' && url.password === '') return undefined;
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  return `Basic ${Buffer.from(credentials).toString('base64')}`;
 }
