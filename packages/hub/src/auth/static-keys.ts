@@ -1,16 +1,15 @@
 import type { KeyObject } from 'node:crypto';
 import { createPublicKey, createSecretKey } from 'node:crypto';
-import type { CryptoKey } from 'jose';
 import type { Clock } from '../clock.ts';
 import type { JwtAlgorithm } from './compact-jws.ts';
 import type { JwtVerifierOptions } from './jwt-options.ts';
 import { TokenOptionError } from './token-option-error.ts';
 import { TokenRefusal } from './token-refusal.ts';
-import type { VerificationKeys } from './verification-keys.ts';
+import type { VerificationKey, VerificationKeys } from './verification-keys.ts';
 import { importParameters, minRsaBits } from './verification-keys.ts';
 
 interface StaticKey {
-  readonly key: CryptoKey;
+  readonly key: VerificationKey;
   /** Unix seconds; 0: no end. */
   readonly validUntil: number;
 }
@@ -45,7 +44,10 @@ export function createStaticKeys(options: JwtVerifierOptions, clock: Clock): Ver
     { validUntil = 0 }: { readonly validUntil?: number } = {},
   ) => {
     for (const algorithm of algorithms) {
-      const imported = key.toCryptoKey(importParameters[algorithm], false, ['verify']);
+      const imported =
+        key.type === 'secret'
+          ? key
+          : key.toCryptoKey(importParameters[algorithm], false, ['verify']);
       keys.set(algorithm, [...(keys.get(algorithm) ?? []), { key: imported, validUntil }]);
     }
   };

@@ -1,7 +1,11 @@
+import type { KeyObject } from 'node:crypto';
 import type { CryptoKey } from 'jose';
 import type { JwsHeader, JwtAlgorithm } from './compact-jws.ts';
 import type { RegisteredClaims } from './token-claims.ts';
 import type { TokenRefusal } from './token-refusal.ts';
+
+/** A `KeyObject` is a shared secret, for HMAC. */
+export type VerificationKey = CryptoKey | KeyObject;
 
 /**
  * Finds the keys that may have signed a token. Every key is bound to one algorithm when it is
@@ -17,7 +21,7 @@ export interface VerificationKeys {
   find(
     header: JwsHeader,
     claims: RegisteredClaims,
-  ): Promise<readonly CryptoKey[] | TokenRefusal> | readonly CryptoKey[] | TokenRefusal;
+  ): Promise<readonly VerificationKey[] | TokenRefusal> | readonly VerificationKey[] | TokenRefusal;
 }
 
 interface ImportParameters {

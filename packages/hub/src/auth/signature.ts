@@ -1,0 +1,40 @@
+import { createHmac, KeyObject, timingSafeEqual } from 'node:crypto';
+import { compactVerify } from 'jose';
+import type { JwtAlgorithm } from './compact-jws.ts';
+import type { VerificationKey } from './verification-keys.ts';
+
+const hmacHashes: Readonly<Partial<Record<JwtAlgorithm, string>>> = {
+  HS256: 'sha256',
+  HS384: 'sha384',
+  HS512: 'sha512',
+};
+
+/**
+ * Whether `token`, a well-formed compact JWS, is signed with `key`.
+ *
+ * Shared secrets are checked at once: WebCrypto hands each HMAC to another thread, which costs five
+ * times the hash itself (a fifth of all CPU in a storm of connects).
+ */
+export async function isSignedBy(
+  token: string,
+  alg: JwtAlgorithm,
+  key: VerificationKey,
+): Promise<boolean> {
+  if (key instanceof KeyObject) return isHmacOf(token, hmacHashes[alg], key);
+  try {
+    await compactVerify(token, key, { algorithms: [alg] });
+    return true;
+  } catch {
+    // jose throws for every signature that does not fit.
+    return false;
+  }
+}
+
+/** RFC 7515 §5.2 with RFC 7518 §3.2. */
+function isHmacOf(token: string, hash: string | undefined, secret: KeyObject): boolean {
+  if (hash === undefined || secret.type !== 'secret') return false;
+  const end = token.lastIndexOf('.');
+  const expected = createHmac(hash, secret).update(token.slice(0, end)).digest();
+  const signature = Buffer.from(token.slice(end + 1), 'base64url');
+  return signature.length === expected.length && timingSafeEqual(signature, expected);
+}
