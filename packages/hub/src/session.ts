@@ -84,10 +84,10 @@ export class Session implements TransportEvents, Sleeper, Flushable {
     return this.clientInfo.user;
   }
 
-  /** Aborted when the connection ends. */
+  /** Aborted when the connection ends. Made when first asked for: most connections never need it. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
-    if (this.state === 'closed') this.#abort.abort();
+    if (this.state === 'closed') this.#abort.abort(disconnects.connectionClosed);
     return this.#abort.signal;
   }
 
@@ -434,7 +434,8 @@ export class Session implements TransportEvents, Sleeper, Flushable {
     this.#commands.clear();
     this.hub.timers.cancel(this);
     this.hub.sessions.remove(this);
-    this.#abort?.abort();
+    // With a reason of ours no DOMException and its stack are made.
+    this.#abort?.abort(disconnects.connectionClosed);
     for (const subscription of this.subscriptions.values()) {
       void this.endSubscription(subscription, { code: 1, reason: 'disconnect' });
     }

@@ -14,7 +14,7 @@ export async function authoriseSubscribe(
   request: SubscribeRequest,
   rules: ChannelRules,
 ): Promise<SubscribeGrant | Refusal> {
-  const { hub, connection, signal } = session;
+  const { hub, connection } = session;
   const { channel = '', token = '', data } = request;
   if (connection === undefined) return disconnects.badRequest;
   if (token !== '') return verifyToken(session, channel, token);
@@ -27,7 +27,7 @@ export async function authoriseSubscribe(
       namespace,
       options,
       token,
-      signal,
+      signal: session.signal,
       ...(data === undefined ? {} : { data }),
     });
     if (grant !== undefined) return grant;

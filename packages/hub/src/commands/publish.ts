@@ -25,10 +25,11 @@ async function authorise(
   session: Session,
   { channel, data, rules }: { channel: string; data: Uint8Array; rules: ChannelRules },
 ): Promise<PublishGrant | Refusal> {
-  const { hub, connection, signal } = session;
+  const { hub, connection } = session;
   if (connection === undefined) return disconnects.badRequest;
   const { namespace, options } = rules;
   if (hub.isAsked('publishing')) {
+    const { signal } = session;
     const event = { connection, channel, namespace, options, data, signal };
     const grant = await hub.ask('publishing', event);
     if (grant !== undefined) return grant;

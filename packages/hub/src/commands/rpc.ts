@@ -3,14 +3,14 @@ import type { Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
 
 export async function rpc(session: Session, command: Command): Promise<Refusal | undefined> {
-  const { hub, connection, signal } = session;
+  const { hub, connection } = session;
   if (connection === undefined) return disconnects.badRequest;
   if (!hub.isAsked('rpc')) return replyErrors.notAvailable;
   const { method = '', data } = command.rpc ?? {};
   const answer = await hub.ask('rpc', {
     connection,
     method,
-    signal,
+    signal: session.signal,
     ...(data === undefined ? {} : { data }),
   });
   if (answer === undefined) return replyErrors.notAvailable;
