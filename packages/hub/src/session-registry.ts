@@ -7,7 +7,8 @@ export class SessionRegistry {
   readonly #metrics: HubMetrics;
   readonly #byClient = new Map<string, Session>();
   readonly #bySessionId = new Map<string, Session>();
-  readonly #byUser = new Map<string, Set<Session>>();
+  /** The session itself as long as a user has only one, which is nearly always. */
+  readonly #byUser = new Map<string, Session | Set<Session>>();
 
   constructor(metrics: HubMetrics) {
     this.#metrics = metrics;
@@ -16,9 +17,10 @@ export class SessionRegistry {
   add(session: Session): void {
     this.#byClient.set(session.id, session);
     if (session.sessionId !== '') this.#bySessionId.set(session.sessionId, session);
-    const sessions = this.#byUser.get(session.user);
-    if (sessions === undefined) this.#byUser.set(session.user, new Set([session]));
-    else sessions.add(session);
+    const others = this.#byUser.get(session.user);
+    if (others === undefined) this.#byUser.set(session.user, session);
+    else if (others instanceof Set) others.add(session);
+    else this.#byUser.set(session.user, new Set([others, session]));
     this.#count();
   }
 
@@ -27,8 +29,8 @@ export class SessionRegistry {
     if (!this.#byClient.delete(session.id)) return;
     this.#bySessionId.delete(session.sessionId);
     const sessions = this.#byUser.get(session.user);
-    sessions?.delete(session);
-    if (sessions?.size === 0) this.#byUser.delete(session.user);
+    if (sessions instanceof Set && sessions.size > 1) sessions.delete(session);
+    else this.#byUser.delete(session.user);
     this.#count();
   }
 
@@ -46,18 +48,24 @@ export class SessionRegistry {
   }
 
   connectionsOf(user: string): number {
-    return this.#byUser.get(user)?.size ?? 0;
+    return this.#ofUser(user).length;
   }
 
   /** A snapshot, so that the caller may end sessions while going through it. */
   select(selector: ClientSelector): readonly Session[] {
     const { client, session: sessionId, whitelist } = selector;
-    return [...(this.#byUser.get(selector.user) ?? [])].filter(
+    return this.#ofUser(selector.user).filter(
       (session) =>
         (client === undefined || session.id === client) &&
         (sessionId === undefined || session.sessionId === sessionId) &&
         whitelist?.includes(session.id) !== true,
     );
+  }
+
+  #ofUser(user: string): readonly Session[] {
+    const sessions = this.#byUser.get(user);
+    if (sessions === undefined) return [];
+    return sessions instanceof Set ? [...sessions] : [sessions];
   }
 
   values(): IterableIterator<Session> {
