@@ -1,22 +1,21 @@
 import type { Command } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import { CommandQueue } from './command-queue.ts';
+import { type CommandHost, CommandQueue } from './command-queue.ts';
 
 function setUp({ concurrency = 0, limit = 100 } = {}) {
   const begun: number[] = [];
   const reading: boolean[] = [];
   const gates = new Map<number, () => void>();
-  const queue = new CommandQueue({
-    concurrency,
-    limit,
-    handle: ({ id = 0 }) => {
+  const host: CommandHost = {
+    perform({ id = 0 }) {
       begun.push(id);
       const { promise, resolve } = Promise.withResolvers<void>();
       gates.set(id, resolve);
       return promise;
     },
-    setReading: (isReading) => reading.push(isReading),
-  });
+    setReading: (isReading) => void reading.push(isReading),
+  };
+  const queue = new CommandQueue({ concurrency, maxPendingCommands: limit }, host);
   const finish = async (id: number): Promise<void> => {
     gates.get(id)?.();
     await Promise.resolve();

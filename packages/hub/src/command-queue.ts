@@ -1,13 +1,17 @@
 import type { Command } from '@holdfast/protocol';
 
-export interface CommandQueueOptions {
+export interface CommandLimits {
   /** Commands handled at the same time; 0 and 1 keep strict order. */
   readonly concurrency: number;
-  /** Commands that may wait; with more the transport stops reading until half of them are handled. */
-  readonly limit: number;
+  /** Commands that may wait; with more the host stops reading until half of them are handled. */
+  readonly maxPendingCommands: number;
+}
+
+/** Whose commands they are. */
+export interface CommandHost {
   /** Undefined when done at once. Never rejects. */
-  readonly handle: (command: Command) => Promise<void> | undefined;
-  readonly setReading: (isReading: boolean) => void;
+  perform(command: Command): Promise<void> | undefined;
+  setReading(isReading: boolean): void;
 }
 
 /**
@@ -15,20 +19,23 @@ export interface CommandQueueOptions {
  * is handled alone: those that a client sent along with it wait for its outcome.
  */
 export class CommandQueue {
-  readonly #options: CommandQueueOptions;
+  readonly #limits: CommandLimits;
+  readonly #host: CommandHost;
   #waiting: Command[] = [];
   #running = 0;
   #isFirst = true;
   #isReading = true;
 
-  constructor(options: CommandQueueOptions) {
-    this.#options = options;
+  constructor(limits: CommandLimits, host: CommandHost) {
+    this.#limits = limits;
+    this.#host = host;
   }
 
   push(commands: readonly Command[]): void {
     for (const command of commands) this.#waiting.push(command);
     this.#work();
-    if (this.#isReading && this.#waiting.length > this.#options.limit) this.#setReading(false);
+    if (this.#isReading && this.#waiting.length > this.#limits.maxPendingCommands)
+      this.#setReading(false);
   }
 
   clear(): void {
@@ -37,7 +44,7 @@ export class CommandQueue {
 
   #setReading(isReading: boolean): void {
     this.#isReading = isReading;
-    this.#options.setReading(isReading);
+    this.#host.setReading(isReading);
   }
 
   #work(): void {
@@ -46,25 +53,26 @@ export class CommandQueue {
     while (taken < waiting.length && this.#running < this.#allowed() && waiting === this.#waiting) {
       const command = waiting[taken] as Command;
       taken += 1;
-      const handled = this.#options.handle(command);
+      const handled = this.#host.perform(command);
       if (handled === undefined) {
         this.#isFirst = false;
         continue;
       }
       this.#running += 1;
-      void handled.then(this.#finish);
+      void handled.then(() => this.#finish());
     }
     waiting.splice(0, taken);
-    if (!this.#isReading && this.#waiting.length <= this.#options.limit / 2) this.#setReading(true);
+    const isRelieved = this.#waiting.length <= this.#limits.maxPendingCommands / 2;
+    if (!this.#isReading && isRelieved) this.#setReading(true);
   }
 
   #allowed(): number {
-    return this.#isFirst ? 1 : Math.max(1, this.#options.concurrency);
+    return this.#isFirst ? 1 : Math.max(1, this.#limits.concurrency);
   }
 
-  readonly #finish = (): void => {
+  #finish(): void {
     this.#isFirst = false;
     this.#running -= 1;
     this.#work();
-  };
+  }
 }

@@ -12,7 +12,7 @@ import {
   unsubscribeCodes,
   type UnsubscribeName,
 } from '@holdfast/protocol';
-import { CommandQueue } from './command-queue.ts';
+import { type CommandHost, CommandQueue } from './command-queue.ts';
 import { type CommandMethod, handleCommand, methodOf } from './commands/index.ts';
 import type { Connection, Credentials } from './events.ts';
 import type { HubContext } from './hub-context.ts';
@@ -31,7 +31,7 @@ import { upkeep } from './upkeep.ts';
 import type { Flushable } from './write-scheduler.ts';
 
 /** One client connection. States, events and invariants: `session.spec.md`. */
-export class Session implements TransportEvents, Sleeper, Flushable {
+export class Session implements TransportEvents, CommandHost, Sleeper, Flushable {
   readonly hub: HubContext;
   readonly transport: Transport;
   readonly encoder: MessageEncoder;
@@ -71,12 +71,7 @@ export class Session implements TransportEvents, Sleeper, Flushable {
     this.clientInfo = { user: '', client: this.id };
     this.#openedAt = hub.clock.monotonic();
     this.#pinger = new Pinger(this);
-    this.#commands = new CommandQueue({
-      concurrency: hub.options.concurrency,
-      limit: hub.options.maxPendingCommands,
-      handle: (command) => this.#handle(command),
-      setReading: (isReading) => transport.setReading(isReading),
-    });
+    this.#commands = new CommandQueue(hub.options, this);
     hub.timers.schedule(this, this.#openedAt + hub.options.staleCloseDelayMs);
   }
 
@@ -145,7 +140,7 @@ export class Session implements TransportEvents, Sleeper, Flushable {
   }
 
   /** Called by the command queue, never for a second command while connect is under way. */
-  #handle(command: Command): Promise<void> | undefined {
+  perform(command: Command): Promise<void> | undefined {
     const method = methodOf(command);
     if (method === undefined || ((command.id ?? 0) === 0 && method !== 'send')) {
       if (method === undefined && (command.id ?? 0) === 0) this.#pinger.ponged();
@@ -157,6 +152,10 @@ export class Session implements TransportEvents, Sleeper, Flushable {
     if (isInPlace) return this.#run(command, method);
     this.close(disconnects.badRequest);
     return undefined;
+  }
+
+  setReading(isReading: boolean): void {
+    this.transport.setReading(isReading);
   }
 
   #replyError(id: number, error: ReplyError): void {
