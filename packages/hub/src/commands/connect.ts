@@ -15,6 +15,7 @@ import { authenticate } from './authenticate.ts';
 import { isAllowedByRules } from './authorise-subscribe.ts';
 
 const maxNameLength = 64;
+const noHeaders: Connection['emulatedHeaders'] = Object.freeze({});
 
 export async function connect(session: Session, command: Command): Promise<Refusal | undefined> {
   const request = command.connect ?? {};
@@ -62,7 +63,7 @@ function describe(session: Session, request: ConnectRequest, credentials: Creden
     connectedAt: hub.clock.now(),
     name: (request.name ?? '').slice(0, maxNameLength),
     version: (request.version ?? '').slice(0, maxNameLength),
-    emulatedHeaders: request.headers ?? {},
+    emulatedHeaders: request.headers ?? noHeaders,
     ...(credentials.info === undefined ? {} : { info: credentials.info }),
     ...(credentials.meta === undefined ? {} : { meta: credentials.meta }),
   };

@@ -94,9 +94,8 @@ export class WebSocketListener {
       timers,
       frames: this.#frames[format],
       pingsNatively: query.get('cf_ws_frame_ping_pong') === 'true',
-      compressionMinSize: this.#options.compressionMinSize,
-      writeTimeoutMs: this.#options.writeTimeoutMs,
-      monotonic: () => clock.monotonic(),
+      limits: this.#options,
+      clock,
     });
     const session = this.#gate.enter(transport);
     webSocket.on('error', (error: Error & { readonly code?: string }) => {

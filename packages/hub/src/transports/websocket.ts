@@ -2,8 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Disconnect, disconnects, type Format } from '@holdfast/protocol';
 import type { WebSocket } from 'ws';
+import type { Clock } from '../clock.ts';
 import type { TransportInfo } from '../events.ts';
 import { encoderFor, type MessageEncoder } from '../message-encoder.ts';
+import type { WebSocketOptions } from '../options.ts';
 import type { Session } from '../session.ts';
 import { neverDue, type Sleeper, type TimerWheel } from '../timer-wheel.ts';
 import { connectOneWay } from './connect-one-way.ts';
@@ -19,10 +21,8 @@ export interface WebSocketTransportOptions {
   readonly frames: FrameMemo;
   readonly pingsNatively: boolean;
   readonly timers: TimerWheel;
-  /** Messages from this size on are compressed, when the client agreed to that. */
-  readonly compressionMinSize: number;
-  readonly writeTimeoutMs: number;
-  readonly monotonic: () => number;
+  readonly clock: Clock;
+  readonly limits: Pick<WebSocketOptions, 'compressionMinSize' | 'writeTimeoutMs'>;
 }
 
 /** The room that a close frame has for its reason (RFC 6455 §5.5). */
@@ -33,14 +33,27 @@ export class WebSocketTransport implements Transport, Sleeper {
   readonly info: TransportInfo;
   readonly encoder: MessageEncoder;
   readonly refusalDelayMs = 0;
+  readonly pingsNatively: boolean;
   wakeTick: number = neverDue;
-  readonly #options: WebSocketTransportOptions;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #frames: FrameMemo;
+  readonly #timers: TimerWheel;
+  readonly #clock: Clock;
+  readonly #limits: WebSocketTransportOptions['limits'];
   #session: Session | undefined;
   #drainBy = Infinity;
 
+  // Idle connections are the many: nothing is kept of the request but its headers.
   constructor(options: WebSocketTransportOptions) {
     const { request, socket, format, isUnidirectional } = options;
-    this.#options = options;
+    this.pingsNatively = options.pingsNatively;
+    this.#webSocket = options.webSocket;
+    this.#socket = socket;
+    this.#frames = options.frames;
+    this.#timers = options.timers;
+    this.#clock = options.clock;
+    this.#limits = options.limits;
     this.encoder = encoderFor(format, isUnidirectional);
     this.info = {
       name: isUnidirectional ? 'uni_websocket' : 'websocket',
@@ -52,50 +65,46 @@ export class WebSocketTransport implements Transport, Sleeper {
   }
 
   get needsSessionId(): boolean {
-    return this.#options.isUnidirectional;
-  }
-
-  get pingsNatively(): boolean {
-    return this.#options.pingsNatively;
+    return this.info.unidirectional;
   }
 
   get bufferedBytes(): number {
-    return this.#options.socket.writableLength;
+    return this.#socket.writableLength;
   }
 
   /** Connects the two; from here on the session gets what the socket brings. */
   bind(session: Session): void {
     this.#session = session;
-    const { webSocket, format, isUnidirectional } = this.#options;
-    webSocket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (isUnidirectional) connectOneWay(session, data);
+    const { format, unidirectional } = this.info;
+    this.#webSocket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (unidirectional) connectOneWay(session, data);
       else if (isBinary === (format === 'protobuf')) session.receive(data);
       else session.close(disconnects.inappropriateProtocol);
     });
-    if (this.pingsNatively) webSocket.on('pong', () => session.ponged());
+    if (this.pingsNatively) this.#webSocket.on('pong', () => session.ponged());
   }
 
   write(messages: readonly Uint8Array[]): boolean {
-    const { webSocket, socket, frames, compressionMinSize } = this.#options;
+    const webSocket = this.#webSocket;
     if (webSocket.readyState !== webSocket.OPEN) return true;
     let mayGoOn: boolean;
     if (webSocket.extensions === '') {
-      mayGoOn = socket.write(frames.frame(messages));
+      mayGoOn = this.#socket.write(this.#frames.frame(messages));
     } else {
       const payload = this.encoder.codec.joinMessages(messages);
       const binary = this.info.format === 'protobuf';
-      webSocket.send(payload, { binary, compress: payload.length >= compressionMinSize });
-      mayGoOn = !socket.writableNeedDrain;
+      const compress = payload.length >= this.#limits.compressionMinSize;
+      webSocket.send(payload, { binary, compress });
+      mayGoOn = !this.#socket.writableNeedDrain;
     }
     if (!mayGoOn) this.#waitForDrain();
     return mayGoOn;
   }
 
   #waitForDrain(): void {
-    const { socket, timers, monotonic, writeTimeoutMs } = this.#options;
-    this.#drainBy = monotonic() + writeTimeoutMs;
-    timers.schedule(this, this.#drainBy);
-    socket.once('drain', () => {
+    this.#drainBy = this.#clock.monotonic() + this.#limits.writeTimeoutMs;
+    this.#timers.schedule(this, this.#drainBy);
+    this.#socket.once('drain', () => {
       this.#drainBy = Infinity;
       this.#session?.drained();
     });
@@ -111,30 +120,30 @@ export class WebSocketTransport implements Transport, Sleeper {
   }
 
   ping(): void {
-    const { webSocket } = this.#options;
+    const webSocket = this.#webSocket;
     if (webSocket.readyState === webSocket.OPEN) webSocket.ping();
   }
 
   setReading(isReading: boolean): void {
-    if (isReading) this.#options.webSocket.resume();
-    else this.#options.webSocket.pause();
+    if (isReading) this.#webSocket.resume();
+    else this.#webSocket.pause();
   }
 
   close({ code, reason }: Disconnect): void {
     this.release();
-    this.#options.webSocket.close(code, truncate(reason));
+    this.#webSocket.close(code, truncate(reason));
     // A peer that we stopped reading must be heard again, or its closing handshake never is.
-    this.#options.webSocket.resume();
+    this.#webSocket.resume();
   }
 
   terminate(): void {
     this.release();
-    this.#options.webSocket.terminate();
+    this.#webSocket.terminate();
   }
 
   /** Leaves the timers. */
   release(): void {
-    this.#options.timers.cancel(this);
+    this.#timers.cancel(this);
     this.#drainBy = Infinity;
   }
 }
