@@ -6,6 +6,7 @@ import { refuseWebPages, requireApiKey } from './api/api-key.ts';
 import { ApiExecutor } from './api/executor.ts';
 import type { RpcMethod } from './api/methods.ts';
 import { createOpenApiDocument } from './api/open-api.ts';
+import { toApiReference } from './api/api-reference.ts';
 import { renderReferencePage } from './api/reference-page.ts';
 import { createApiRoutes, type ApiRoutesOptions } from './api/routes.ts';
 import { describeOrigin, type Config, type ConfigSources } from './config/index.ts';
@@ -51,6 +52,7 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
       logger,
       finished: (method, code, seconds) => metrics.apiFinished(method, code, seconds),
     }),
+    maxBodyBytes: apiConfig.max_body_size,
     errorMode: apiConfig.error_mode === 'transport' ? 'transport' : 'body',
     refused: (reason) => metrics.apiRefused(reason),
   };
@@ -76,7 +78,7 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
   }
   if (swagger.enabled && isInternal) {
     const document = createOpenApiDocument(apiConfig.handler_prefix);
-    const page = renderReferencePage(document);
+    const page = renderReferencePage(toApiReference(document));
     app.get('/openapi.json', (context) => context.json(document));
     app.get(swagger.handler_prefix, (context) => context.html(page, 200, pageHeaders));
     if (!admin.enabled) app.route('/assets', createAssetRoutes());

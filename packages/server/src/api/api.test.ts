@@ -224,7 +224,7 @@ describe('clients', () => {
     expect(await unsubscribed).toMatchObject([{ channel: 'news' }]);
   });
 
-  test('disconnect with the default code, a code of one’s own, and a whitelist', async () => {
+  test('disconnect with the default code, a given code, and a whitelist', async () => {
     await using server = await startTestServer(sections);
     const first = await connect(server, 'news');
     const id = await onlyClient(server, 'news');

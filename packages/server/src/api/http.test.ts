@@ -185,7 +185,7 @@ describe('methods and paths', () => {
     expect(result?.offset).toBe(0);
   });
 
-  test('answers carry an id, the sender’s when it is a sensible one', async () => {
+  test('answers carry an id, that of the sender when it is a sensible one', async () => {
     await using server = await startTestServer(sections);
     const ask = async (id?: string) => {
       const response = await server.api('info', {}, id === undefined ? {} : { 'X-Request-Id': id });

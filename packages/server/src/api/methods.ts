@@ -69,7 +69,7 @@ export const apiMethods = {
     },
   }),
   subscribe: define({
-    summary: 'Subscribe a user to a channel from the server’s side',
+    summary: "Subscribe a user to a channel from the server's side",
     request: schemas.subscribeRequest,
     result: schemas.emptyResult,
     async run({ hub }, request) {
@@ -87,7 +87,7 @@ export const apiMethods = {
     },
   }),
   disconnect: define({
-    summary: 'Close a user’s connections',
+    summary: "Close a user's connections",
     request: schemas.disconnectRequest,
     result: schemas.emptyResult,
     async run({ hub }, { disconnect, whitelist, ...request }) {
@@ -97,7 +97,7 @@ export const apiMethods = {
     },
   }),
   refresh: define({
-    summary: 'Move the expiry of a user’s connections, or let them expire now',
+    summary: "Move the expiry of a user's connections, or let them expire now",
     request: schemas.refreshRequest,
     result: schemas.emptyResult,
     async run({ hub }, { expired, expire_at: expireAt, info, ...request }) {

@@ -1,16 +1,16 @@
 import { html } from 'hono/html';
-import type { JsonSchema, OpenApiDocument } from './open-api.ts';
+import type { ApiReference, ReferenceMember, ReferenceOperation } from './api-reference.ts';
 
 type Html = ReturnType<typeof html>;
 
-/** The OpenAPI document as a page for people. Needs nothing but the style sheet of this server. */
-export function renderReferencePage(document: OpenApiDocument): Html {
-  const operations = Object.entries(document.paths).flatMap(([path, { get, post }]) => {
-    const operation = post ?? get;
-    return operation ? [{ path, verb: post ? 'POST' : 'GET', operation }] : [];
-  });
-  const { title, version, description } = document.info;
-  const publishPath = operations.find(({ operation }) => operation.operationId === 'publish')?.path;
+/** The API reference as a page. Needs nothing but the style sheet of this server. */
+export function renderReferencePage({
+  title,
+  version,
+  description,
+  operations,
+}: ApiReference): Html {
+  const publishPath = operations.find(({ id }) => id === 'publish')?.path;
   const example = `curl http://localhost:8000${publishPath} -H 'X-API-Key: …' -d '{"channel":"news","data":{"text":"hello"}}'`;
   return html`<!doctype html>
     <html lang="en">
@@ -36,63 +36,29 @@ export function renderReferencePage(document: OpenApiDocument): Html {
           <pre>${example}</pre>
           <nav aria-label="Methods">
             <ul>
-              ${operations.map(
-                ({ operation }) =>
-                  html`<li>
-                    <a href="#${operation.operationId}">${operation.operationId}</a>
-                  </li>`,
-              )}
+              ${operations.map(({ id }) => html`<li><a href="#${id}">${id}</a></li>`)}
             </ul>
           </nav>
-          ${operations.map(({ path, verb, operation }) => {
-            const request = operation.requestBody?.content['application/json'].schema;
-            return html`<section class="card" id="${operation.operationId}">
-              <header>
-                <h2><span class="mono">${verb} ${path}</span></h2>
-              </header>
-              <p>${withCode(operation.summary)}</p>
-              ${request ? renderMembers('Request', resolve(document, request)) : ''}
-              ${
-                request
-                  ? renderMembers('Result', resultOf(document, operation.operationId))
-                  : html`<p>
-                      Answers:
-                      ${Object.entries(operation.responses)
-                        .map(([status, response]) => `${status} ${describe(response)}`)
-                        .join('; ')}
-                    </p>`
-              }
-            </section>`;
-          })}
+          ${operations.map(renderOperation)}
         </main>
       </body>
     </html>`;
 }
 
-/** Turns what stands between backticks into code. */
-function withCode(text: string): readonly (string | Html)[] {
-  return text
-    .split('`')
-    .map((part, index) => (index % 2 === 0 ? part : html`<code>${part}</code>`));
+function renderOperation(operation: ReferenceOperation): Html {
+  const { id, verb, path, summary, request, result, statuses } = operation;
+  const answers = statuses.map(([status, meaning]) => `${status} ${meaning}`).join('; ');
+  return html`<section class="card" id="${id}">
+    <header>
+      <h2><span class="mono">${verb} ${path}</span></h2>
+    </header>
+    <p>${withCode(summary)}</p>
+    ${request ? renderMembers('Request', request) : html`<p>Answers: ${withCode(answers)}</p>`}
+    ${result ? renderMembers('Result', result) : ''}
+  </section>`;
 }
 
-function describe(response: object): string {
-  return 'description' in response ? String(response.description) : '';
-}
-
-function resolve(document: OpenApiDocument, schema: JsonSchema): JsonSchema {
-  const name = schema.$ref?.split('/').at(-1);
-  return name === undefined ? schema : (document.components.schemas[name] ?? schema);
-}
-
-function resultOf(document: OpenApiDocument, operationId: string): JsonSchema {
-  const name = `${operationId.replaceAll('_', '')}result`;
-  const schemas = Object.entries(document.components.schemas);
-  return schemas.find(([id]) => id.toLowerCase() === name)?.[1] ?? {};
-}
-
-function renderMembers(title: string, schema: JsonSchema): Html {
-  const members = Object.entries(schema.properties ?? {});
+function renderMembers(title: string, members: readonly ReferenceMember[]): Html {
   if (members.length === 0) return html`<p class="muted">${title}: no members</p>`;
   return html`<div class="scroll">
     <table>
@@ -105,17 +71,14 @@ function renderMembers(title: string, schema: JsonSchema): Html {
       </thead>
       <tbody>
         ${members.map(
-          ([name, member]) =>
+          ({ name, type, isRequired, description }) =>
             html`<tr>
               <td>
-                <code>${name}</code>${
-                  schema.required?.includes(name) === true
-                    ? html` <span class="muted">required</span>`
-                    : ''
-                }
+                <code>${name}</code>
+                ${isRequired && title === 'Request' ? html`<span class="muted">required</span>` : ''}
               </td>
-              <td>${typeOf(member)}</td>
-              <td>${withCode(member.description ?? '')}</td>
+              <td>${type}</td>
+              <td>${withCode(description)}</td>
             </tr>`,
         )}
       </tbody>
@@ -123,15 +86,9 @@ function renderMembers(title: string, schema: JsonSchema): Html {
   </div>`;
 }
 
-/** A type in a few words: `list of {result, error}`. */
-function typeOf(schema: JsonSchema): string {
-  if (schema.$ref !== undefined) return schema.$ref.split('/').at(-1) ?? '';
-  if (schema.type === 'array') return `list of ${typeOf(schema.items ?? {})}`;
-  if (schema.type === 'object') {
-    if (schema.properties) return `{${Object.keys(schema.properties).join(', ')}}`;
-    const values = schema.additionalProperties;
-    return typeof values === 'object' ? `map of ${typeOf(values)}` : 'object';
-  }
-  if (schema.contentEncoding !== undefined) return schema.contentEncoding;
-  return schema.type ?? 'any JSON';
+/** Turns what stands between backticks into code. */
+function withCode(text: string): readonly (string | Html)[] {
+  return text
+    .split('`')
+    .map((part, index) => (index % 2 === 0 ? part : html`<code>${part}</code>`));
 }

@@ -1,4 +1,4 @@
-import { choice, flag, secret, section } from '../option.ts';
+import { choice, flag, integer, secret, section } from '../option.ts';
 import { pathPrefix } from './path-prefix.ts';
 
 export const httpApi = section('The HTTP API that backends publish with.', {
@@ -11,6 +11,7 @@ export const httpApi = section('The HTTP API that backends publish with.', {
     ['', 'transport'],
     'How errors are told: in the body with status 200 (the default), or as HTTP statuses (`transport`).',
   ),
+  max_body_size: integer(10_485_760, 'Longest request body in bytes.', { own: true, min: 1_024 }),
   external: flag(
     false,
     'Serve the API on the port for clients although there is an internal port.',
