@@ -7,7 +7,7 @@ import {
 import { loadConfig, type LoadedConfig, type RefusedConfig } from '../config/load-config.ts';
 import type { ConfigProblem, ConfigWarning } from '../config/problem.ts';
 import type { GivenConfig } from './config-options.ts';
-import { readTextFile } from './read-text-file.ts';
+import { readTextFile, UnreadableFileError } from './read-text-file.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Loads the configuration as it applies to this terminal. */
@@ -49,11 +49,11 @@ function unreadable(error: unknown): ConfigProblem {
       remedy: error.remedy,
     };
   }
-  if (error instanceof Error && 'code' in error && 'path' in error) {
+  if (error instanceof UnreadableFileError) {
     return {
-      key: String(error.path),
+      key: error.file,
       problem: 'cannot be read',
-      reason: String(error.code),
+      reason: `the system says ${error.code}`,
       remedy: 'Let the user that runs this command read it.',
     };
   }

@@ -47,7 +47,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     return code;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    const isHelp = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
-    return isHelp ? exitCodes.ok : exitCodes.usage;
+    // Help and version are asked for in several ways; commander tells by its exit code.
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   }
 }

@@ -79,25 +79,16 @@ export function loadConfig(input: ConfigInput): LoadedConfig | RefusedConfig {
   errors.push(...layers.problems, ...expandHeaderVariables(layers, input.environment));
 
   let parsed = configSchema.safeParse(layers.raw);
-  if (parsed.success && errors.length === 0) {
-    if (!hasFile && isFirstStart(parsed.data, layers)) {
-      layers.apply(firstStartProfile, { source: 'first start' });
-      parsed = configSchema.safeParse(layers.raw);
-    }
-    if (parsed.data !== undefined && needsGeneratedSecrets(parsed.data)) {
-      const secrets = input.readSecrets?.(path.resolve(input.cwd, parsed.data.data_dir));
-      if (secrets !== undefined) {
-        applyGeneratedSecrets(secrets, { config: parsed.data, layers });
-        parsed = configSchema.safeParse(layers.raw);
-      }
-    }
+  if (parsed.success && !hasFile && errors.length === 0 && isFirstStart(parsed.data, layers)) {
+    layers.apply(firstStartProfile, { source: 'first start' });
+    parsed = configSchema.safeParse(layers.raw);
   }
   const invalid = parsed.success ? [] : describeIssues(parsed.error, layers);
   errors.push(...invalid.map(({ problem }) => problem));
   // The rules are applied to what is left without the invalid values, so that all problems are told
   // at once; what they say about a section with an invalid value would only follow from that.
   for (const { path: invalidPath } of invalid) layers.remove(invalidPath);
-  const config = parsed.success ? parsed.data : configSchema.parse(layers.raw);
+  let config = parsed.success ? parsed.data : configSchema.parse(layers.raw);
   const report = new Report(layers);
   applyRules(config, report);
   checkTls(config, report, (file) => input.readFile(path.resolve(input.cwd, file)));
@@ -111,6 +102,12 @@ export function loadConfig(input: ConfigInput): LoadedConfig | RefusedConfig {
   );
   warnings.push(...report.warnings, ...warnOfNotYet(config, layers));
   if (errors.length > 0) return { errors, warnings };
+  // Last, so that nothing is made for a server that will not start.
+  if (needsGeneratedSecrets(config)) {
+    const secrets = input.readSecrets?.(path.resolve(input.cwd, config.data_dir));
+    if (secrets !== undefined) applyGeneratedSecrets(secrets, { config, layers });
+    config = configSchema.parse(layers.raw);
+  }
   const sources = new Map(
     effectiveOptions(config).map(({ key, path: optionPath }) => [
       key,

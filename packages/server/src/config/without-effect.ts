@@ -139,20 +139,24 @@ const notYet: readonly WithoutEffect[] = [
   },
   {
     keys: [
-      'shared_poll',
       'channel.proxy.map_publish',
       'channel.proxy.map_remove',
-      'channel.proxy.shared_poll_refresh',
       ...below(
         ['channel.without_namespace', 'channel.namespaces'],
-        'subscription_type',
         'map',
-        'shared_poll',
         'map_clients_presence_channel_prefix',
         'map_users_presence_channel_prefix',
       ),
     ],
-    why: 'this version has stream subscriptions only',
+    why: 'this version has no map subscriptions',
+  },
+  {
+    keys: [
+      'channel.proxy.shared_poll_refresh',
+      'channel.without_namespace.shared_poll.proxy_name',
+      'channel.namespaces.shared_poll.proxy_name',
+    ],
+    why: 'this version does not poll backends over HTTP',
   },
   {
     keys: engineSections,
