@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientInfo, Publication } from '@holdfast/protocol';
 import { systemClock, type Clock } from '../clock.ts';
+import { FanOut } from './fan-out.ts';
+import { IdempotencyCache } from './idempotency-cache.ts';
 import { MemoryStream } from './memory-stream.ts';
 import type {
   BrokerPublication,
@@ -40,16 +42,10 @@ export interface Delivery {
   readonly leave?: ClientInfo;
 }
 
-interface IdempotencyEntry {
-  readonly result: BrokerPublishResult;
-  readonly deadline: number;
-}
-
 const sweepIntervalMs = 1000;
 /** Bounds how long one sweep holds the event loop (about a millisecond). */
 const sweptPerInterval = 10_000;
 const evictionLooks = 64;
-const defaultIdempotencyTtlMs = 300_000;
 
 /**
  * The state that the memory brokers of one process share: every channel's stream, the idempotency
@@ -63,18 +59,13 @@ export class MemoryExchange {
   readonly #clock: Clock;
   readonly #randomEpoch: () => string;
   readonly #maxBytes: number;
-  readonly #maxIdempotencyKeys: number;
 
   readonly #streams = new Map<string, MemoryStream>();
-  /** In the order of insertion, which with a common TTL is the order of expiry. */
-  readonly #idempotency = new Map<string, IdempotencyEntry>();
-  readonly #nodes = new Set<(delivery: Delivery) => void>();
+  readonly #idempotency: IdempotencyCache<BrokerPublishResult>;
+  readonly #nodes = new FanOut<Delivery>();
   #bytes = 0;
   #evictedStreams = 0;
-  #evictedIdempotencyKeys = 0;
 
-  readonly #waiting: Delivery[] = [];
-  #isDelivering = false;
   #stopSweep: (() => void) | undefined;
   readonly #sweepCursor = new SweepCursor(this.#streams);
 
@@ -82,7 +73,7 @@ export class MemoryExchange {
     this.#clock = options.clock ?? systemClock;
     this.#randomEpoch = options.randomEpoch ?? (() => randomBytes(6).toString('base64url'));
     this.#maxBytes = options.maxBytes ?? 268_435_456;
-    this.#maxIdempotencyKeys = options.maxIdempotencyKeys ?? 100_000;
+    this.#idempotency = new IdempotencyCache(options.maxIdempotencyKeys ?? 100_000);
   }
 
   usage(): MemoryUsage {
@@ -91,7 +82,7 @@ export class MemoryExchange {
       bytes: this.#bytes,
       idempotencyKeys: this.#idempotency.size,
       evictedStreams: this.#evictedStreams,
-      evictedIdempotencyKeys: this.#evictedIdempotencyKeys,
+      evictedIdempotencyKeys: this.#idempotency.evicted,
     };
   }
 
@@ -100,12 +91,11 @@ export class MemoryExchange {
    * deliveries in one and the same order, also when a receiver publishes.
    */
   attach(receive: (delivery: Delivery) => void): () => void {
-    const node = (delivery: Delivery): void => receive(delivery);
-    this.#nodes.add(node);
+    const detach = this.#nodes.attach(receive);
     this.#stopSweep ??= this.#clock.every(sweepIntervalMs, () => this.#sweep());
     return () => {
-      this.#nodes.delete(node);
-      if (this.#nodes.size > 0) return;
+      detach();
+      if (this.#nodes.receiverCount > 0) return;
       this.#stopSweep?.();
       this.#stopSweep = undefined;
     };
@@ -117,14 +107,8 @@ export class MemoryExchange {
     options: BrokerPublishOptions,
   ): BrokerPublishResult {
     const now = this.#clock.monotonic();
-    const key =
-      options.idempotencyKey === undefined
-        ? undefined
-        : `${channel.length}:${channel}${options.idempotencyKey}`;
-    if (key !== undefined) {
-      const earlier = this.#idempotency.get(key);
-      if (earlier && earlier.deadline > now) return earlier.result;
-    }
+    const earlier = this.#idempotency.get(channel, options, now);
+    if (earlier) return earlier;
     const event: { -readonly [Name in keyof BrokerPublication]: BrokerPublication[Name] } = {
       channel,
       publication,
@@ -150,38 +134,17 @@ export class MemoryExchange {
       if (this.#bytes > this.#maxBytes) this.#reclaim(stream);
     }
     if (options.excludeClient !== undefined) event.excludeClient = options.excludeClient;
-    if (key !== undefined) {
-      this.#remember(key, {
-        result: { ...result, suppressed: 'idempotency' },
-        deadline: now + (options.idempotencyTtlMs ?? defaultIdempotencyTtlMs),
-      });
+    if (options.idempotencyKey !== undefined) {
+      const repeated = { ...result, suppressed: 'idempotency' } as const;
+      this.#idempotency.remember(channel, options, { result: repeated, now });
     }
     this.deliver({ channel, publication: event });
     return result;
   }
 
-  /**
-   * Sends one delivery to every node. Nested calls wait until the delivery under way has reached
-   * every node, so that no node sees an answer before the question.
-   */
+  /** Sends one delivery to every node. */
   deliver(delivery: Delivery): void {
-    if (this.#isDelivering) {
-      this.#waiting.push(delivery);
-      return;
-    }
-    this.#isDelivering = true;
-    try {
-      let next: Delivery | undefined = delivery;
-      while (next) {
-        for (const node of this.#nodes) node(next);
-        next = this.#waiting.shift();
-      }
-    } finally {
-      this.#isDelivering = false;
-      // Only after a receiver threw, against its contract: the others still get what waits.
-      const next = this.#waiting.shift();
-      if (next) queueMicrotask(() => this.deliver(next));
-    }
+    this.#nodes.send(delivery);
   }
 
   history(channel: string, filter: HistoryFilter): HistoryPage {
@@ -255,23 +218,9 @@ export class MemoryExchange {
     return false;
   }
 
-  #remember(key: string, entry: IdempotencyEntry): void {
-    this.#idempotency.delete(key);
-    this.#idempotency.set(key, entry);
-    if (this.#idempotency.size <= this.#maxIdempotencyKeys) return;
-    for (const [oldest, { deadline }] of this.#idempotency) {
-      this.#idempotency.delete(oldest);
-      if (deadline > this.#clock.monotonic()) this.#evictedIdempotencyKeys += 1;
-      return;
-    }
-  }
-
   #sweep(): void {
     const now = this.#clock.monotonic();
-    for (const [key, { deadline }] of this.#idempotency) {
-      if (deadline > now) break;
-      this.#idempotency.delete(key);
-    }
+    this.#idempotency.sweep(now);
     this.#sweepCursor.visit(sweptPerInterval, (channel, stream) => {
       if (stream.metaDeadline <= now) {
         this.#forget(channel, stream);
