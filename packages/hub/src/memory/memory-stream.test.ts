@@ -62,7 +62,7 @@ const read = fc
   .map(({ since, limit, reverse }): Step => {
     return ({ stream, model, now }) => {
       const start = since === undefined ? {} : { sinceOffset: since };
-      const found = stream.read({ ...start, reverse, limit, historyMetaTtlMs: 1 }, now);
+      const found = stream.read({ ...start, reverse, limit }, now);
       model.expire(now);
       return [found.map(({ offset }) => offset), model.read(since, limit, reverse)];
     };

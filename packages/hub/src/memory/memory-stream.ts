@@ -4,6 +4,9 @@ import type { HistoryFilter, Position } from '../ports/broker.ts';
 /** A publication as a stream keeps it. */
 export type StoredPublication = Publication & { readonly offset: number };
 
+/** The part of a stream that is asked for. */
+export type StreamRange = Pick<HistoryFilter, 'sinceOffset' | 'limit' | 'reverse'>;
+
 /** What a stream and a publication cost beyond their data, measured on Node 24 and rounded up. */
 const streamBytes = 300;
 const publicationBytes = 300;
@@ -55,11 +58,11 @@ export class MemoryStream {
   }
 
   /** Appends with the next offset and keeps at most `size` publications until `deadline`. */
-  append(
-    publication: Publication,
+  append<Kind extends Publication>(
+    publication: Kind,
     time: number,
     { now, size, deadline }: { now: number; size: number; deadline: number },
-  ): StoredPublication {
+  ): Kind & StoredPublication {
     this.expire(now);
     this.top += 1;
     const stored = { ...publication, offset: this.top, time: publication.time ?? time };
@@ -89,7 +92,7 @@ export class MemoryStream {
     if (now >= this.#deadline && this.#publications.length > 0) this.clear();
   }
 
-  read({ sinceOffset, limit, reverse }: HistoryFilter, now: number): readonly StoredPublication[] {
+  read({ sinceOffset, limit, reverse }: StreamRange, now: number): readonly StoredPublication[] {
     this.expire(now);
     if (limit === 0 || this.length === 0) return [];
     const most = limit < 0 ? this.length : limit;

@@ -1,14 +1,8 @@
 import type { Broker, BrokerPublishOptions } from '../ports/broker.ts';
-import type { PortTestbed } from './port-testbed.ts';
+import type { LinkedTestbed, PortTestbed } from './port-testbed.ts';
 import { RecordedEvents } from './recorded-events.ts';
 
-export interface BrokerTestbed extends PortTestbed<Broker> {
-  /**
-   * Breaks the link between one started node and the backing service, and resolves when it works
-   * again.
-   */
-  breakLink(broker: Broker): Promise<void>;
-}
+export type BrokerTestbed = LinkedTestbed<Broker>;
 
 /** History for as long as a test takes. */
 export const kept: BrokerPublishOptions = {
@@ -17,11 +11,16 @@ export const kept: BrokerPublishOptions = {
   historyMetaTtlMs: 600_000,
 };
 
+interface Subscribable {
+  start(events: RecordedEvents): Promise<void>;
+  subscribe(channel: string): Promise<void>;
+}
+
 /** A started node, and what it was told. */
-export async function startNode(
-  testbed: BrokerTestbed,
+export async function startNode<Port extends Subscribable>(
+  testbed: PortTestbed<Port>,
   ...channels: readonly string[]
-): Promise<{ readonly broker: Broker; readonly events: RecordedEvents }> {
+): Promise<{ readonly broker: Port; readonly events: RecordedEvents }> {
   const broker = await testbed.addNode();
   const events = new RecordedEvents();
   await broker.start(events);

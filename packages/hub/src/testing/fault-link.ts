@@ -1,4 +1,5 @@
 import type { Broker, BrokerEvents } from '../ports/broker.ts';
+import type { MapBroker } from '../ports/map-broker.ts';
 import type { NodeBus } from '../ports/node-bus.ts';
 
 /**
@@ -9,7 +10,7 @@ export class FaultLink {
   #mode: 'open' | 'drop' | 'hold' = 'open';
   #dropsLeft = 0;
   readonly #held: (() => void)[] = [];
-  #events: BrokerEvents | undefined;
+  readonly #interruptible: Pick<BrokerEvents, 'interrupted'>[] = [];
   /** Deliveries lost so far. */
   dropped = 0;
 
@@ -38,18 +39,32 @@ export class FaultLink {
 
   /** Reports to the node that deliveries may have been lost. */
   interrupt(channels?: readonly string[]): void {
-    this.#events?.interrupted(channels);
+    for (const events of this.#interruptible) events.interrupted(channels);
   }
 
   /** The same broker, its events behind this link. */
   brokerBehind(broker: Broker): Broker {
     return overridden(broker, {
       start: (events) => {
-        this.#events = events;
+        this.#interruptible.push(events);
         return broker.start({
           publication: (event) => this.#pass(() => events.publication(event)),
           join: (channel, info) => this.#pass(() => events.join(channel, info)),
           leave: (channel, info) => this.#pass(() => events.leave(channel, info)),
+          interrupted: (channels) => events.interrupted(channels),
+        });
+      },
+    });
+  }
+
+  /** The same map broker, its events behind this link. */
+  mapBrokerBehind(broker: MapBroker): MapBroker {
+    return overridden(broker, {
+      start: (events) => {
+        this.#interruptible.push(events);
+        return broker.start({
+          publication: (event) => this.#pass(() => events.publication(event)),
+          cleared: (channel) => this.#pass(() => events.cleared(channel)),
           interrupted: (channels) => events.interrupted(channels),
         });
       },
@@ -77,7 +92,10 @@ export class FaultLink {
 }
 
 /** Methods with private members need their own `this`, so every other one is bound to `target`. */
-function overridden<Port extends Broker | NodeBus>(target: Port, changes: Partial<Port>): Port {
+function overridden<Port extends Broker | MapBroker | NodeBus>(
+  target: Port,
+  changes: Partial<Port>,
+): Port {
   return new Proxy(target, {
     get(_, name) {
       const changed: unknown = Reflect.get(changes, name);

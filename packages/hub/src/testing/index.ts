@@ -6,6 +6,7 @@
  */
 export * from './broker-testbed.ts';
 export * from './describe-broker.ts';
+export * from './describe-map-broker.ts';
 export * from './describe-node-bus.ts';
 export * from './describe-presence-store.ts';
 export * from './fault-link.ts';

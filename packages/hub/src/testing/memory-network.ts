@@ -1,8 +1,11 @@
 import { MemoryBroker } from '../memory/memory-broker.ts';
 import { MemoryBus, type MemoryBusPeers } from '../memory/memory-bus.ts';
 import { MemoryExchange, type MemoryExchangeOptions } from '../memory/memory-exchange.ts';
+import { MemoryMapBroker } from '../memory/memory-map-broker.ts';
+import { MemoryMapExchange } from '../memory/memory-map-exchange.ts';
 import { MemoryPresenceStore } from '../memory/memory-presence-store.ts';
 import type { Broker } from '../ports/broker.ts';
+import type { MapBroker } from '../ports/map-broker.ts';
 import type { NodeBus } from '../ports/node-bus.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';
 import { FaultLink } from './fault-link.ts';
@@ -10,6 +13,7 @@ import { FaultLink } from './fault-link.ts';
 /** The ports of one hub in a {@link MemoryNetwork}. */
 export interface MemoryNode {
   readonly broker: Broker;
+  readonly maps: MapBroker;
   readonly presence: PresenceStore;
   readonly bus: NodeBus;
   /** Breaks what this node receives. */
@@ -17,13 +21,14 @@ export interface MemoryNode {
 }
 
 export interface MemoryNetwork {
-  /** Ports for one more hub, which shares streams, presence and bus with the hubs before it. */
+  /** Ports for one more hub, which shares streams, maps, presence and bus with the hubs before it. */
   addNode(): MemoryNode;
 }
 
 /** A cluster within one process: what one node publishes reaches all that subscribed. */
 export function createMemoryNetwork(options: MemoryExchangeOptions = {}): MemoryNetwork {
   const exchange = new MemoryExchange(options);
+  const mapExchange = new MemoryMapExchange(options);
   const presence = new MemoryPresenceStore(options);
   const peers: MemoryBusPeers = new Map();
   return {
@@ -31,6 +36,7 @@ export function createMemoryNetwork(options: MemoryExchangeOptions = {}): Memory
       const link = new FaultLink();
       return {
         broker: link.brokerBehind(new MemoryBroker({ exchange })),
+        maps: link.mapBrokerBehind(new MemoryMapBroker({ exchange: mapExchange })),
         presence,
         bus: link.busBehind(new MemoryBus(peers)),
         link,

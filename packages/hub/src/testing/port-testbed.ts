@@ -12,6 +12,15 @@ export interface PortTestbed<Port> extends AsyncDisposable {
   advance(ms: number): Promise<void>;
 }
 
+/** A testbed of a port that tells its node when deliveries may have been lost. */
+export interface LinkedTestbed<Port> extends PortTestbed<Port> {
+  /**
+   * Breaks the link between one started node and the backing service, and resolves when it works
+   * again.
+   */
+  breakLink(port: Port): Promise<void>;
+}
+
 /** A name that no other test uses, so that suites can run on a service that is not empty. */
 export function uniqueName(label: string): string {
   return `${label}:${randomUUID()}`;

@@ -1,13 +1,15 @@
 import type { ClientInfo } from '@holdfast/protocol';
 import { vi } from 'vitest';
 import type { BrokerEvents, BrokerPublication } from '../ports/broker.ts';
+import type { MapBrokerEvents } from '../ports/map-broker.ts';
 import { text } from './port-testbed.ts';
 
 /** Keeps everything a broker told one node, in order. */
-export class RecordedEvents implements BrokerEvents {
+export class RecordedEvents implements BrokerEvents, MapBrokerEvents {
   readonly publications: BrokerPublication[] = [];
   readonly joins: { readonly channel: string; readonly info: ClientInfo }[] = [];
   readonly leaves: { readonly channel: string; readonly info: ClientInfo }[] = [];
+  readonly clearings: string[] = [];
   readonly interruptions: (readonly string[] | undefined)[] = [];
 
   publication(event: BrokerPublication): void {
@@ -20,6 +22,10 @@ export class RecordedEvents implements BrokerEvents {
 
   leave(channel: string, info: ClientInfo): void {
     this.leaves.push({ channel, info });
+  }
+
+  cleared(channel: string): void {
+    this.clearings.push(channel);
   }
 
   interrupted(channels?: readonly string[]): void {
