@@ -7,6 +7,7 @@ import { generateConfig } from '../config/generate-config.ts';
 import type { ConfigSources, LoadedConfig } from '../config/load-config.ts';
 import { optionKeys } from '../config/option-keys.ts';
 import { configFormats, printConfig, type ConfigFormat } from '../config/print-config.ts';
+import { tokenWarnings } from '../config/rules/token-rules.ts';
 import { configTree } from '../config/schema.ts';
 import { addConfigOptions, givenConfig, type GivenConfig } from './config-options.ts';
 import { describeProblem, describeWarning } from './describe-findings.ts';
@@ -133,16 +134,17 @@ function addGenerateCommand(config: Command, terminal: Terminal, finish: Finish)
 
 function runCheck(terminal: Terminal, given: GivenConfig, strict: boolean): ExitCode {
   const result = loadFromTerminal(terminal, given, { makeSecrets: false });
-  for (const warning of result.warnings) terminal.err(describeWarning(warning));
+  const warnings =
+    'errors' in result ? result.warnings : [...result.warnings, ...tokenWarnings(result.config)];
+  for (const warning of warnings) terminal.err(describeWarning(warning));
   if ('errors' in result) {
     for (const error of result.errors) terminal.err(describeProblem(error));
     terminal.err(`${count(result.errors.length, 'problem')}: the server would not start.`);
     return exitCodes.failed;
   }
-  const warnings =
-    result.warnings.length === 0 ? '' : ` With ${count(result.warnings.length, 'warning')}.`;
-  terminal.out(`The configuration can work. ${describeSources(result.sources)}${warnings}`);
-  return strict && result.warnings.length > 0 ? exitCodes.failed : exitCodes.ok;
+  const warned = warnings.length === 0 ? '' : ` With ${count(warnings.length, 'warning')}.`;
+  terminal.out(`The configuration can work. ${describeSources(result.sources)}${warned}`);
+  return strict && warnings.length > 0 ? exitCodes.failed : exitCodes.ok;
 }
 
 function count(number: number, what: string): string {

@@ -126,6 +126,14 @@ error channel.namespaces[x].name is "x"
     expect((await run(['config', 'check', '--strict'])).code).toBe(1);
   });
 
+  test('warns of a token secret that can be guessed, without showing it', async () => {
+    write('config.json', '{"client":{"token":{"hmac_secret_key":"tiny-secret"}}}');
+    const { code, out, err } = await run(['config', 'check']);
+    expect([code, out.endsWith('With 1 warning.')]).toEqual([0, true]);
+    expect(err).toMatch(/^warning client\.token: hmac_secret_key is 11 bytes long/);
+    expect(err).not.toContain('tiny');
+  });
+
   test('names a file that cannot be read', async () => {
     // Root reads everything; a folder in the place of a file is refused to everybody.
     const { code, err } = await run(['config', 'check', '.']);

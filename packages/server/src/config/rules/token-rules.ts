@@ -1,7 +1,8 @@
 import { createJwtVerifier, TokenOptionError, type JwtVerifierOptions } from '@holdfast/hub';
+import type { ConfigWarning } from '../problem.ts';
 import type { Report } from '../report.ts';
 import type { Config } from '../schema.ts';
-import { hasTokenKey, verifierOptions } from '../token-options.ts';
+import { hasTokenKey, toTokenOptions, verifierOptions } from '../token-options.ts';
 
 /**
  * What cannot work in `client.token` and `client.subscription_token`: what the verifiers themselves
@@ -36,9 +37,7 @@ function checkVerifier(
   report: Report,
 ): void {
   try {
-    for (const warning of createJwtVerifier(options).warnings) {
-      report.warning(['client', section], inSnakeCase(warning));
-    }
+    createJwtVerifier(options);
   } catch (error) {
     if (!(error instanceof TokenOptionError)) throw error;
     const isOfClient = error.option === 'insecureSkipTokenSignatureVerify';
@@ -49,6 +48,23 @@ function checkVerifier(
       remedy: 'Correct it; docs/configuration.md says what it takes.',
     });
   }
+}
+
+/**
+ * What should not be so in production, such as a short secret. The verifiers of a server say this in
+ * its log by themselves; this is for those who only look at a configuration.
+ */
+export function tokenWarnings(config: Config): readonly ConfigWarning[] {
+  const { connection, subscription } = toTokenOptions(config);
+  const sections = [
+    ['client.token', connection],
+    ['client.subscription_token', subscription],
+  ] as const;
+  return sections.flatMap(([key, options]) =>
+    options === undefined
+      ? []
+      : createJwtVerifier(options).warnings.map((text) => ({ key, message: inSnakeCase(text) })),
+  );
 }
 
 function snakeCase(name: string): string {
