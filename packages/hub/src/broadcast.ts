@@ -59,9 +59,11 @@ export class Broadcast {
   /** The encoded message for one subscription; null when its format cannot carry the payload. */
   messageFor(subscription: Subscription): Uint8Array | null {
     const { encoder } = subscription.session;
-    if (!subscription.usesDelta) return this.#inPlain().message(encoder);
+    if (!subscription.usesDelta || this.publication.removed === true) {
+      return this.#inPlain().message(encoder);
+    }
     const isJson = encoder.codec.format === 'json';
-    if (subscription.hasDeltaBase) {
+    if (subscription.holdsBaseOf(this)) {
       this.#patch ??= this.#makePatch();
       const push = isJson ? this.#patch.text : this.#patch.bytes;
       if (push !== undefined) return push.message(encoder);
@@ -117,5 +119,18 @@ export function deltaForm(
     if (patchText !== undefined) return { ...publication, data: patchText, delta: true };
     const text = quoteJson(dataOf(publication));
     return text === undefined ? publication : { ...publication, data: text };
+  });
+}
+
+/** Publications for a delta subscriber, each with its full data. */
+export function fullForm(
+  publications: readonly Publication[],
+  format: Format,
+): readonly Publication[] {
+  if (format === 'protobuf') return publications;
+  return publications.map((publication) => {
+    if (publication.data === undefined) return publication;
+    const data = quoteJson(publication.data);
+    return data === undefined ? publication : { ...publication, data };
   });
 }

@@ -23,6 +23,7 @@ export async function publishToChannel(
   input: PublishInput,
 ): Promise<BrokerPublishResult | ReplyError> {
   const { channel, rules, data, info, tags } = input;
+  if (rules.options.subscriptionType !== 'stream') return replyErrors.badRequest;
   if (!isAcceptable(data, rules.options.publicationDataFormat)) return replyErrors.badRequest;
   const publication: Publication = {
     data,

@@ -3,7 +3,6 @@ import { ChannelTable } from './channel-table.ts';
 import { HubMetrics } from './metrics.ts';
 import { Namespaces } from './namespaces.ts';
 import { defaultChannelsOptions } from './options.ts';
-import type { Broker } from './ports/broker.ts';
 import { isRefusal } from './refusal.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
@@ -36,7 +35,7 @@ function setUp() {
   const metrics = new HubMetrics();
   const failures: string[] = [];
   const table = new ChannelTable({
-    broker: broker as unknown as Broker,
+    source: broker,
     metrics,
     onDetachFailed: (channel) => failures.push(channel),
   });

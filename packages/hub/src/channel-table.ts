@@ -4,6 +4,9 @@ import { SharedPush } from './message-encoder.ts';
 import type { HubMetrics } from './metrics.ts';
 import type { ChannelRules } from './namespaces.ts';
 import type { Broker, BrokerPublication } from './ports/broker.ts';
+
+/** What brings a channel's publications to this node: a broker, of streams or of maps. */
+export type ChannelSource = Pick<Broker, 'subscribe' | 'unsubscribe'>;
 import type { Subscription } from './subscription.ts';
 
 /** A channel that has, or just had, subscribers on this node. */
@@ -33,18 +36,18 @@ class Entry implements Channel {
  * subscriber subscribes the node, the last one unsubscribes it) and fans out what the broker delivers.
  */
 export class ChannelTable {
-  readonly #broker: Broker;
+  readonly #source: ChannelSource;
   readonly #metrics: HubMetrics;
   readonly #entries = new Map<string, Entry>();
   readonly #onDetachFailed: (channel: string, error: unknown) => void;
 
   constructor(options: {
-    readonly broker: Broker;
+    readonly source: ChannelSource;
     readonly metrics: HubMetrics;
     /** Told when the broker could not end a subscription, which nobody waits for. */
     readonly onDetachFailed: (channel: string, error: unknown) => void;
   }) {
-    this.#broker = options.broker;
+    this.#source = options.source;
     this.#metrics = options.metrics;
     this.#onDetachFailed = options.onDetachFailed;
   }
@@ -90,9 +93,9 @@ export class ChannelTable {
         if (entry.isAttached) {
           // Counts as detached even when this fails: a repeated subscribe is harmless.
           entry.isAttached = false;
-          await this.#broker.unsubscribe(entry.name);
+          await this.#source.unsubscribe(entry.name);
         } else {
-          await this.#broker.subscribe(entry.name);
+          await this.#source.subscribe(entry.name);
           entry.isAttached = true;
         }
       }

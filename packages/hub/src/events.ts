@@ -119,6 +119,9 @@ export interface SubscribingEvent extends ChannelEvent {
 
 export interface PublishingEvent extends ChannelEvent {
   readonly data: Bytes;
+  /** Set for map channels: the key that is to be written, or removed. */
+  readonly key?: string;
+  readonly removed?: boolean;
 }
 
 /** Permission to publish, with what the application wants changed. */
@@ -152,6 +155,8 @@ export interface PollingEvent {
   readonly namespace: string;
   readonly options: ChannelOptions;
   readonly items: readonly { readonly key: string; readonly version?: number }[];
+  /** Aborted when nobody is left in the channel. */
+  readonly signal: AbortSignal;
 }
 
 /** What the application says of one key. Keys that it does not mention have not changed. */

@@ -8,6 +8,7 @@ import type { ChannelRules, Namespaces } from './namespaces.ts';
 import type { ClientOptions } from './options.ts';
 import type { Broker, Position } from './ports/broker.ts';
 import type { ClientSelector } from './ports/node-bus.ts';
+import type { MapBroker } from './ports/map-broker.ts';
 import type { PresenceStore } from './ports/presence-store.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionRegistry } from './session-registry.ts';
@@ -22,7 +23,9 @@ export interface HubContext {
   readonly version: string;
   readonly options: ClientOptions;
   readonly namespaces: Namespaces;
-  readonly channelTable: ChannelTable;
+  /** The table that has the channels of this kind. */
+  tableFor(rules: ChannelRules): ChannelTable;
+  readonly mapBroker: MapBroker;
   readonly polls: PollTable;
   /** Absent: nobody can track keys. */
   readonly sharedPollSecrets: SharedPollSecrets | undefined;

@@ -13,7 +13,7 @@ import {
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import { compileChannelPattern } from './channel-pattern.ts';
 import { publishToChannel } from './channel-publisher.ts';
-import { ChannelTable } from './channel-table.ts';
+import { type ChannelSource, ChannelTable } from './channel-table.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Cluster } from './cluster.ts';
 import { ConnectionGate } from './connection-gate.ts';
@@ -23,14 +23,18 @@ import type {
   Hub,
   HubOptions,
   Logger,
+  MapPublishInput,
+  MapStateOptions,
   PublishOptions,
   RefreshOptions,
   SharedPollPublication,
   SubscribeOptions,
 } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
+import { MapOperations } from './map/map-operations.ts';
 import { MemoryBroker } from './memory/memory-broker.ts';
 import { MemoryBus } from './memory/memory-bus.ts';
+import { MemoryMapBroker } from './memory/memory-map-broker.ts';
 import { MemoryPresenceStore } from './memory/memory-presence-store.ts';
 import { HubMetrics } from './metrics.ts';
 import { type ChannelRules, Namespaces } from './namespaces.ts';
@@ -43,6 +47,13 @@ import {
   resolveHttpTransportsOptions,
 } from './options.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
+import type {
+  MapBroker,
+  MapChangeResult,
+  MapStatePage,
+  MapStats,
+  MapStreamPage,
+} from './ports/map-broker.ts';
 import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
 import { readHistory } from './read-history.ts';
@@ -52,6 +63,7 @@ import { carryOut } from './session-control.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { PollTable } from './shared-poll/poll-table.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
+import { toBytes } from './payload.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { HttpListener } from './transports/http-listener.ts';
 import { requestTarget } from './transports/request-target.ts';
@@ -71,7 +83,10 @@ class HubNode implements Hub, HubContext {
   readonly version: string;
   readonly options: ClientOptions;
   readonly namespaces: Namespaces;
-  readonly channelTable: ChannelTable;
+  readonly mapBroker: MapBroker;
+  readonly #mapOperations: MapOperations;
+  readonly #streams: ChannelTable;
+  readonly #maps: ChannelTable;
   readonly polls: PollTable = new PollTable(this);
   readonly sharedPollSecrets: SharedPollSecrets | undefined;
   readonly sessions: SessionRegistry;
@@ -116,13 +131,10 @@ class HubNode implements Hub, HubContext {
     this.timers = new TimerWheel(this.clock);
     this.sessions = new SessionRegistry(this.metrics);
     this.#startedAt = this.clock.monotonic();
-    this.channelTable = new ChannelTable({
-      broker: this.broker,
-      metrics: this.metrics,
-      onDetachFailed: (channel, error) => {
-        this.logger.warn({ err: error, channel }, 'the broker could not end a subscription');
-      },
-    });
+    this.mapBroker = options.mapBroker ?? new MemoryMapBroker({ clock: this.clock });
+    this.#mapOperations = new MapOperations(this.mapBroker, this.namespaces);
+    this.#streams = this.#createTable(this.broker);
+    this.#maps = this.#createTable(this.mapBroker);
     this.#cluster = new Cluster({
       bus: options.bus ?? new MemoryBus(),
       nodeId: this.nodeId,
@@ -157,6 +169,20 @@ class HubNode implements Hub, HubContext {
     });
   }
 
+  #createTable(source: ChannelSource): ChannelTable {
+    return new ChannelTable({
+      source,
+      metrics: this.metrics,
+      onDetachFailed: (channel, error) => {
+        this.logger.warn({ err: error, channel }, 'the broker could not end a subscription');
+      },
+    });
+  }
+
+  tableFor({ isMap }: ChannelRules): ChannelTable {
+    return isMap ? this.#maps : this.#streams;
+  }
+
   // ---- life ----
 
   get started(): Promise<void> {
@@ -170,10 +196,19 @@ class HubNode implements Hub, HubContext {
 
   async #start(): Promise<void> {
     await this.broker.start({
-      publication: (event) => this.channelTable.publication(event),
-      join: (channel, info) => this.channelTable.membership(channel, 'join', info),
-      leave: (channel, info) => this.channelTable.membership(channel, 'leave', info),
-      interrupted: (channels) => this.#suspect(channels),
+      publication: (event) => this.#streams.publication(event),
+      join: (channel, info) => this.#streams.membership(channel, 'join', info),
+      leave: (channel, info) => this.#streams.membership(channel, 'leave', info),
+      interrupted: (channels) => this.#suspect(this.#streams, channels),
+    });
+    await this.mapBroker.start({
+      publication: (event) => this.#maps.publication(event),
+      cleared: (channel) => {
+        for (const subscription of this.#maps.get(channel)?.subscriptions ?? []) {
+          subscription.session.loseState(subscription);
+        }
+      },
+      interrupted: (channels) => this.#suspect(this.#maps, channels),
     });
     await this.#cluster.start();
   }
@@ -221,11 +256,16 @@ class HubNode implements Hub, HubContext {
     this.timers.close();
     await this.#cluster.close();
     await this.presenceStore.close();
+    await this.mapBroker.close();
     await this.broker.close();
   }
 
   problems(): readonly string[] {
-    const problems = [this.broker.problem(), this.presenceStore.problem()];
+    const problems = [
+      this.broker.problem(),
+      this.mapBroker.problem(),
+      this.presenceStore.problem(),
+    ];
     if (this.#started === undefined) problems.push('the hub is not started');
     if (this.#shutdown !== undefined) problems.push('the node is shutting down');
     return problems.filter((problem) => problem !== undefined);
@@ -367,6 +407,34 @@ class HubNode implements Hub, HubContext {
     });
   }
 
+  publishMap(channel: string, input: MapPublishInput): Promise<MapChangeResult> {
+    return this.#mapOperations.publish(channel, input);
+  }
+
+  removeMapKey(
+    channel: string,
+    key: string,
+    options: { readonly idempotencyKey?: string; readonly expectedPosition?: Position } = {},
+  ): Promise<MapChangeResult> {
+    return this.#mapOperations.remove(channel, key, options);
+  }
+
+  readMapState(channel: string, options: MapStateOptions = {}): Promise<MapStatePage> {
+    return this.#mapOperations.readState(channel, options);
+  }
+
+  readMapStream(channel: string, options: HistoryOptions = {}): Promise<MapStreamPage> {
+    return this.#mapOperations.readStream(channel, options);
+  }
+
+  async mapStats(channel: string): Promise<MapStats> {
+    return this.#mapOperations.stats(channel);
+  }
+
+  clearMap(channel: string): Promise<void> {
+    return this.#mapOperations.clear(channel);
+  }
+
   async presence(channel: string): Promise<ReadonlyMap<string, ClientInfo>> {
     this.#requirePresence(channel);
     return this.presenceStore.get(channel);
@@ -411,8 +479,10 @@ class HubNode implements Hub, HubContext {
   #localChannels(pattern: Uint8Array): Uint8Array {
     const matches = compileChannelPattern(text.decoder.decode(pattern));
     const rows: [string, number][] = [];
-    for (const { name, subscriptions } of this.channelTable.values()) {
-      if (subscriptions.size > 0 && matches(name)) rows.push([name, subscriptions.size]);
+    for (const table of [this.#streams, this.#maps]) {
+      for (const { name, subscriptions } of table.values()) {
+        if (subscriptions.size > 0 && matches(name)) rows.push([name, subscriptions.size]);
+      }
     }
     return text.encoder.encode(JSON.stringify(rows));
   }
@@ -453,19 +523,24 @@ class HubNode implements Hub, HubContext {
 
   // ---- positions ----
 
-  streamTop(channel: string, { historyMetaTtlMs }: ChannelRules): Promise<Position> {
+  streamTop(channel: string, rules: ChannelRules): Promise<Position> {
     return this.#tops.run(channel, async () => {
-      const page = await this.broker.history(channel, { limit: 0, historyMetaTtlMs });
-      return page.position;
+      if (!rules.isMap) {
+        const { historyMetaTtlMs } = rules;
+        return (await this.broker.history(channel, { limit: 0, historyMetaTtlMs })).position;
+      }
+      const { retention } = rules;
+      const { position } = await this.mapBroker.readStream(channel, { limit: 0, retention });
+      return position ?? { offset: 0, epoch: '' };
     });
   }
 
   /** Deliveries may be missing: every positioned subscription checks its position soon. */
-  #suspect(channels: readonly string[] | undefined): void {
+  #suspect(table: ChannelTable, channels: readonly string[] | undefined): void {
     const suspects =
       channels === undefined
-        ? [...this.channelTable.values()]
-        : channels.flatMap((name) => this.channelTable.get(name) ?? []);
+        ? [...table.values()]
+        : channels.flatMap((name) => table.get(name) ?? []);
     const now = this.clock.monotonic();
     for (const { subscriptions } of suspects) {
       for (const subscription of subscriptions) {
@@ -480,11 +555,4 @@ class HubNode implements Hub, HubContext {
 
 function isWithin(code: number, least: number, most: number): boolean {
   return Number.isInteger(code) && code >= least && code <= most;
-}
-
-function toBytes(data: unknown): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  const json = JSON.stringify(data) as string | undefined;
-  if (json === undefined) throw replyErrors.badRequest;
-  return text.encoder.encode(json);
 }

@@ -12,6 +12,13 @@ import type {
   WebSocketOptions,
 } from './options.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
+import type {
+  MapBroker,
+  MapChangeResult,
+  MapStatePage,
+  MapStats,
+  MapStreamPage,
+} from './ports/map-broker.ts';
 import type { ClientSelector, NodeBus, NodeInfo } from './ports/node-bus.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
@@ -36,6 +43,8 @@ export interface HubOptions {
   readonly sharedPoll?: SharedPollSecrets;
   /** @defaultValue a `MemoryBroker` */
   readonly broker?: Broker;
+  /** @defaultValue a `MemoryMapBroker` */
+  readonly mapBroker?: MapBroker;
   /** @defaultValue a `MemoryPresenceStore` */
   readonly presence?: PresenceStore;
   /** @defaultValue a bus without other nodes */
@@ -86,6 +95,36 @@ export interface SharedPollPublication {
   readonly data: unknown;
   /** Ignored by nodes that know the same or a newer one. */
   readonly version: number;
+}
+
+export interface MapPublishInput {
+  readonly key: string;
+  /** Bytes as they are, anything else as JSON. */
+  readonly data: unknown;
+  /** Goes to the stream and to subscribers instead of `data`, which is what the key then has. */
+  readonly streamData?: unknown;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Entries with a higher score come first. */
+  readonly score?: number;
+  readonly idempotencyKey?: string;
+  readonly delta?: boolean;
+  readonly version?: number;
+  readonly versionEpoch?: string;
+  readonly keyMode?: 'if_new' | 'if_exists';
+  readonly expectedPosition?: Position;
+  readonly excludeClient?: string;
+}
+
+export interface MapStateOptions {
+  /** -1 for all, 0 for the position alone. @defaultValue 100 */
+  readonly limit?: number;
+  readonly cursor?: string;
+  /** Only this key. */
+  readonly key?: string;
+  /** Lowest score first. @defaultValue false */
+  readonly asc?: boolean;
+  /** Position of the first page, for those after it; another epoch is refused with error 112. */
+  readonly until?: Position;
 }
 
 export interface RefreshOptions {
@@ -156,6 +195,19 @@ export interface Hub {
    * @throws ReplyError 107 for another kind of channel, 108 unless `publishEnabled` and `versioned`
    */
   publishSharedPoll(channel: string, item: SharedPollPublication): Promise<void>;
+  /** Writes a key of a map channel. @throws ReplyError 107 for another kind of channel, or no key */
+  publishMap(channel: string, input: MapPublishInput): Promise<MapChangeResult>;
+  removeMapKey(
+    channel: string,
+    key: string,
+    options?: { readonly idempotencyKey?: string; readonly expectedPosition?: Position },
+  ): Promise<MapChangeResult>;
+  readMapState(channel: string, options?: MapStateOptions): Promise<MapStatePage>;
+  /** Changes of a map channel, as {@link history} reads those of a stream. */
+  readMapStream(channel: string, options?: HistoryOptions): Promise<MapStreamPage>;
+  mapStats(channel: string): Promise<MapStats>;
+  /** Drops all keys and changes; subscribers begin anew. */
+  clearMap(channel: string): Promise<void>;
   presence(channel: string): Promise<ReadonlyMap<string, ClientInfo>>;
   presenceStats(channel: string): Promise<PresenceStats>;
   history(channel: string, options?: HistoryOptions): Promise<HistoryPage>;

@@ -1,21 +1,19 @@
 import {
   disconnects,
-  type Publication,
   replyErrors,
-  subscribeFlags,
+  subscribePhases,
   type SubscribeRequest,
   type SubscribeResult,
   subscriptionTypes,
 } from '@holdfast/protocol';
-import { deltaForm } from './broadcast.ts';
+import { enterPresence, leavePresence } from './channel-presence.ts';
 import type { ChannelOverrides, SubscribeGrant } from './events.ts';
-import { type ExpiryMembers, expiryMembers } from './expiry.ts';
-import { wirePublication } from './message-encoder.ts';
+import { expiryMembers } from './expiry.ts';
+import { enterStream } from './join-stream.ts';
+import { enterMap } from './map/enter-map.ts';
+import type { ChannelRules } from './namespaces.ts';
 import type { ChannelOptions } from './options.ts';
 import { mayOperate } from './permissions.ts';
-import type { Position } from './ports/broker.ts';
-import { recoverCache, recoverStream, type Recovery } from './recovery.ts';
-import type { ChannelRules } from './namespaces.ts';
 import { isRefusal, type Refusal } from './refusal.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
@@ -47,67 +45,99 @@ export async function joinChannel(session: Session, join: JoinOptions): Promise<
   if (session.subscriptions.has(channel)) return replyErrors.alreadySubscribed;
   const subscription = new Subscription({ session, channel, rules, isServerSide });
   session.subscriptions.set(channel, subscription);
+  return orEnd(subscription, async () => {
+    const refusal = await admit(subscription, join);
+    return refusal ?? advance(subscription, join.request);
+  });
+}
+
+/**
+ * The next page of a map subscription that is under way. Error 113 when a page is being read already
+ * or the client begins anew without having ended the first attempt.
+ */
+export async function continueJoin(
+  subscription: Subscription,
+  request: SubscribeRequest,
+): Promise<Joined | Refusal> {
+  const isFirstPage = request.phase === subscribePhases.state && (request.cursor ?? '') === '';
+  if (subscription.isReadingPage || isFirstPage) return replyErrors.concurrentPagination;
+  return orEnd(subscription, () => advance(subscription, request));
+}
+
+async function orEnd(
+  subscription: Subscription,
+  step: () => Promise<SubscribeResult | Refusal>,
+): Promise<Joined | Refusal> {
   let outcome: SubscribeResult | Refusal = replyErrors.internal;
   try {
-    outcome = await enter(subscription, join);
+    outcome = await step();
   } finally {
     if (isRefusal(outcome)) {
+      const { session } = subscription;
       await session.endSubscription(subscription, { code: 0, reason: 'not subscribed' });
     }
   }
   return isRefusal(outcome) ? outcome : { subscription, result: outcome };
 }
 
-async function enter(
-  subscription: Subscription,
-  join: JoinOptions,
-): Promise<SubscribeResult | Refusal> {
-  const { session, channel, rules } = subscription;
-  const { hub } = session;
+/** Everything that must be right before the channel is touched. */
+async function admit(subscription: Subscription, join: JoinOptions): Promise<Refusal | undefined> {
+  const { session, rules } = subscription;
   const { options } = rules;
   if ((join.request.type ?? 0) !== subscriptionTypes[options.subscriptionType]) {
     return replyErrors.permissionDenied;
   }
   const given = await join.authorise();
   if (isRefusal(given)) return given;
-  const grant = { serverSideRefresh: options.serverSideSubRefresh, ...given };
-  const expiry = expiryOf(grant, hub.clock.now());
-  if (expiry === undefined) return replyErrors.expired;
-  subscription.grant = grant;
-  const problem = configure(subscription, join);
-  if (problem !== undefined) return problem;
+  subscription.grant = { serverSideRefresh: options.serverSideSubRefresh, ...given };
+  const { expireAt = 0 } = subscription.grant;
+  if (expireAt !== 0 && expireAt * 1000 <= session.hub.clock.now()) return replyErrors.expired;
+  return configure(subscription, join);
+}
+
+/** Takes the next step into the channel; for all but maps it is the only one. */
+async function advance(
+  subscription: Subscription,
+  request: SubscribeRequest,
+): Promise<SubscribeResult | Refusal> {
   if (isOver(subscription)) return disconnects.connectionClosed;
-  const entered =
-    options.subscriptionType === 'shared_poll'
-      ? { epoch: hub.polls.join(subscription).epoch }
-      : await enterStream(subscription, join.request);
+  const entered = await enter(subscription, request);
   if (isRefusal(entered)) return entered;
   if (isOver(subscription)) return disconnects.connectionClosed;
-  if (subscription.hasPresence) {
-    await hub.presenceStore.add(channel, subscription.clientInfo, hub.options.presenceTtlMs);
-  }
+  if (!isLive(entered)) return entered;
+  await enterPresence(subscription);
   if (isOver(subscription)) {
-    // The session ended, and its removal from presence may have overtaken the addition.
-    if (subscription.hasPresence) await hub.presenceStore.remove(channel, subscription.clientInfo);
+    // The session ended, and leaving may have been overtaken by entering.
+    await leavePresence(subscription);
     return disconnects.connectionClosed;
   }
+  const { grant, session } = subscription;
   return {
     ...entered,
-    ...expiry,
+    ...(grant.serverSideRefresh === true
+      ? {}
+      : expiryMembers(grant.expireAt ?? 0, session.hub.clock.now())),
     ...(grant.data === undefined ? {} : { data: grant.data }),
     ...(subscription.usesDelta ? { delta: true } : {}),
   };
 }
 
-function isOver(subscription: Subscription): boolean {
-  return subscription.state === 'ended' || subscription.session.state === 'closed';
+function enter(
+  subscription: Subscription,
+  request: SubscribeRequest,
+): Promise<SubscribeResult | Refusal> | SubscribeResult {
+  const { session, rules } = subscription;
+  if (rules.isMap) return enterMap(subscription, request);
+  if (rules.options.subscriptionType !== 'shared_poll') return enterStream(subscription, request);
+  return { epoch: session.hub.polls.join(subscription).epoch };
 }
 
-/** Undefined when the grant has already expired. */
-function expiryOf(grant: SubscribeGrant, now: number): ExpiryMembers | undefined {
-  const expireAt = grant.expireAt ?? 0;
-  if (expireAt !== 0 && expireAt * 1000 <= now) return undefined;
-  return grant.serverSideRefresh === true ? {} : expiryMembers(expireAt, now);
+function isLive({ phase = subscribePhases.live }: SubscribeResult): boolean {
+  return phase === subscribePhases.live;
+}
+
+function isOver(subscription: Subscription): boolean {
+  return subscription.state === 'ended' || subscription.session.state === 'closed';
 }
 
 type EffectiveOptions = ChannelOptions & ChannelOverrides;
@@ -129,6 +159,10 @@ function configure(subscription: Subscription, join: JoinOptions): Refusal | und
     (hasHistory &&
       (options.forcePositioning ||
         (request.positioned === true && (options.allowPositioning || mayReadHistory))));
+  if (rules.isMap) {
+    subscription.isPositioned = rules.retention.streamSize > 0;
+    subscription.isRecoverable = subscription.isPositioned;
+  }
   subscription.hasPresence = options.presence;
   subscription.emitsJoinLeave = options.joinLeave;
   subscription.wantsJoinLeave =
@@ -145,121 +179,12 @@ function configure(subscription: Subscription, join: JoinOptions): Refusal | und
   return undefined;
 }
 
-async function enterStream(
-  subscription: Subscription,
-  request: SubscribeRequest,
-): Promise<SubscribeResult | Refusal> {
-  await subscription.session.hub.channelTable.attach(subscription);
-  return readStream(subscription, request);
-}
-
-/** The position to start from, and what was missed since the one the client has. */
-async function readStream(
-  subscription: Subscription,
-  request: SubscribeRequest,
-): Promise<SubscribeResult | Refusal> {
-  if (!subscription.isPositioned) return {};
-  const { rules, isRecoverable } = subscription;
-  const isCache = rules.options.forceRecoveryMode === 'cache';
-  const isRecovering = isRecoverable && request.recover === true;
-  const since = isRecovering
-    ? { offset: request.offset ?? 0, epoch: request.epoch ?? '' }
-    : undefined;
-  const wantsCache = isCache && isRecoverable && (isRecovering || rules.options.autoCacheRecover);
-  if (since === undefined && !wantsCache) return start(subscription, await readTop(subscription));
-  const { top, recovery } = wantsCache
-    ? await readCache(subscription, since)
-    : await readMissed(subscription, since as Position);
-  const { metrics } = subscription.session.hub;
-  metrics.recoveries.add(recovery.recovered ? 'yes' : 'no');
-  if (!recovery.recovered && isRecovering && rejectsUnrecovered(request)) {
-    return replyErrors.unrecoverablePosition;
-  }
-  const base = start(subscription, top);
-  const visible = recovery.publications.filter(
-    ({ tags }) => subscription.filter === undefined || subscription.filter(tags),
-  );
-  const publications = visiblePublications(subscription, visible);
-  return {
-    ...base,
-    ...(isRecovering ? { was_recovering: true } : {}),
-    ...(recovery.recovered ? { recovered: true } : {}),
-    ...(publications.length > 0 ? { publications } : {}),
-    // A client that recovered advances from the offset it asked for, publication by publication.
-    ...(recovery.recovered && since !== undefined && !isCache ? { offset: since.offset } : {}),
-  };
-}
-
-function rejectsUnrecovered(request: SubscribeRequest): boolean {
-  return ((request.flag ?? 0) & subscribeFlags.rejectUnrecovered) !== 0;
-}
-
-function start(subscription: Subscription, top: Position): SubscribeResult {
-  subscription.offset = top.offset;
-  subscription.epoch = top.epoch;
-  return {
-    positioned: true,
-    ...(subscription.isRecoverable ? { recoverable: true } : {}),
-    epoch: top.epoch,
-    offset: top.offset,
-  };
-}
-
-async function readTop({ session, channel, rules }: Subscription): Promise<Position> {
-  const page = await session.hub.broker.history(channel, {
-    limit: 0,
-    historyMetaTtlMs: rules.historyMetaTtlMs,
-  });
-  return page.position;
-}
-
-interface ReadRecovery {
-  readonly top: Position;
-  readonly recovery: Recovery;
-}
-
-async function readMissed(
-  { session, channel, rules }: Subscription,
-  since: Position,
-): Promise<ReadRecovery> {
-  const { broker, options } = session.hub;
-  const page = await broker.history(channel, {
-    sinceOffset: since.offset,
-    limit: options.recoveryMaxPublicationLimit || -1,
-    historyMetaTtlMs: rules.historyMetaTtlMs,
-  });
-  return { top: page.position, recovery: recoverStream(since, page) };
-}
-
-async function readCache(
-  { session, channel, rules, filter }: Subscription,
-  since: Position | undefined,
-): Promise<ReadRecovery> {
-  const page = await session.hub.broker.history(channel, {
-    reverse: true,
-    limit: filter === undefined ? 1 : -1,
-    historyMetaTtlMs: rules.historyMetaTtlMs,
-  });
-  const latest = page.publications.find(({ tags }) => filter === undefined || filter(tags));
-  return { top: page.position, recovery: recoverCache(since, latest, page.position) };
-}
-
 /**
- * Recovered publications as this client gets them. With deltas the first is full and makes the base
- * of the next; without any, the next live publication has to be full.
+ * Makes the subscription live, unless the result was only a page on the way. Must follow the queued
+ * result in the same turn.
  */
-function visiblePublications(
-  subscription: Subscription,
-  publications: readonly Publication[],
-): readonly Publication[] {
-  const visible = publications.map(wirePublication);
-  if (!subscription.usesDelta) return visible;
-  subscription.hasDeltaBase = visible.length > 0;
-  return deltaForm(visible, subscription.session.encoder.codec.format);
-}
-
-/** Makes the subscription live. Must follow the queued result in the same turn. */
 export function completeJoin({ subscription, result }: Joined): void {
+  if (!isLive(result)) return;
   const { session, channel, grant, isServerSide } = subscription;
   const { hub, connection } = session;
   session.setSubscriptionExpiry(subscription, grant.expireAt ?? 0);

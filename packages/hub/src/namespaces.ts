@@ -3,9 +3,12 @@ import {
   type ChannelOptions,
   type ChannelsOptions,
   defaultChannelOptions,
+  defaultMapOptions,
   defaultSharedPollOptions,
   type GivenChannelOptions,
+  type MapOptions,
 } from './options.ts';
+import type { MapRetention } from './ports/map-broker.ts';
 
 /** What holds for one channel: its namespace's options, and what its name says about it. */
 export interface ChannelRules {
@@ -15,6 +18,10 @@ export interface ChannelRules {
   /** History metadata outlives history by this much. */
   readonly historyMetaTtlMs: number;
   readonly hasHistory: boolean;
+  /** Subscribers get state by key. */
+  readonly isMap: boolean;
+  /** What map channels keep. */
+  readonly retention: MapRetention;
 }
 
 interface Namespace {
@@ -47,13 +54,17 @@ export class Namespaces {
       ...defaultChannelOptions,
       ...given,
       sharedPoll: { ...defaultSharedPollOptions, ...given.sharedPoll },
+      map: { ...defaultMapOptions, ...given.map },
     };
+    const historyMetaTtlMs = options.historyMetaTtlMs || this.#options.historyMetaTtlMs;
     return {
       rules: {
         namespace,
         options,
-        historyMetaTtlMs: options.historyMetaTtlMs || this.#options.historyMetaTtlMs,
+        historyMetaTtlMs,
         hasHistory: options.historySize > 0 && options.historyTtlMs > 0,
+        isMap: options.subscriptionType.startsWith('map'),
+        retention: retentionOf(options.map, historyMetaTtlMs),
       },
       pattern: options.channelRegex === '' ? undefined : new RegExp(options.channelRegex, 'u'),
     };
@@ -106,4 +117,16 @@ export class Namespaces {
     const prefix = namespace === '' ? '' : `${namespace}${namespaceBoundary}`;
     return `${prefix}${userBoundary}${user}`;
   }
+}
+
+function retentionOf(
+  { mode, keyTtlMs, streamSize, streamTtlMs, metaTtlMs }: MapOptions,
+  channelMetaTtlMs: number,
+): MapRetention {
+  return {
+    streamSize: mode === 'ephemeral' ? 0 : streamSize,
+    streamTtlMs,
+    keyTtlMs: mode === 'persistent' ? 0 : keyTtlMs,
+    metaTtlMs: Math.max(metaTtlMs || channelMetaTtlMs, streamTtlMs),
+  };
 }

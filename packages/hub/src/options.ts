@@ -61,7 +61,72 @@ export interface ChannelOptions {
   readonly subscriptionType: SubscriptionType;
   /** For `subscriptionType: 'shared_poll'`. */
   readonly sharedPoll: SharedPollOptions;
+  /** For `subscriptionType: 'map'`, `'map_clients'` and `'map_users'`. */
+  readonly map: MapOptions;
+  /** Who is subscribed becomes state, by client id, of the channel with this prefix. @defaultValue '' */
+  readonly mapClientsPresenceChannelPrefix: string;
+  /** Which users are subscribed becomes state, by user id, of the channel with this prefix. @defaultValue '' */
+  readonly mapUsersPresenceChannelPrefix: string;
 }
+
+/** Channels that keep a value per key. */
+export interface MapOptions {
+  /**
+   * `ephemeral`: keys expire, and nothing of the past is kept; `recoverable`: keys expire, changes
+   * are kept for a while; `persistent`: keys stay, changes are kept for a while.
+   * @defaultValue 'ephemeral'
+   */
+  readonly mode: 'ephemeral' | 'recoverable' | 'persistent';
+  /** How long a key lives after its last publish, unless `persistent`. @defaultValue 60000 */
+  readonly keyTtlMs: number;
+  /** Changes kept, unless `ephemeral`. @defaultValue 100 */
+  readonly streamSize: number;
+  /** @defaultValue 60000 */
+  readonly streamTtlMs: number;
+  /** How long epoch and top offset outlive keys and changes. @defaultValue 0 (as of channels) */
+  readonly metaTtlMs: number;
+  /** The key that a client's publishes go to, whatever it asks for. @defaultValue '' (its choice) */
+  readonly clientKey: '' | 'client_id' | 'user_id';
+  /** Remove the client's key when it leaves the channel. Needs `clientKey`. @defaultValue false */
+  readonly removeClientOnUnsubscribe: boolean;
+  readonly allowPublishForClient: boolean;
+  readonly allowPublishForSubscriber: boolean;
+  readonly allowPublishForAnonymous: boolean;
+  readonly allowRemoveForClient: boolean;
+  readonly allowRemoveForSubscriber: boolean;
+  readonly allowRemoveForAnonymous: boolean;
+  /** Entries of a page for clients that name no number. @defaultValue 100 */
+  readonly defaultPageSize: number;
+  /** @defaultValue 100 */
+  readonly minPageSize: number;
+  /** @defaultValue 1000 */
+  readonly maxPageSize: number;
+  /** Most changes sent along when a subscription goes live. @defaultValue 300 */
+  readonly liveTransitionMaxPublicationLimit: number;
+  /** Time from the first page to live; a client that needs longer is cut (3008). @defaultValue 5000 */
+  readonly subscribeCatchUpTimeoutMs: number;
+}
+
+export const defaultMapOptions: MapOptions = {
+  mode: 'ephemeral',
+  keyTtlMs: 60_000,
+  streamSize: 100,
+  streamTtlMs: 60_000,
+  metaTtlMs: 0,
+  clientKey: '',
+  removeClientOnUnsubscribe: false,
+  allowPublishForClient: false,
+  allowPublishForSubscriber: false,
+  allowPublishForAnonymous: false,
+  allowRemoveForClient: false,
+  allowRemoveForSubscriber: false,
+  allowRemoveForAnonymous: false,
+  defaultPageSize: 100,
+  minPageSize: 100,
+  maxPageSize: 1_000,
+  liveTransitionMaxPublicationLimit: 300,
+  subscribeCatchUpTimeoutMs: 5_000,
+};
 
 /** Polling the application for keys, on behalf of all clients that track them. */
 export interface SharedPollOptions {
@@ -124,11 +189,15 @@ export const defaultChannelOptions: ChannelOptions = {
   publicationDataFormat: '',
   subscriptionType: 'stream',
   sharedPoll: defaultSharedPollOptions,
+  map: defaultMapOptions,
+  mapClientsPresenceChannelPrefix: '',
+  mapUsersPresenceChannelPrefix: '',
 };
 
 /** {@link ChannelOptions} of which anything may be left at its default. */
-export type GivenChannelOptions = Partial<Omit<ChannelOptions, 'sharedPoll'>> & {
+export type GivenChannelOptions = Partial<Omit<ChannelOptions, 'sharedPoll' | 'map'>> & {
   readonly sharedPoll?: Partial<SharedPollOptions>;
+  readonly map?: Partial<MapOptions>;
 };
 
 /** How channel names are read, and what each namespace's channels do. */

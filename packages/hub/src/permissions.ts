@@ -18,3 +18,17 @@ export function mayOperate(
   const isSubscriber = session.subscriptions.get(channel)?.state === 'live';
   return isSubscriber && options[`allow${operation}ForSubscriber`];
 }
+
+/** As {@link mayOperate}, for the keys of a map channel. */
+export function mayChangeMap(
+  session: Session,
+  operation: 'Publish' | 'Remove',
+  { channel, options }: { readonly channel: string; readonly options: ChannelOptions },
+): boolean {
+  if (session.hub.options.insecure) return true;
+  const { map } = options;
+  if (session.user === '' && !map[`allow${operation}ForAnonymous`]) return false;
+  if (map[`allow${operation}ForClient`]) return true;
+  const isSubscriber = session.subscriptions.get(channel)?.state === 'live';
+  return isSubscriber && map[`allow${operation}ForSubscriber`];
+}

@@ -14,6 +14,7 @@ import {
 } from '@holdfast/protocol';
 import { type CommandHost, CommandQueue } from './command-queue.ts';
 import { type CommandMethod, handleCommand, methodOf } from './commands/index.ts';
+import { leavePresence } from './channel-presence.ts';
 import type { Connection, Credentials } from './events.ts';
 import type { HubContext } from './hub-context.ts';
 import {
@@ -306,6 +307,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
       }
       for (const subscription of this.subscriptions.values()) {
         if (now >= subscription.expiresAt) this.#expireSubscription(subscription);
+        if (now >= subscription.catchUpBy) this.close(disconnects.slow);
       }
     }
     return this.#nextDeadline();
@@ -316,7 +318,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     if (this.state !== 'connected') return this.#openedAt + this.hub.options.staleCloseDelayMs;
     let next = Math.min(this.#pinger.deadline, this.#expiresAt, this.#upkeepAt);
     for (const subscription of this.subscriptions.values()) {
-      if (subscription.expiresAt < next) next = subscription.expiresAt;
+      next = Math.min(next, subscription.expiresAt, subscription.catchUpBy);
     }
     return next;
   }
@@ -395,7 +397,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     if (subscription.state === 'ended') return;
     const wasLive = subscription.state === 'live';
     subscription.end();
-    this.hub.channelTable.detach(subscription);
+    this.hub.tableFor(subscription.rules).detach(subscription);
     this.hub.polls.leave(subscription);
     const info = subscription.clientInfo;
     if (wasLive && this.connection !== undefined) {
@@ -403,7 +405,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
       this.hub.notify('unsubscribed', { connection, channel, isServerSide, code, reason });
     }
     try {
-      if (subscription.hasPresence) await this.hub.presenceStore.remove(channel, info);
+      await leavePresence(subscription);
       if (wasLive && subscription.emitsJoinLeave) await this.hub.broker.publishLeave(channel, info);
     } catch (error) {
       this.hub.logger.warn(

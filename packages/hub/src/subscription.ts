@@ -46,6 +46,13 @@ export class Subscription {
   usesDelta = false;
   /** The client holds the previous publication, so that a patch against it can be applied. */
   hasDeltaBase = false;
+  /** Map subscriptions: keys whose previous value the client does not hold. */
+  #keysWithoutBase: Set<string> | undefined;
+  /** Map subscriptions whose client is still fetching pages. `Clock.monotonic` milliseconds. */
+  catchUpBy = Infinity;
+  isReadingPage = false;
+  /** Where the stream stood when the first page of the state was read. */
+  frozen: Position | undefined;
   filter: ((tags: Readonly<Record<string, string>> | undefined) => boolean) | undefined;
   /** `Clock.monotonic` milliseconds. */
   expiresAt = Infinity;
@@ -59,6 +66,11 @@ export class Subscription {
     this.channel = channel;
     this.rules = rules;
     this.isServerSide = isServerSide;
+  }
+
+  /** A map subscription whose client has some pages, and asks for more. */
+  get isPaging(): boolean {
+    return this.state === 'joining' && this.catchUpBy !== Infinity;
   }
 
   get clientInfo(): ClientInfo {
@@ -83,16 +95,34 @@ export class Subscription {
       this.epoch = position.epoch;
     }
     if (broadcast.excludeClient === this.session.id) {
-      // The client will not hold this publication, so the next one cannot be a patch against it.
-      this.hasDeltaBase = false;
+      this.#noteBase(broadcast, false);
       return;
     }
     if (this.filter !== undefined && !this.filter(broadcast.publication.tags)) return;
     const message = broadcast.messageFor(this);
-    // Patches are made against the stream, so data from outside of it is no base for them.
-    this.hasDeltaBase = position !== undefined;
+    this.#noteBase(broadcast, true);
     if (message === null) this.session.refusePayload();
     else this.session.deliver(message);
+  }
+
+  /** Whether the client can apply a patch of this publication against the one before it. */
+  holdsBaseOf({ publication }: Broadcast): boolean {
+    if (!this.rules.isMap) return this.hasDeltaBase;
+    return this.#keysWithoutBase?.has(publication.key ?? '') !== true;
+  }
+
+  /** What the client holds after a publication: of a map, per key; of a stream, the latest. */
+  #noteBase({ publication: { key = '' }, position }: Broadcast, isDelivered: boolean): void {
+    if (!this.usesDelta) return;
+    if (!this.rules.isMap) {
+      // Patches are made against the stream, so data from outside of it is no base for them.
+      this.hasDeltaBase = isDelivered && position !== undefined;
+    } else if (isDelivered) {
+      this.#keysWithoutBase?.delete(key);
+    } else {
+      this.#keysWithoutBase ??= new Set();
+      this.#keysWithoutBase.add(key);
+    }
   }
 
   /** Takes a push that has no position, in order with the others. */
@@ -117,6 +147,7 @@ export class Subscription {
     const held = this.#held;
     this.#held = undefined;
     this.state = 'live';
+    this.catchUpBy = Infinity;
     this.lastPositionCheck = now;
     for (const item of held ?? []) {
       // A delivery may end the subscription.

@@ -1,3 +1,4 @@
+import { refreshPresence } from './channel-presence.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -11,17 +12,17 @@ const confirmationDelayMs = 1_000;
 export function upkeep(session: Session, now: number): void {
   for (const subscription of session.subscriptions.values()) {
     if (subscription.state !== 'live') continue;
-    if (subscription.hasPresence) void refreshPresence(subscription);
+    void keepPresent(subscription);
     if (subscription.isPositioned) void checkPosition(subscription, now);
   }
 }
 
-async function refreshPresence({ session, channel, clientInfo }: Subscription): Promise<void> {
-  const { hub } = session;
+async function keepPresent(subscription: Subscription): Promise<void> {
+  const { hub, id } = subscription.session;
   try {
-    await hub.presenceStore.add(channel, clientInfo, hub.options.presenceTtlMs);
+    await refreshPresence(subscription);
   } catch (error) {
-    hub.logger.warn({ err: error, client: session.id }, 'presence could not be refreshed');
+    hub.logger.warn({ err: error, client: id }, 'presence could not be refreshed');
   }
 }
 

@@ -5,12 +5,15 @@ import type { ChannelRules } from '../namespaces.ts';
 import { mayOperate } from '../permissions.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
+import { publishMap, publishTypes } from './publish-map.ts';
 
 export async function publish(session: Session, command: Command): Promise<Refusal | undefined> {
-  const { channel = '', data = new Uint8Array(0) } = command.publish ?? {};
+  const { channel = '', data = new Uint8Array(0), type = 0 } = command.publish ?? {};
   if (channel === '') return disconnects.badRequest;
   const rules = session.hub.namespaces.resolve(channel);
   if (isRefusal(rules)) return rules;
+  if ((type === publishTypes.map) !== rules.isMap) return replyErrors.badRequest;
+  if (rules.isMap) return publishMap(session, command, rules);
   const grant = await authorise(session, { channel, data, rules });
   if (isRefusal(grant)) return grant;
   const info = session.subscriptions.get(channel)?.clientInfo ?? session.clientInfo;

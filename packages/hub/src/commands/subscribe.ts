@@ -1,5 +1,5 @@
 import { type Command, disconnects, replyErrors } from '@holdfast/protocol';
-import { completeJoin, joinChannel } from '../join-channel.ts';
+import { completeJoin, continueJoin, joinChannel } from '../join-channel.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
 import { authoriseSubscribe } from './authorise-subscribe.ts';
@@ -11,17 +11,25 @@ export async function subscribe(session: Session, command: Command): Promise<Ref
   const { namespaces, options } = session.hub;
   const rules = namespaces.resolve(channel);
   if (isRefusal(rules)) return rules;
-  if (session.subscriptions.has(channel)) return replyErrors.alreadySubscribed;
-  if (options.channelLimit > 0 && session.subscriptions.size >= options.channelLimit) {
+  const existing = session.subscriptions.get(channel);
+  if (existing !== undefined && !existing.isPaging) return replyErrors.alreadySubscribed;
+  if (
+    existing === undefined &&
+    options.channelLimit > 0 &&
+    session.subscriptions.size >= options.channelLimit
+  ) {
     return replyErrors.limitExceeded;
   }
-  const joined = await joinChannel(session, {
-    channel,
-    rules,
-    request,
-    isServerSide: false,
-    authorise: () => authoriseSubscribe(session, request, rules),
-  });
+  const joined =
+    existing === undefined
+      ? await joinChannel(session, {
+          channel,
+          rules,
+          request,
+          isServerSide: false,
+          authorise: () => authoriseSubscribe(session, request, rules),
+        })
+      : await continueJoin(existing, request);
   if (isRefusal(joined)) return joined;
   session.reply({ id: command.id ?? 0, subscribe: joined.result });
   completeJoin(joined);

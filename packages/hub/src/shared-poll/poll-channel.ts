@@ -43,6 +43,7 @@ export class PollChannel implements Sleeper {
   #isPolling = false;
   /** Makes versions where the backend has none; never goes back while the channel lives. */
   #counter = 0;
+  #abort = new AbortController();
   #pollAt = Infinity;
   #idleAt = Infinity;
 
@@ -121,6 +122,7 @@ export class PollChannel implements Sleeper {
       this.#pollAt = Infinity;
       this.#idleAt = Infinity;
       this.#keys.clear();
+      this.#abort.abort();
       this.#onIdle();
       return Infinity;
     }
@@ -188,6 +190,7 @@ export class PollChannel implements Sleeper {
         namespace,
         options,
         items,
+        signal: this.#abort.signal,
       });
       if (answer === undefined) return;
       if (this.#startsAnew(answer.epoch)) return;

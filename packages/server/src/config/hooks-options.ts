@@ -17,6 +17,9 @@ export function toHooksOptions(config: Config): HooksOptions {
     ...whenSet('subscribe', true, channel.proxy.subscribe),
     ...whenSet('publish', true, channel.proxy.publish),
     ...whenSet('subRefresh', true, channel.proxy.sub_refresh),
+    ...whenSet('mapPublish', true, channel.proxy.map_publish),
+    ...whenSet('mapRemove', true, channel.proxy.map_remove),
+    ...whenSet('sharedPoll', true, channel.proxy.shared_poll_refresh),
     ...whenSet('rpc', true, rpc.proxy),
     proxies: proxies.map(toNamedProxy),
     withoutNamespace: toChannelHookOptions(channel.without_namespace),
@@ -84,6 +87,12 @@ function toChannelHookOptions(channel: ChannelConfig): ChannelHookOptions {
     publishProxyName: channel.publish_proxy_name || 'default',
     subRefreshProxyEnabled: channel.sub_refresh_proxy_enabled,
     subRefreshProxyName: channel.sub_refresh_proxy_name || 'default',
+    mapPublishProxyEnabled: channel.map.publish_proxy_enabled,
+    mapPublishProxyName: channel.map.publish_proxy_name || 'default',
+    mapRemoveProxyEnabled: channel.map.remove_proxy_enabled,
+    mapRemoveProxyName: channel.map.remove_proxy_name || 'default',
+    sharedPollEnabled: channel.subscription_type === 'shared_poll',
+    sharedPollProxyName: channel.shared_poll.proxy_name || 'default',
   };
 }
 

@@ -2,6 +2,7 @@ import {
   defaultChannelOptions,
   defaultClientOptions,
   defaultHttpTransportsOptions,
+  defaultMapOptions,
   defaultSharedPollOptions,
   defaultWebSocketOptions,
   type ChannelOptions,
@@ -188,6 +189,7 @@ function channelOptions(channel: ChannelConfig, config: Config): ChannelOptions 
       channelRegex: toJavaScriptRegex(named.channelRegex),
       subscriptionType: named.subscriptionType === '' ? 'stream' : named.subscriptionType,
       sharedPoll: orDefaults(named.sharedPoll, defaultSharedPollOptions),
+      map: orDefaults(named.map, defaultMapOptions),
     },
     defaultChannelOptions,
   );

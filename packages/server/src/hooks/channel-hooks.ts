@@ -54,6 +54,30 @@ export async function askPublish(
   return settle(decision);
 }
 
+/** Asks the backend whether a client may write or remove a key of a map channel. */
+export async function askMapChange(
+  caller: HookCaller,
+  event: PublishingEvent,
+): Promise<PublishGrant> {
+  const { connection, channel, data, key, removed = false, signal } = event;
+  const hook = removed ? 'map_remove' : 'map_publish';
+  const decision = await caller.ask(
+    {
+      hook,
+      headers: connectionHeaders(connection),
+      body: {
+        ...connectionMembers(caller, connection),
+        channel,
+        key,
+        ...(removed ? {} : caller.payload(hook, data)),
+      },
+      signal,
+    },
+    readPublishGrant,
+  );
+  return settle(decision);
+}
+
 function readPublishGrant(result: ObjectReader): PublishGrant {
   const data = result.payload('data');
   const skipHistory = result.boolean('skip_history');

@@ -19,7 +19,16 @@ import type { ResolvedHookProxyOptions } from './options.ts';
 import { describeStatus } from './status-trouble.ts';
 
 /** Hooks by the names that requests, metrics and log lines use. */
-export type HookName = 'connect' | 'refresh' | 'subscribe' | 'publish' | 'sub_refresh' | 'rpc';
+export type HookName =
+  | 'connect'
+  | 'refresh'
+  | 'subscribe'
+  | 'publish'
+  | 'sub_refresh'
+  | 'map_publish'
+  | 'map_remove'
+  | 'shared_poll_refresh'
+  | 'rpc';
 
 export interface HookQuestion {
   readonly hook: HookName;
@@ -55,6 +64,7 @@ const repeatableHooks: ReadonlySet<HookName> = new Set([
   'refresh',
   'subscribe',
   'sub_refresh',
+  'shared_poll_refresh',
 ]);
 
 /** What a failure means to the client, to finish the log line. */
@@ -64,6 +74,9 @@ const consequences: Readonly<Record<HookName, string>> = {
   subscribe: 'clients get error 100 and try again',
   publish: 'publishers get error 100',
   sub_refresh: 'subscriptions are kept for another minute',
+  map_publish: 'publishers get error 100',
+  map_remove: 'publishers get error 100',
+  shared_poll_refresh: 'keys keep the values they have until the next poll',
   rpc: 'callers get error 100',
 };
 

@@ -30,7 +30,13 @@ export interface HooksMetrics {
 
 type Section = 'connect' | 'refresh' | ChannelSection | 'rpc';
 /** Hooks that namespaces switch on for their channels. */
-export type ChannelSection = 'subscribe' | 'publish' | 'subRefresh';
+export type ChannelSection =
+  | 'subscribe'
+  | 'publish'
+  | 'subRefresh'
+  | 'mapPublish'
+  | 'mapRemove'
+  | 'sharedPoll';
 
 const sectionKeys: Readonly<Record<Section, string>> = {
   connect: 'client.proxy.connect',
@@ -38,6 +44,9 @@ const sectionKeys: Readonly<Record<Section, string>> = {
   subscribe: 'channel.proxy.subscribe',
   publish: 'channel.proxy.publish',
   subRefresh: 'channel.proxy.sub_refresh',
+  mapPublish: 'channel.proxy.map_publish',
+  mapRemove: 'channel.proxy.map_remove',
+  sharedPoll: 'channel.proxy.shared_poll_refresh',
   rpc: 'rpc.proxy',
 };
 
@@ -56,6 +65,21 @@ const channelSwitches = {
     key: 'sub_refresh_proxy',
     enabled: (options: ChannelHookOptions) => options.subRefreshProxyEnabled,
     proxyName: (options: ChannelHookOptions) => options.subRefreshProxyName,
+  },
+  mapPublish: {
+    key: 'map.publish_proxy',
+    enabled: (options: ChannelHookOptions) => options.mapPublishProxyEnabled,
+    proxyName: (options: ChannelHookOptions) => options.mapPublishProxyName,
+  },
+  mapRemove: {
+    key: 'map.remove_proxy',
+    enabled: (options: ChannelHookOptions) => options.mapRemoveProxyEnabled,
+    proxyName: (options: ChannelHookOptions) => options.mapRemoveProxyName,
+  },
+  sharedPoll: {
+    key: 'shared_poll.proxy',
+    enabled: (options: ChannelHookOptions) => options.sharedPollEnabled,
+    proxyName: (options: ChannelHookOptions) => options.sharedPollProxyName,
   },
 } as const satisfies Record<ChannelSection, object>;
 

@@ -1,11 +1,12 @@
 import { type Clock, type Hub, type Logger, systemClock } from '@holdfast/hub';
 import { replyErrors } from '@holdfast/protocol';
-import { askPublish, askSubscribe } from './channel-hooks.ts';
+import { askMapChange, askPublish, askSubscribe } from './channel-hooks.ts';
 import { askConnect } from './connect-hook.ts';
 import { HookEndpoints, type HooksMetrics } from './hook-endpoints.ts';
 import type { HooksOptions } from './options.ts';
 import { askRefresh, askSubRefresh } from './refresh-hooks.ts';
 import { askRpc } from './rpc-hook.ts';
+import { askSharedPoll } from './shared-poll-hook.ts';
 
 /** Backend hooks at work. */
 export interface Hooks {
@@ -90,11 +91,25 @@ export function installHooks(
     );
   }
   const publish = endpoints.perNamespace('publish');
-  if (publish.size > 0) {
+  const mapPublish = endpoints.perNamespace('mapPublish');
+  const mapRemove = endpoints.perNamespace('mapRemove');
+  if (publish.size + mapPublish.size + mapRemove.size > 0) {
     removers.push(
       hub.on('publishing', async (event) => {
-        const caller = publish.get(event.namespace);
-        return caller === undefined ? undefined : askPublish(caller, event);
+        const isMapChange = event.key !== undefined;
+        const changes = event.removed === true ? mapRemove : mapPublish;
+        const caller = (isMapChange ? changes : publish).get(event.namespace);
+        if (caller === undefined) return undefined;
+        return isMapChange ? askMapChange(caller, event) : askPublish(caller, event);
+      }),
+    );
+  }
+  const sharedPoll = endpoints.perNamespace('sharedPoll');
+  if (sharedPoll.size > 0) {
+    removers.push(
+      hub.on('polling', async (event) => {
+        const caller = sharedPoll.get(event.namespace);
+        return caller === undefined ? undefined : askSharedPoll(caller, event);
       }),
     );
   }

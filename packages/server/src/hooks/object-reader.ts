@@ -1,4 +1,4 @@
-import { type Bytes, jsonMembers } from '@holdfast/protocol';
+import { type Bytes, jsonElements, jsonMembers } from '@holdfast/protocol';
 import { jsonBytes } from '../api/raw-json.ts';
 
 /** The backend's answer has a member that is not what the hook's documentation says. */
@@ -59,6 +59,18 @@ export class ObjectReader {
     const json = this.#members.get(name);
     if (json === undefined || json === 'null') return undefined;
     return new ObjectReader(json, this.#pathOf(name));
+  }
+
+  objects(name: string): readonly ObjectReader[] | undefined {
+    const json = this.#members.get(name);
+    if (json === undefined || json === 'null') return undefined;
+    const elements = jsonElements(json);
+    if (elements === undefined) {
+      throw new HookAnswerError(`${this.#pathOf(name)} must be an array of objects`);
+    }
+    return elements.map(
+      (element, index) => new ObjectReader(element, `${this.#pathOf(name)}[${index}]`),
+    );
   }
 
   /** JSON text as the backend wrote it; null is a value. */

@@ -88,6 +88,18 @@ export interface ChannelHookOptions {
   readonly subRefreshProxyEnabled?: boolean;
   /** @defaultValue 'default' */
   readonly subRefreshProxyName?: string;
+  /** @defaultValue false */
+  readonly mapPublishProxyEnabled?: boolean;
+  /** @defaultValue 'default' */
+  readonly mapPublishProxyName?: string;
+  /** @defaultValue false */
+  readonly mapRemoveProxyEnabled?: boolean;
+  /** @defaultValue 'default' */
+  readonly mapRemoveProxyName?: string;
+  /** The namespace's subscription type is `shared_poll`. @defaultValue false */
+  readonly sharedPollEnabled?: boolean;
+  /** @defaultValue 'default' */
+  readonly sharedPollProxyName?: string;
 }
 
 /** Which hook the RPC methods of one namespace use. */
@@ -113,6 +125,12 @@ export interface HooksOptions {
   readonly publish?: HookProxyOptions;
   /** `channel.proxy.sub_refresh` */
   readonly subRefresh?: HookProxyOptions;
+  /** `channel.proxy.map_publish` */
+  readonly mapPublish?: HookProxyOptions;
+  /** `channel.proxy.map_remove` */
+  readonly mapRemove?: HookProxyOptions;
+  /** `channel.proxy.shared_poll_refresh` */
+  readonly sharedPoll?: HookProxyOptions;
   /** `rpc.proxy` */
   readonly rpc?: HookProxyOptions;
   /** `proxies` */
