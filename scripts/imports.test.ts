@@ -10,7 +10,8 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   hub: ['protocol'],
   store: [],
-  server: ['protocol', 'hub', 'store'],
+  inbox: ['protocol', 'hub', 'store'],
+  server: ['protocol', 'hub', 'store', 'inbox'],
 };
 
 const root = path.resolve(import.meta.dirname, '..');

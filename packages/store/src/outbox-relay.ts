@@ -271,7 +271,8 @@ export class OutboxRelay {
    * read and published once more after the broker has forgotten its key.
    */
   async #settle(): Promise<void> {
-    while (this.#settling !== undefined) await this.#settling;
+    // Whoever began it reports its failure, and tries again with everything that is there then.
+    while (this.#settling !== undefined) await this.#settling.catch(() => {});
     while (this.#published.length > 0 || this.#rejected.length > 0) {
       this.#settling = this.#settleNow();
       try {

@@ -5,6 +5,9 @@ import type { StoreTables } from './store-module.ts';
 import { testBackends } from './testing/databases.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 
+// Starting PostgreSQL, and a machine with other work, take their time.
+vi.setConfig({ testTimeout: 30_000 });
+
 const patience = { timeout: 10_000, interval: 5 };
 
 describe.each(testBackends)('retention on $name', (backend) => {

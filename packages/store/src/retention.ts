@@ -1,6 +1,5 @@
 import { delay, type Clock } from './clock.ts';
-import type { Engine } from './engine.ts';
-import { openSession, type StoreTransaction } from './session.ts';
+import type { StoreTransaction } from './session.ts';
 
 /** Deletes what is too old or too much, a little at a time. */
 export interface RetentionJob<Tables = unknown> {
@@ -10,7 +9,7 @@ export interface RetentionJob<Tables = unknown> {
   /** Rows of one transaction. @defaultValue 500 */
   readonly batchRows?: number;
   /**
-   * Deletes at most `limit` rows and returns how many it deleted. Called again, in a new
+   * Deletes at most `limit` rows (outbox events may tell of them) and returns how many it deleted. Called again, in a new
    * transaction, until it returns fewer than `limit`.
    */
   deleteBatch(
@@ -29,6 +28,12 @@ export interface RetentionState {
   lastError: unknown;
 }
 
+/** What the jobs need of the store. */
+export interface RetentionStore {
+  isLeader(): boolean;
+  transaction<T>(work: (transaction: StoreTransaction<unknown>) => Promise<T>): Promise<T>;
+}
+
 export interface RetentionOptions {
   readonly clock: Clock;
   readonly onProblem: (problem: { readonly message: string; readonly cause: unknown }) => void;
@@ -41,15 +46,15 @@ const pauseBetweenBatchesMs = 10;
  * transactions with pauses between them, so that other writers never wait long for it.
  */
 export class Retention {
-  readonly #engine: Engine;
+  readonly #store: RetentionStore;
   readonly #options: RetentionOptions;
   readonly #stops: (() => void)[] = [];
   readonly #states: RetentionState[] = [];
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  constructor(engine: Engine, options: RetentionOptions) {
-    this.#engine = engine;
+  constructor(store: RetentionStore, options: RetentionOptions) {
+    this.#store = store;
     this.#options = options;
   }
 
@@ -70,7 +75,7 @@ export class Retention {
     this.#states.push(state);
     let isQueued = false;
     const stop = this.#options.clock.every(job.everyMs ?? 60_000, () => {
-      if (isQueued || !this.#engine.isLeader()) return;
+      if (isQueued || !this.#store.isLeader()) return;
       isQueued = true;
       const runInTurn = async (previous: Promise<void>): Promise<void> => {
         await previous;
@@ -94,11 +99,9 @@ export class Retention {
     try {
       let deleted = limit;
       while (deleted >= limit && !this.#closing.signal.aborted) {
-        deleted = await this.#engine.write((connection) =>
-          job.deleteBatch(openSession<Tables>(this.#engine, connection), {
-            now: clock.now(),
-            limit,
-          }),
+        deleted = await this.#store.transaction((transaction) =>
+          // The job knows which tables there are.
+          job.deleteBatch(transaction as StoreTransaction<Tables>, { now: clock.now(), limit }),
         );
         state.deleted += deleted;
         if (deleted >= limit) await delay(clock, pauseBetweenBatchesMs, this.#closing.signal);

@@ -128,7 +128,7 @@ export class Store<Tables = unknown> {
       ids: this.ids,
       maxEventBytes: options.maxEventBytes ?? 65_536,
     });
-    this.retention = new Retention(engine, {
+    this.retention = new Retention(this as unknown as Store, {
       clock: this.clock,
       onProblem: options.onProblem ?? (() => {}),
     });

@@ -1,0 +1,189 @@
+import { valueList, type Store } from '@holdfast/store';
+import { sql, type SqlBool } from 'kysely';
+import type { UnreadCounts } from './events.ts';
+import { InboxError } from './errors.ts';
+import { checkIds } from './changes.ts';
+import type { EscalationTable, InboxTables } from './inbox-module.ts';
+import { isVisible, toNotification, type Mailboxes } from './mailbox.ts';
+import { checkId, type Notification } from './notification.ts';
+import type { InboxSettings } from './options.ts';
+
+/** What a device is given when it connects. */
+export interface Redelivery {
+  /** Unread and not acknowledged by this device, oldest first. */
+  readonly notifications: readonly Notification[];
+  readonly unread: UnreadCounts;
+}
+
+/** Where a notification is. */
+export interface DeliveryState {
+  readonly notificationId: string;
+  readonly user: string;
+  readonly storedAt: number;
+  readonly readAt: number | null;
+  /** First acknowledgement by any device. */
+  readonly acknowledgedAt: number | null;
+  /** Devices that were given it when they connected, or that acknowledged it. */
+  readonly devices: readonly {
+    readonly device: string;
+    readonly pushedAt: number;
+    readonly acknowledgedAt: number | null;
+  }[];
+  readonly escalations: readonly {
+    readonly target: EscalationTable['target'];
+    readonly state: EscalationTable['state'];
+    readonly attempts: number;
+    readonly nextAttemptAt: number | null;
+    readonly lastError: string | null;
+  }[];
+}
+
+/** Which device has what. */
+export class Deliveries {
+  readonly #store: Store<InboxTables>;
+  readonly #settings: InboxSettings;
+  readonly #mailboxes: Mailboxes;
+
+  constructor(store: Store<InboxTables>, settings: InboxSettings, mailboxes: Mailboxes) {
+    this.#store = store;
+    this.#settings = settings;
+    this.#mailboxes = mailboxes;
+  }
+
+  /** Gives a device what it missed: pushed again until it acknowledges. */
+  async connect(user: string, device: string): Promise<Redelivery> {
+    checkId('user', user);
+    checkId('device', device);
+    const { maxAgeMs, limit } = this.#settings.redelivery;
+    return this.#store.transaction(async (trx) => {
+      const now = this.#store.clock.now();
+      const rows = await trx
+        .selectFrom('inbox_notifications')
+        .selectAll()
+        .where('user_id', '=', user)
+        .where('read_at', 'is', null)
+        .where('archived_at', 'is', null)
+        .where('created_at', '>', now - maxAgeMs)
+        .where(isVisible(now))
+        .where((where) =>
+          where.not(
+            where.exists(
+              where
+                .selectFrom('inbox_deliveries')
+                .select('device')
+                .whereRef('notification_id', '=', 'inbox_notifications.id')
+                .where('device', '=', device)
+                .where('acknowledged_at', 'is not', null),
+            ),
+          ),
+        )
+        .orderBy('id', 'desc')
+        .limit(limit)
+        .execute();
+      if (rows.length > 0) {
+        await trx
+          .insertInto('inbox_deliveries')
+          .values(
+            rows.map(({ id }) => ({
+              notification_id: id,
+              device,
+              pushed_at: now,
+              acknowledged_at: null,
+            })),
+          )
+          .onConflict((conflict) =>
+            conflict.columns(['notification_id', 'device']).doUpdateSet({ pushed_at: now }),
+          )
+          .execute();
+      }
+      const unread = await this.#mailboxes.unreadOf(trx, user, now);
+      return { notifications: rows.toReversed().map(toNotification), unread };
+    });
+  }
+
+  /** A device has shown these to its user, or at least has them safely. Idempotent. */
+  async acknowledge(
+    user: string,
+    device: string,
+    ids: readonly string[],
+  ): Promise<{ readonly acknowledged: readonly string[]; readonly notFound: readonly string[] }> {
+    checkId('user', user);
+    checkId('device', device);
+    const wanted = checkIds(ids);
+    return this.#store.transaction(async (trx) => {
+      const now = this.#store.clock.now();
+      const updated = await trx
+        .updateTable('inbox_notifications')
+        .set({ acknowledged_at: sql`coalesce(acknowledged_at, ${now})`, escalate_at: null })
+        .where('user_id', '=', user)
+        .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, wanted)}`)
+        .returning('id')
+        .execute();
+      const acknowledged = updated.map((row) => row.id);
+      if (acknowledged.length > 0) {
+        await trx
+          .insertInto('inbox_deliveries')
+          .values(
+            acknowledged.map((id) => ({
+              notification_id: id,
+              device,
+              pushed_at: now,
+              acknowledged_at: now,
+            })),
+          )
+          .onConflict((conflict) =>
+            conflict.columns(['notification_id', 'device']).doUpdateSet({
+              acknowledged_at: sql`coalesce(inbox_deliveries.acknowledged_at, ${now})`,
+            }),
+          )
+          .execute();
+      }
+      const found = new Set(acknowledged);
+      return { acknowledged, notFound: wanted.filter((id) => !found.has(id)) };
+    });
+  }
+
+  async state(id: string): Promise<DeliveryState> {
+    return this.#store.read(async (db) => {
+      const row = await db
+        .selectFrom('inbox_notifications')
+        .selectAll()
+        .where('id', '=', id)
+        .executeTakeFirst();
+      if (row === undefined) {
+        throw new InboxError('inbox_not_found', `there is no notification ${id}`);
+      }
+      const devices = await db
+        .selectFrom('inbox_deliveries')
+        .selectAll()
+        .where('notification_id', '=', id)
+        .orderBy('device')
+        .execute();
+      const escalations = await db
+        .selectFrom('inbox_escalations')
+        .selectAll()
+        .where('notification_id', '=', id)
+        .orderBy('target')
+        .execute();
+      return {
+        notificationId: id,
+        user: row.user_id,
+        storedAt: row.created_at,
+        readAt: row.read_at,
+        acknowledgedAt: row.acknowledged_at,
+        devices: devices.map((one) => ({
+          device: one.device,
+          pushedAt: one.pushed_at,
+          acknowledgedAt: one.acknowledged_at,
+        })),
+        escalations: escalations.map((one) => ({
+          target: one.target,
+          state: one.state,
+          attempts: one.attempts,
+          nextAttemptAt: one.state === 'pending' ? one.next_attempt_at : null,
+          lastError: one.last_error,
+        })),
+      };
+    });
+  }
+}

@@ -1,0 +1,224 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { once } from 'node:events';
+import { testBackends, ManualClock } from '@holdfast/store/testing';
+import { describe, expect, test, vi } from 'vitest';
+import type { EscalationAttempt } from './escalation-target.ts';
+import { openInbox } from './testing/inbox-fixture.ts';
+import { createWebhookTarget, verifyWebhook } from './webhook-target.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const patience = { timeout: 15_000, interval: 5 };
+const minute = 60_000;
+const secret = 's'.repeat(32);
+
+describe.each(testBackends)('escalation on $name', (backend) => {
+  test('what nobody has seen goes out after its time, what was seen does not', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    const delivered: EscalationAttempt[] = [];
+    await using fixture = await openInbox(database, {
+      clock,
+      categories: { alarms: { webhook: true, escalateAfterMs: 5 * minute } },
+      escalation: {
+        webhook: {
+          deliver(attempt) {
+            delivered.push(attempt);
+            return Promise.resolve();
+          },
+        },
+      },
+    });
+    const { inbox, store } = fixture;
+    await vi.waitFor(() => {
+      clock.advance(10);
+      expect(store.isLeader()).toBe(true);
+    }, patience);
+    const users = ['ann', 'bob', 'cyd', 'dan', 'eve'];
+    await inbox.send({ to: { users }, category: 'alarms', title: 'fire' });
+    await inbox.send({ to: { users }, category: 'chat', title: 'hello' });
+    const idOf = async (user: string): Promise<string> =>
+      (await inbox.list(user, { category: 'alarms' })).items[0]!.id;
+    await inbox.markRead('bob', [await idOf('bob')]);
+    await inbox.acknowledge('cyd', 'phone', [await idOf('cyd')]);
+    await inbox.setPreferences('dan', {
+      categories: { alarms: { webhook: false } },
+      quietHours: null,
+    });
+    await inbox.setPreferences('eve', {
+      categories: {},
+      quietHours: { from: '00:00', to: '23:59', timeZone: 'UTC' },
+    });
+    clock.set(clock.now() + 5 * minute - 100);
+    clock.advance(0);
+    expect(delivered).toEqual([]);
+    await vi.waitFor(() => {
+      clock.advance(100);
+      expect(delivered).toHaveLength(1);
+    }, patience);
+    const id = await idOf('ann');
+    expect(delivered[0]).toMatchObject({ user: 'ann', attempt: 1, notification: { id } });
+    await vi.waitFor(async () => {
+      clock.advance(100);
+      const { escalations } = await inbox.deliveryState(id);
+      expect(escalations).toMatchObject([{ target: 'webhook', state: 'delivered', attempts: 1 }]);
+    }, patience);
+    expect((await inbox.deliveryState(await idOf('eve'))).escalations).toEqual([]);
+    expect(delivered).toHaveLength(1);
+    expect(fixture.problems).toEqual([]);
+  });
+
+  test('a target that fails is tried again under the same id, and given up in the end', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    const attempts: { id: string; attempt: number; at: number }[] = [];
+    await using fixture = await openInbox(database, {
+      clock,
+      categories: { '*': { inApp: false, email: true } },
+      escalation: {
+        email: {
+          deliver({ id, attempt }) {
+            attempts.push({ id, attempt, at: clock.now() });
+            return Promise.reject(new Error('mail server away'));
+          },
+        },
+        maxAttempts: 4,
+        minBackoffMs: 10_000,
+      },
+    });
+    const { inbox, store } = fixture;
+    await vi.waitFor(() => {
+      clock.advance(10);
+      expect(store.isLeader()).toBe(true);
+    }, patience);
+    await inbox.send({ to: { user: 'ann' }, category: 'a', title: 'by mail only' });
+    expect((await inbox.list('ann')).items).toEqual([]);
+    await vi.waitFor(() => {
+      clock.advance(1000);
+      expect(fixture.problems).toHaveLength(1);
+    }, patience);
+    expect(fixture.problems[0]).toMatch(
+      /by email is given up after 4 attempts: .*mail server away/,
+    );
+    expect(new Set(attempts.map(({ id }) => id)).size).toBe(1);
+    expect(attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4]);
+    const waits = attempts.slice(1).map(({ at }, index) => at - attempts[index]!.at);
+    // Half of the ceilings 10, 20 and 40 s, as the random source says 0; looked at every second.
+    expect(waits[0]).toBeGreaterThanOrEqual(5000);
+    expect(waits[1]).toBeGreaterThanOrEqual(10_000);
+    expect(waits[2]).toBeGreaterThanOrEqual(20_000);
+  });
+
+  test('a target that never answers is cut off', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    let aborted = 0;
+    await using fixture = await openInbox(database, {
+      clock,
+      categories: { '*': { webhook: true, escalateAfterMs: 0 } },
+      escalation: {
+        webhook: {
+          async deliver({ signal }) {
+            await once(signal, 'abort');
+            aborted += 1;
+            await new Promise(() => {});
+          },
+        },
+        maxAttempts: 1,
+        timeoutMs: 3000,
+      },
+    });
+    const { inbox, store } = fixture;
+    await vi.waitFor(() => {
+      clock.advance(10);
+      expect(store.isLeader()).toBe(true);
+    }, patience);
+    await inbox.send({ to: { user: 'ann' }, category: 'a', title: 'x' });
+    await vi.waitFor(() => {
+      clock.advance(200);
+      expect(fixture.problems).toHaveLength(1);
+    }, patience);
+    expect(fixture.problems[0]).toContain('no answer within 3000 ms');
+    expect(aborted).toBe(1);
+  });
+});
+
+describe('the webhook', () => {
+  test('is signed, carries the notification, and understands the answer', async () => {
+    const requests: { headers: IncomingHttpHeaders; body: string }[] = [];
+    let status = 204;
+    const server = createServer((request, response) => {
+      let body = '';
+      request.setEncoding('utf8').on('data', (text: string) => (body += text));
+      request.on('end', () => {
+        requests.push({ headers: request.headers, body });
+        response.writeHead(status, { location: 'http://127.0.0.1:1/' }).end();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const target = createWebhookTarget({
+      url: `http://127.0.0.1:${port}/hook`,
+      secret,
+      now: () => 1_700_000_000_000,
+    });
+    const attempt = {
+      id: 'e1',
+      user: 'ann',
+      attempt: 2,
+      signal: new AbortController().signal,
+      notification: {
+        id: 'n1',
+        category: 'a',
+        severity: 'info',
+        title: 'Ä',
+        body: '',
+        link: null,
+        source: null,
+        data: null,
+        groupKey: null,
+        groupCount: 1,
+        createdAt: 1,
+        expiresAt: null,
+        readAt: null,
+        archivedAt: null,
+      },
+    } as const;
+    await target.deliver(attempt);
+    const [{ headers, body }] = requests as [(typeof requests)[number]];
+    const { notification } = attempt;
+    expect(JSON.parse(body)).toEqual({
+      type: 'notification.unseen',
+      user: 'ann',
+      attempt: 2,
+      notification,
+    });
+    const content = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${body}`;
+    expect(headers).toMatchObject({ 'webhook-id': 'e1', 'webhook-timestamp': '1700000000' });
+    const signature = String(headers['webhook-signature']);
+    expect(verifyWebhook(secret, content, `v1,other ${signature}`)).toBe(true);
+    expect(verifyWebhook(secret, `${content} `, signature)).toBe(false);
+    expect(verifyWebhook('t'.repeat(32), content, signature)).toBe(false);
+    for (const [answer, retryable] of [
+      [500, undefined],
+      [302, undefined],
+      [410, false],
+    ] as const) {
+      status = answer;
+      const error = await target.deliver(attempt).then(
+        () => undefined,
+        (reason: unknown) => reason as { retryable?: boolean; message: string },
+      );
+      expect(error?.message).toBe(`the webhook answered ${answer}`);
+      expect(error?.retryable).toBe(retryable);
+    }
+    server.close();
+  });
+
+  test('refuses a URL or a secret that would not protect anything', () => {
+    expect(() => createWebhookTarget({ url: 'http://example.com', secret })).toThrow(/https/);
+    expect(() => createWebhookTarget({ url: 'https://example.com', secret: 'short' })).toThrow(
+      /32 bytes/,
+    );
+  });
+});

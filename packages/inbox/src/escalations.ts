@@ -1,0 +1,214 @@
+import { delay, type Store } from '@holdfast/store';
+import type { Selectable } from 'kysely';
+import type { EscalationTarget } from './escalation-target.ts';
+import type { EscalationTable, InboxTables, NotificationTable } from './inbox-module.ts';
+import { toNotification, type InboxTransaction } from './mailbox.ts';
+import type { InboxOptions } from './options.ts';
+import type { PreferenceBook } from './preferences.ts';
+
+type TargetName = EscalationTable['target'];
+
+interface EscalationSettings {
+  readonly targets: Readonly<Partial<Record<TargetName, EscalationTarget>>>;
+  readonly maxAttempts: number;
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
+  readonly timeoutMs: number;
+  readonly random: () => number;
+  readonly onProblem: (problem: { readonly message: string; readonly cause: unknown }) => void;
+}
+
+const batchRows = 100;
+const parallelDeliveries = 16;
+
+/**
+ * Carries what nobody has seen out of the application. A notification whose time has come is
+ * handed over for each wanted target in one transaction; each hand-over is then tried until the
+ * target takes it, until it is seen after all, or until its attempts are used up (`dead`).
+ */
+export class Escalations {
+  readonly #store: Store<InboxTables>;
+  readonly #preferences: PreferenceBook;
+  readonly #settings: EscalationSettings;
+
+  constructor(store: Store<InboxTables>, preferences: PreferenceBook, options: InboxOptions) {
+    this.#store = store;
+    this.#preferences = preferences;
+    const { webhook, email, ...limits } = options.escalation ?? {};
+    this.#settings = {
+      targets: {
+        ...(webhook === undefined ? {} : { webhook }),
+        ...(email === undefined ? {} : { email }),
+      },
+      maxAttempts: limits.maxAttempts ?? 8,
+      minBackoffMs: limits.minBackoffMs ?? 10_000,
+      maxBackoffMs: limits.maxBackoffMs ?? 3_600_000,
+      timeoutMs: limits.timeoutMs ?? 15_000,
+      random: options.random ?? Math.random,
+      onProblem: options.onProblem ?? (() => {}),
+    };
+  }
+
+  /**
+   * Hands over notifications whose time has come.
+   * @returns whether there may be more
+   */
+  async handOver(): Promise<boolean> {
+    return this.#store.transaction(async (trx) => {
+      const now = this.#store.clock.now();
+      let query = trx
+        .selectFrom('inbox_notifications')
+        .selectAll()
+        .where('escalate_at', '<=', now)
+        .orderBy('escalate_at')
+        .limit(batchRows);
+      // Whoever is being read or acknowledged at this moment is left for the next round.
+      if (this.#store.dialect === 'postgres') query = query.forUpdate().skipLocked();
+      const rows = await query.execute();
+      for (const [category, group] of Map.groupBy(rows, (row) => row.category)) {
+        await this.#handOverGroup(trx, group, { category, now });
+      }
+      return rows.length === batchRows;
+    });
+  }
+
+  /**
+   * Delivers what is due.
+   * @returns whether there may be more
+   */
+  async deliver(signal: AbortSignal): Promise<boolean> {
+    const now = this.#store.clock.now();
+    const due = await this.#store.read((db) =>
+      db
+        .selectFrom('inbox_escalations')
+        .selectAll()
+        .where('state', '=', 'pending')
+        .where('next_attempt_at', '<=', now)
+        .orderBy('next_attempt_at')
+        .limit(parallelDeliveries)
+        .execute(),
+    );
+    await Promise.all(due.map((row) => this.#deliverOne(row, signal)));
+    return due.length === parallelDeliveries && !signal.aborted;
+  }
+
+  async #handOverGroup(
+    trx: InboxTransaction,
+    rows: readonly NotificationTable[],
+    options: { readonly category: string; readonly now: number },
+  ): Promise<void> {
+    const { now } = options;
+    const users = [...new Set(rows.map((row) => row.user_id))];
+    const routes = await this.#preferences.route(trx, users, options);
+    for (const row of rows) {
+      const routing = routes.get(row.user_id);
+      // Quiet hours put it off; wishes that changed meanwhile count.
+      const waitMs = (routing?.quietMinutes ?? 0) * 60_000;
+      const isExpired = row.expires_at !== null && row.expires_at <= now;
+      await trx
+        .updateTable('inbox_notifications')
+        .set({ escalate_at: waitMs > 0 && !isExpired ? now + waitMs : null })
+        .where('id', '=', row.id)
+        .execute();
+      if (waitMs > 0 || isExpired || routing === undefined || routing.isMuted) continue;
+      for (const target of ['webhook', 'email'] as const) {
+        if (!routing[target] || this.#settings.targets[target] === undefined) continue;
+        await trx
+          .insertInto('inbox_escalations')
+          .values({
+            id: this.#store.ids.next(),
+            notification_id: row.id,
+            user_id: row.user_id,
+            target,
+            state: 'pending',
+            next_attempt_at: now,
+            created_at: now,
+            finished_at: null,
+            last_error: null,
+          })
+          .onConflict((conflict) => conflict.columns(['notification_id', 'target']).doNothing())
+          .execute();
+      }
+    }
+  }
+
+  async #deliverOne(row: Selectable<EscalationTable>, signal: AbortSignal): Promise<void> {
+    const attempt = row.attempts + 1;
+    const notification = await this.#store.read((db) =>
+      db
+        .selectFrom('inbox_notifications')
+        .selectAll()
+        .where('id', '=', row.notification_id)
+        .executeTakeFirst(),
+    );
+    if (notification === undefined || notification.read_at !== null) {
+      await this.#record(row.id, { state: 'obsolete' });
+      return;
+    }
+    const target = this.#settings.targets[row.target];
+    if (target === undefined) return;
+    const stopping = new AbortController();
+    const stop = (): void => stopping.abort();
+    signal.addEventListener('abort', stop);
+    try {
+      const delivery = target.deliver({
+        id: row.id,
+        user: row.user_id,
+        notification: toNotification(notification),
+        attempt,
+        signal: stopping.signal,
+      });
+      await Promise.race([delivery, this.#timeOut(stopping.signal)]);
+      await this.#record(row.id, { state: 'delivered', attempts: attempt, last_error: null });
+    } catch (error) {
+      // A stop of the server is nobody's failure: the next one tries again.
+      if (!signal.aborted) await this.#recordFailure(row, { attempt, error });
+    } finally {
+      signal.removeEventListener('abort', stop);
+      stopping.abort();
+    }
+  }
+
+  async #timeOut(signal: AbortSignal): Promise<never> {
+    await delay(this.#store.clock, this.#settings.timeoutMs, signal);
+    throw new Error(`no answer within ${this.#settings.timeoutMs} ms`);
+  }
+
+  async #recordFailure(
+    row: { readonly id: string; readonly target: TargetName },
+    failure: { readonly attempt: number; readonly error: unknown },
+  ): Promise<void> {
+    const { attempt, error } = failure;
+    const { maxAttempts, minBackoffMs, maxBackoffMs, random, onProblem } = this.#settings;
+    const isHopeless = (error as { retryable?: unknown } | null)?.retryable === false;
+    const isDead = isHopeless || attempt >= maxAttempts;
+    const ceiling = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(attempt - 1, 30));
+    await this.#record(row.id, {
+      state: isDead ? 'dead' : 'pending',
+      attempts: attempt,
+      last_error: (error instanceof Error ? error.message : String(error)).slice(0, 500),
+      next_attempt_at: this.#store.clock.now() + Math.round(ceiling * (0.5 + random() / 2)),
+    });
+    if (!isDead) return;
+    onProblem({
+      message: `escalation ${row.id} by ${row.target} is given up after ${attempt} attempts`,
+      cause: error,
+    });
+  }
+
+  async #record(
+    id: string,
+    change: Partial<Pick<EscalationTable, 'state' | 'next_attempt_at' | 'last_error'>> & {
+      readonly attempts?: number;
+    },
+  ): Promise<void> {
+    const isOver = change.state !== undefined && change.state !== 'pending';
+    await this.#store.transaction((trx) =>
+      trx
+        .updateTable('inbox_escalations')
+        .set({ ...change, finished_at: isOver ? this.#store.clock.now() : null })
+        .where('id', '=', id)
+        .execute(),
+    );
+  }
+}

@@ -1,0 +1,141 @@
+import { Changes, type ChangeResult } from './changes.ts';
+import { Deliveries, type DeliveryState, type Redelivery } from './deliveries.ts';
+import { Escalations } from './escalations.ts';
+import type { UnreadCounts } from './events.ts';
+import { FanOut } from './fan-out.ts';
+import type { InboxTables } from './inbox-module.ts';
+import { Mailboxes } from './mailbox.ts';
+import type { Notification } from './notification.ts';
+import { settingsOf, type InboxOptions } from './options.ts';
+import { PreferenceBook, type Preferences } from './preferences.ts';
+import {
+  InboxReader,
+  type InboxSnapshot,
+  type ListOptions,
+  type NotificationPage,
+} from './reader.ts';
+import { addRetentionJobs } from './retention-jobs.ts';
+import { Sends, type SendRequest, type SendResult, type SendStatus } from './sends.ts';
+import { Topics } from './topics.ts';
+import { InboxWorker } from './worker.ts';
+
+/**
+ * Durable notifications. Whatever an operation promises is committed when it resolves; the events
+ * that tell of it are committed with it and reach the user's channel through the store's outbox.
+ *
+ * Operations of users take the user's id from whoever authenticated the user, and act on nothing
+ * but that user's own: ids of others are reported as not found. All are idempotent.
+ */
+export interface Inbox {
+  /**
+   * Sends to one user, a list, or a topic. Up to 500 users are served before this resolves; more,
+   * topics and later times are queued durably and go on by themselves, also after a restart.
+   * @throws `InboxError` `inbox_invalid` or `inbox_idempotency_conflict`
+   */
+  send(request: SendRequest): Promise<SendResult>;
+  /** How far a send is. @throws `InboxError` `inbox_not_found` */
+  sendStatus(id: string): Promise<SendStatus>;
+  /** Stops a send; with `recall` takes back what it has stored. @throws `InboxError` `inbox_not_found` */
+  cancel(id: string, options?: { readonly recall?: boolean }): Promise<SendStatus>;
+  /** Where one notification is, by device and escalation. @throws `InboxError` `inbox_not_found` */
+  deliveryState(notificationId: string): Promise<DeliveryState>;
+
+  /** One page of a user's notifications, newest first. */
+  list(user: string, options?: ListOptions): Promise<NotificationPage>;
+  counts(user: string): Promise<UnreadCounts>;
+  /** First page, counts, and the position from which events continue them. */
+  snapshot(user: string, options?: ListOptions): Promise<InboxSnapshot>;
+  /** The user's own among these ids. */
+  get(user: string, ids: readonly string[]): Promise<readonly Notification[]>;
+
+  markRead(user: string, ids: readonly string[]): Promise<ChangeResult>;
+  markUnread(user: string, ids: readonly string[]): Promise<ChangeResult>;
+  readAll(
+    user: string,
+    options?: { readonly upTo?: string; readonly category?: string },
+  ): Promise<Omit<ChangeResult, 'notFound'>>;
+  archive(user: string, ids: readonly string[]): Promise<ChangeResult>;
+  unarchive(user: string, ids: readonly string[]): Promise<ChangeResult>;
+  delete(user: string, ids: readonly string[]): Promise<ChangeResult>;
+
+  /** A device has connected: what it has not acknowledged is pushed again. */
+  connect(user: string, device: string): Promise<Redelivery>;
+  /** A device has these; nothing escalates any more. */
+  acknowledge(
+    user: string,
+    device: string,
+    ids: readonly string[],
+  ): Promise<{ readonly acknowledged: readonly string[]; readonly notFound: readonly string[] }>;
+
+  preferences(user: string): Promise<Preferences>;
+  /** Replaces all of a user's preferences. */
+  setPreferences(user: string, preferences: Preferences): Promise<Preferences>;
+
+  subscribe(user: string, topic: string): Promise<void>;
+  unsubscribe(user: string, topic: string): Promise<void>;
+  topics(user: string): Promise<readonly string[]>;
+  countSubscribers(topic: string): Promise<number>;
+
+  /** The channel that carries a user's `InboxEvent`s. */
+  channelOf(user: string): string;
+  /** Ends background work after what is under way. The store stays open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the inbox on an open store, and starts its background work.
+ *
+ * @example
+ * ```ts
+ * const store = await openStore({ url: 'sqlite:./data/holdfast.db', modules: [inboxModule] });
+ * store.outbox.start({ publish: (channel, data, options) => hub.publish(channel, data, options) });
+ * const inbox = createInbox({
+ *   store,
+ *   position: async (channel) => (await hub.history(channel, { limit: 0 })).position,
+ * });
+ * await inbox.send({ to: { user: '42' }, category: 'orders', title: 'Your order has left' });
+ * ```
+ */
+export function createInbox(options: InboxOptions): Inbox {
+  const store = options.store.withTables<InboxTables>();
+  const settings = settingsOf(options);
+  const onProblem = options.onProblem ?? ((): void => {});
+  const mailboxes = new Mailboxes(store, settings);
+  const preferences = new PreferenceBook(store, settings);
+  const changes = new Changes(store, mailboxes);
+  const deliveries = new Deliveries(store, settings, mailboxes);
+  const topics = new Topics(store);
+  const reader = new InboxReader(mailboxes, { store, settings, position: options.position });
+  const fanOut = new FanOut({ mailboxes, preferences }, { store, settings });
+  const sends = new Sends({ mailboxes, fanOut }, { store, wakeWorker: () => worker.wake() });
+  const escalations = new Escalations(store, preferences, options);
+  const worker = new InboxWorker({ store, sends, escalations, onProblem });
+  addRetentionJobs(store, settings, mailboxes);
+
+  return {
+    send: (request) => sends.send(request),
+    sendStatus: (id) => sends.status(id),
+    cancel: (id, how) => sends.cancel(id, how),
+    deliveryState: (id) => deliveries.state(id),
+    list: (user, how) => reader.list(user, how),
+    counts: (user) => reader.counts(user),
+    snapshot: (user, how) => reader.snapshot(user, how),
+    get: (user, ids) => reader.get(user, ids),
+    markRead: (user, ids) => changes.markRead(user, ids),
+    markUnread: (user, ids) => changes.markUnread(user, ids),
+    readAll: (user, how) => changes.readAll(user, how),
+    archive: (user, ids) => changes.archive(user, ids),
+    unarchive: (user, ids) => changes.unarchive(user, ids),
+    delete: (user, ids) => changes.delete(user, ids),
+    connect: (user, device) => deliveries.connect(user, device),
+    acknowledge: (user, device, ids) => deliveries.acknowledge(user, device, ids),
+    preferences: (user) => preferences.get(user),
+    setPreferences: (user, wishes) => preferences.set(user, wishes),
+    subscribe: (user, topic) => topics.subscribe(user, topic),
+    unsubscribe: (user, topic) => topics.unsubscribe(user, topic),
+    topics: (user) => topics.of(user),
+    countSubscribers: (topic) => topics.countSubscribers(topic),
+    channelOf: settings.channelOf,
+    close: () => worker.close(),
+  };
+}

@@ -1,0 +1,24 @@
+/**
+ * Durable notifications per user: stored before they are pushed, acknowledged by devices, counted,
+ * escalated when nobody saw them.
+ *
+ * @module
+ */
+export type { ChangeResult } from './changes.ts';
+export type { DeliveryState, Redelivery } from './deliveries.ts';
+export * from './errors.ts';
+export * from './escalation-target.ts';
+export * from './events.ts';
+export { createInbox, type Inbox } from './inbox.ts';
+export { inboxModule, type SendState } from './inbox-module.ts';
+export {
+  severities,
+  type Notification,
+  type NotificationContent,
+  type Severity,
+} from './notification.ts';
+export type { CategoryOptions, ChannelPosition, InboxOptions } from './options.ts';
+export type { CategoryPreference, Preferences, QuietHours } from './preferences.ts';
+export type { InboxSnapshot, ListOptions, NotificationPage } from './reader.ts';
+export type { Recipients, SendRequest, SendResult, SendStatus } from './sends.ts';
+export * from './webhook-target.ts';

@@ -1,0 +1,220 @@
+import { valueList, type Store } from '@holdfast/store';
+import { sql, type SqlBool } from 'kysely';
+import { InboxError } from './errors.ts';
+import type { InboxTables, PreferenceTable } from './inbox-module.ts';
+import type { InboxTransaction } from './mailbox.ts';
+import { checkId, checkName, checkTime } from './notification.ts';
+import type { CategoryOptions, InboxSettings } from './options.ts';
+
+/** Where a user wants notifications of one category; absent members follow the next rule. */
+export interface CategoryPreference {
+  readonly inApp?: boolean;
+  readonly webhook?: boolean;
+  readonly email?: boolean;
+  /** Nothing at all until then, in Unix milliseconds. */
+  readonly mutedUntil?: number;
+}
+
+/** Daily hours in which notifications are silent and nothing leaves the application. */
+export interface QuietHours {
+  /** `22:00`. */
+  readonly from: string;
+  /** `07:00`; may be earlier than `from`, over midnight. */
+  readonly to: string;
+  /** IANA name, `Europe/Berlin`. */
+  readonly timeZone: string;
+}
+
+export interface Preferences {
+  /** By category; `*` for all that are not named. */
+  readonly categories: Readonly<Record<string, CategoryPreference>>;
+  readonly quietHours: QuietHours | null;
+}
+
+/** What is to be done with a notification for one user. */
+export interface Routing {
+  readonly isMuted: boolean;
+  readonly inApp: boolean;
+  readonly webhook: boolean;
+  readonly email: boolean;
+  readonly escalateAfterMs: number;
+  /** Minutes until the user's quiet hours end; 0 when it is none. */
+  readonly quietMinutes: number;
+}
+
+const maxCategories = 200;
+const minutesOfDay = 24 * 60;
+
+/**
+ * Whose wish counts, first that says something: the user for this category, the user for `*`, the
+ * configuration for this category, the configuration for `*`, the built-in default.
+ */
+export class PreferenceBook {
+  readonly #store: Store<InboxTables>;
+  readonly #settings: InboxSettings;
+
+  constructor(store: Store<InboxTables>, settings: InboxSettings) {
+    this.#store = store;
+    this.#settings = settings;
+  }
+
+  async get(user: string): Promise<Preferences> {
+    checkId('user', user);
+    const rows = await this.#store.read((db) =>
+      db.selectFrom('inbox_preferences').selectAll().where('user_id', '=', user).execute(),
+    );
+    return toPreferences(rows);
+  }
+
+  /** Replaces everything the user wants. Doing it twice changes nothing. */
+  async set(user: string, preferences: Preferences): Promise<Preferences> {
+    checkId('user', user);
+    const rows = toRows(user, preferences);
+    await this.#store.transaction(async (trx) => {
+      await trx.deleteFrom('inbox_preferences').where('user_id', '=', user).execute();
+      if (rows.length === 0) return;
+      await trx
+        .insertInto('inbox_preferences')
+        .values(rows)
+        .onConflict((conflict) => conflict.columns(['user_id', 'category']).doNothing())
+        .execute();
+    });
+    return toPreferences(rows);
+  }
+
+  /** How notifications of a category go to each of these users. */
+  async route(
+    trx: InboxTransaction,
+    users: readonly string[],
+    options: { readonly category: string; readonly now: number },
+  ): Promise<ReadonlyMap<string, Routing>> {
+    const rows = await trx
+      .selectFrom('inbox_preferences')
+      .selectAll()
+      .where(sql<SqlBool>`user_id in ${valueList(this.#store.dialect, users)}`)
+      .where('category', 'in', [options.category, '*'])
+      .execute();
+    const byUser = Map.groupBy(rows, (row) => row.user_id);
+    const { categories } = this.#settings;
+    const defaults: CategoryOptions = { ...categories['*'], ...categories[options.category] };
+    return new Map(
+      users.map((user) => [user, routeOne(byUser.get(user) ?? [], defaults, options)]),
+    );
+  }
+}
+
+function routeOne(
+  rows: readonly PreferenceTable[],
+  defaults: CategoryOptions,
+  options: { readonly category: string; readonly now: number },
+): Routing {
+  const own = rows.find((row) => row.category === options.category);
+  const general = rows.find((row) => row.category === '*');
+  const wants = (name: 'in_app' | 'webhook' | 'email', fallback: boolean): boolean => {
+    const wish = own?.[name] ?? general?.[name] ?? null;
+    return wish === null ? fallback : wish === 1;
+  };
+  const mutedUntil = Math.max(own?.muted_until ?? 0, general?.muted_until ?? 0);
+  return {
+    isMuted: mutedUntil > options.now,
+    inApp: wants('in_app', defaults.inApp ?? true),
+    webhook: wants('webhook', defaults.webhook ?? false),
+    email: wants('email', defaults.email ?? false),
+    escalateAfterMs: defaults.escalateAfterMs ?? 300_000,
+    quietMinutes: general === undefined ? 0 : quietMinutesLeft(general, options.now),
+  };
+}
+
+function quietMinutesLeft(row: PreferenceTable, now: number): number {
+  const { quiet_from: from, quiet_to: to, time_zone: timeZone } = row;
+  if (from === null || to === null || timeZone === null) return 0;
+  const minute = minuteOfDay(timeZone, now);
+  const isQuiet = from <= to ? minute >= from && minute < to : minute >= from || minute < to;
+  return isQuiet ? (to - minute + minutesOfDay) % minutesOfDay : 0;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function minuteOfDay(timeZone: string, now: number): number {
+  let format = formats.get(timeZone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit' });
+    // The zones of the world are about 600; a cache of them needs no other bound.
+    formats.set(timeZone, format);
+  }
+  const [hours = '0', minutes = '0'] = format.format(now).split(':');
+  return (Number(hours) % 24) * 60 + Number(minutes);
+}
+
+function toPreferences(rows: readonly PreferenceTable[]): Preferences {
+  const categories: Record<string, CategoryPreference> = {};
+  let quietHours: QuietHours | null = null;
+  for (const row of rows) {
+    const preference: CategoryPreference = {
+      ...(row.in_app === null ? {} : { inApp: row.in_app === 1 }),
+      ...(row.webhook === null ? {} : { webhook: row.webhook === 1 }),
+      ...(row.email === null ? {} : { email: row.email === 1 }),
+      ...(row.muted_until === null ? {} : { mutedUntil: row.muted_until }),
+    };
+    if (Object.keys(preference).length > 0) categories[row.category] = preference;
+    if (row.quiet_from === null || row.quiet_to === null || row.time_zone === null) continue;
+    quietHours = {
+      from: formatMinute(row.quiet_from),
+      to: formatMinute(row.quiet_to),
+      timeZone: row.time_zone,
+    };
+  }
+  return { categories, quietHours };
+}
+
+function toRows(user: string, preferences: Preferences): PreferenceTable[] {
+  const names = new Set(Object.keys(preferences.categories));
+  if (names.size > maxCategories) {
+    throw new InboxError('inbox_invalid', `categories must be at most ${maxCategories}`);
+  }
+  if (preferences.quietHours !== null) names.add('*');
+  return [...names].map((category) => {
+    if (category !== '*') checkName('categories', category);
+    const wish = preferences.categories[category] ?? {};
+    const quiet = category === '*' ? preferences.quietHours : null;
+    if (quiet !== null) checkTimeZone(quiet.timeZone);
+    return {
+      user_id: user,
+      category,
+      in_app: toFlag('inApp', wish.inApp),
+      webhook: toFlag('webhook', wish.webhook),
+      email: toFlag('email', wish.email),
+      muted_until: wish.mutedUntil === undefined ? null : checkTime('mutedUntil', wish.mutedUntil),
+      quiet_from: quiet === null ? null : parseMinute('quietHours.from', quiet.from),
+      quiet_to: quiet === null ? null : parseMinute('quietHours.to', quiet.to),
+      time_zone: quiet?.timeZone ?? null,
+    };
+  });
+}
+
+function toFlag(field: string, value: boolean | undefined): number | null {
+  if (value === undefined) return null;
+  if (typeof value !== 'boolean') {
+    throw new InboxError('inbox_invalid', `${field} must be true or false`);
+  }
+  return value ? 1 : 0;
+}
+
+function parseMinute(field: string, text: string): number {
+  const match = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text);
+  if (match === null) throw new InboxError('inbox_invalid', `${field} must be like 22:30`);
+  return Number(match[1]) * 60 + Number(match[2]);
+}
+
+function formatMinute(minute: number): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
+}
+
+function checkTimeZone(timeZone: string): void {
+  try {
+    Intl.DateTimeFormat('en-GB', { timeZone });
+  } catch {
+    throw new InboxError('inbox_invalid', 'quietHours.timeZone must be a name like Europe/Berlin');
+  }
+}

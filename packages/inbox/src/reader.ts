@@ -1,0 +1,165 @@
+import { valueList, type Store } from '@holdfast/store';
+import { sql, type SqlBool } from 'kysely';
+import type { UnreadCounts } from './events.ts';
+import { InboxError } from './errors.ts';
+import type { InboxTables } from './inbox-module.ts';
+import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
+import {
+  checkId,
+  checkName,
+  severities,
+  type Notification,
+  type Severity,
+} from './notification.ts';
+import type { ChannelPosition, InboxSettings } from './options.ts';
+
+export interface ListOptions {
+  /** 1 to 100. @defaultValue 20 */
+  readonly limit?: number;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string;
+  /** `all` leaves out what is archived. @defaultValue 'all' */
+  readonly status?: 'all' | 'unread' | 'read' | 'archived';
+  readonly category?: string;
+  readonly severity?: Severity;
+}
+
+/** Newest first. */
+export interface NotificationPage {
+  readonly items: readonly Notification[];
+  /** Null on the last page. */
+  readonly nextCursor: string | null;
+}
+
+/** Everything a screen needs, and the place from which the channel's events continue it. */
+export interface InboxSnapshot extends NotificationPage {
+  readonly unread: UnreadCounts;
+  /** Events up to this version are contained, the next one continues it. */
+  readonly version: number;
+  readonly channel: string;
+  /** Subscribe from here: events that are contained already have a version up to `version`. */
+  readonly position: ChannelPosition;
+  /** The server's clock, Unix milliseconds. */
+  readonly now: number;
+}
+
+/** Reads inboxes. Every answer is one consistent state. */
+export class InboxReader {
+  readonly #store: Store<InboxTables>;
+  readonly #settings: InboxSettings;
+  readonly #mailboxes: Mailboxes;
+  readonly #position: (channel: string) => Promise<ChannelPosition>;
+
+  constructor(
+    mailboxes: Mailboxes,
+    options: {
+      readonly store: Store<InboxTables>;
+      readonly settings: InboxSettings;
+      readonly position: (channel: string) => Promise<ChannelPosition>;
+    },
+  ) {
+    this.#store = options.store;
+    this.#settings = options.settings;
+    this.#mailboxes = mailboxes;
+    this.#position = options.position;
+  }
+
+  async list(user: string, options: ListOptions = {}): Promise<NotificationPage> {
+    const filter = checkFilter(user, options);
+    const now = this.#store.clock.now();
+    return this.#store.read((db) => selectPage(db, { ...filter, user, now }));
+  }
+
+  async counts(user: string): Promise<UnreadCounts> {
+    checkId('user', user);
+    const now = this.#store.clock.now();
+    return this.#store.read((db) => this.#mailboxes.unreadOf(db, user, now));
+  }
+
+  /**
+   * The position is asked before the state is read. Every event up to it was committed before, so
+   * the state contains it; a later one may be contained too, and its version tells.
+   */
+  async snapshot(user: string, options: ListOptions = {}): Promise<InboxSnapshot> {
+    const filter = checkFilter(user, options);
+    const channel = this.#settings.channelOf(user);
+    const position = await this.#position(channel);
+    const now = this.#store.clock.now();
+    return this.#store.read(async (db) => {
+      const mailbox = await db
+        .selectFrom('inbox_mailboxes')
+        .select('version')
+        .where('user_id', '=', user)
+        .executeTakeFirst();
+      const page = await selectPage(db, { ...filter, user, now });
+      const unread = await this.#mailboxes.unreadOf(db, user, now);
+      return { ...page, unread, version: mailbox?.version ?? 0, channel, position, now };
+    });
+  }
+
+  /** The user's own notifications among these ids. */
+  async get(user: string, ids: readonly string[]): Promise<readonly Notification[]> {
+    checkId('user', user);
+    const now = this.#store.clock.now();
+    const rows = await this.#store.read((db) =>
+      db
+        .selectFrom('inbox_notifications')
+        .selectAll()
+        .where('user_id', '=', user)
+        .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, ids)}`)
+        .where(isVisible(now))
+        .execute(),
+    );
+    return rows.map(toNotification);
+  }
+}
+
+interface Filter {
+  readonly limit: number;
+  readonly status: NonNullable<ListOptions['status']>;
+  readonly cursor: string | undefined;
+  readonly category: string | undefined;
+  readonly severity: Severity | undefined;
+}
+
+const statuses = ['all', 'unread', 'read', 'archived'] as const;
+
+function checkFilter(user: string, options: ListOptions): Filter {
+  checkId('user', user);
+  const { limit = 20, cursor, status = 'all', category, severity } = options;
+  if (!Number.isInteger(limit) || limit < 1 || limit > 100) {
+    throw new InboxError('inbox_invalid', 'limit must be 1 to 100');
+  }
+  if (!statuses.includes(status)) {
+    throw new InboxError('inbox_invalid', `status must be one of ${statuses.join(', ')}`);
+  }
+  if (category !== undefined) checkName('category', category);
+  if (severity !== undefined && !severities.includes(severity)) {
+    throw new InboxError('inbox_invalid', `severity must be one of ${severities.join(', ')}`);
+  }
+  if (cursor !== undefined) checkId('cursor', cursor);
+  return { limit, cursor, status, category, severity };
+}
+
+async function selectPage(
+  db: InboxTransaction,
+  filter: Filter & { readonly user: string; readonly now: number },
+): Promise<NotificationPage> {
+  const { limit, status, cursor, category, severity } = filter;
+  let query = db
+    .selectFrom('inbox_notifications')
+    .selectAll()
+    .where('user_id', '=', filter.user)
+    .where(isVisible(filter.now))
+    .where('archived_at', status === 'archived' ? 'is not' : 'is', null)
+    .orderBy('id', 'desc')
+    .limit(limit + 1);
+  if (status === 'unread') query = query.where('read_at', 'is', null);
+  if (status === 'read') query = query.where('read_at', 'is not', null);
+  if (cursor !== undefined) query = query.where('id', '<', cursor);
+  if (category !== undefined) query = query.where('category', '=', category);
+  if (severity !== undefined) query = query.where('severity', '=', severity);
+  const rows = await query.execute();
+  const items = rows.slice(0, limit).map(toNotification);
+  return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+}

@@ -1,0 +1,380 @@
+import { createHash } from 'node:crypto';
+import type { Store } from '@holdfast/store';
+import { InboxError } from './errors.ts';
+import type { FanOut } from './fan-out.ts';
+import type { InboxTables, SendState, SendTable } from './inbox-module.ts';
+import type { InboxTransaction, Mailboxes } from './mailbox.ts';
+import {
+  checkContent,
+  checkId,
+  checkName,
+  checkText,
+  checkTime,
+  type CheckedContent,
+  type NotificationContent,
+} from './notification.ts';
+
+/** Who gets it. An iterable is read piece by piece, however long it is. */
+export type Recipients =
+  | { readonly user: string }
+  | { readonly users: Iterable<string> | AsyncIterable<string> }
+  /** Everybody who is subscribed when their turn comes. */
+  | { readonly topic: string };
+
+export interface SendRequest extends NotificationContent {
+  readonly to: Recipients;
+  /** Unix milliseconds; in the past or absent: now. */
+  readonly sendAt?: number;
+  /** Repeating a request with the same key changes nothing and gives the same answer. At most 200 characters. */
+  readonly idempotencyKey?: string;
+}
+
+/** What became of a send. */
+export interface SendStatus {
+  readonly id: string;
+  /** `collecting` recipients, `scheduled` for later, `running`, `done`, `cancelled`. */
+  readonly state: SendState;
+  readonly topic: string | null;
+  readonly sendAt: number;
+  /** Those known so far. */
+  readonly recipients: number;
+  /** Notifications stored so far. */
+  readonly created: number;
+  /** Recipients who want nothing of this category. */
+  readonly muted: number;
+  readonly createdAt: number;
+  readonly finishedAt: number | null;
+}
+
+export interface SendResult extends SendStatus {
+  /** The key was used before: this is what that request did. */
+  readonly repeated: boolean;
+}
+
+/** Recipients of one transaction: it stays short, and its locks few. */
+const batchUsers = 500;
+
+/** Requests to send, each remembered with how far it is. */
+export class Sends {
+  readonly #store: Store<InboxTables>;
+  readonly #mailboxes: Mailboxes;
+  readonly #fanOut: FanOut;
+  readonly #wakeWorker: () => void;
+
+  constructor(
+    parts: { readonly mailboxes: Mailboxes; readonly fanOut: FanOut },
+    options: { readonly store: Store<InboxTables>; readonly wakeWorker: () => void },
+  ) {
+    this.#store = options.store;
+    this.#mailboxes = parts.mailboxes;
+    this.#fanOut = parts.fanOut;
+    this.#wakeWorker = options.wakeWorker;
+  }
+
+  async send(request: SendRequest): Promise<SendResult> {
+    const content = checkContent(request);
+    const { to, idempotencyKey } = request;
+    if (idempotencyKey !== undefined) {
+      checkText('idempotencyKey', idempotencyKey, { min: 1, max: 200 });
+    }
+    if (request.sendAt !== undefined) checkTime('sendAt', request.sendAt);
+    const topic = 'topic' in to ? checkName('to.topic', to.topic) : null;
+    const now = this.#store.clock.now();
+    const sendAt = Math.max(request.sendAt ?? now, now);
+    const draft = {
+      id: this.#store.ids.next(),
+      idempotency_key: idempotencyKey ?? null,
+      fingerprint: fingerprint(content, { to, sendAt: request.sendAt }),
+      content: JSON.stringify(content),
+      topic,
+      send_at: sendAt,
+      created_at: now,
+    };
+    if (topic !== null) return this.#queue(draft, sendAt > now ? 'scheduled' : 'running');
+    const users = 'user' in to ? [to.user] : 'users' in to ? to.users : [];
+    const direct = sendAt > now ? undefined : fewUsers(users);
+    if (direct !== undefined) return this.#sendNow(draft, content, direct);
+    return this.#collect(draft, users);
+  }
+
+  async status(id: string): Promise<SendStatus> {
+    const row = await this.#store.read((db) =>
+      db.selectFrom('inbox_sends').selectAll().where('id', '=', id).executeTakeFirst(),
+    );
+    if (row === undefined) throw new InboxError('inbox_not_found', `there is no send ${id}`);
+    return toStatus(row);
+  }
+
+  /**
+   * Stops a send that has not finished. With `recall` also takes back what it has stored already.
+   * Doing it twice changes nothing.
+   */
+  async cancel(id: string, options: { readonly recall?: boolean } = {}): Promise<SendStatus> {
+    await this.#store.transaction(async (trx) => {
+      const row = await this.#lockSend(trx, id);
+      if (row === undefined) throw new InboxError('inbox_not_found', `there is no send ${id}`);
+      if (row.state === 'done' || row.state === 'cancelled') return;
+      await this.#finish(trx, id, 'cancelled');
+    });
+    if (options.recall === true) {
+      let removed = batchUsers;
+      while (removed >= batchUsers) removed = await this.#recallBatch(id);
+    }
+    return this.status(id);
+  }
+
+  /** Ids of sends whose time has come. */
+  async due(limit: number): Promise<readonly string[]> {
+    const now = this.#store.clock.now();
+    const rows = await this.#store.read((db) =>
+      db
+        .selectFrom('inbox_sends')
+        .select('id')
+        .where('state', 'in', ['scheduled', 'running'])
+        .where('send_at', '<=', now)
+        .orderBy('send_at')
+        .limit(limit)
+        .execute(),
+    );
+    return rows.map((row) => row.id);
+  }
+
+  /**
+   * Gives a send's next recipients their notification. The place where it goes on is committed with
+   * them, so a process that dies here neither leaves anybody out nor gives anybody two.
+   * @returns whether there are more
+   */
+  async continue(id: string): Promise<boolean> {
+    return this.#store.transaction(async (trx) => {
+      const row = await this.#lockSend(trx, id);
+      if (row === undefined || (row.state !== 'scheduled' && row.state !== 'running')) return false;
+      const users = await this.#nextUsers(trx, row);
+      const last = users.at(-1);
+      if (last === undefined) {
+        await this.#finish(trx, id, 'done');
+        return false;
+      }
+      const content = JSON.parse(row.content) as CheckedContent;
+      const result = await this.#fanOut.create(trx, { sendId: id, content, users });
+      await trx
+        .updateTable('inbox_sends')
+        .set({
+          state: 'running',
+          cursor: last,
+          created: row.created + result.created,
+          muted: row.muted + result.muted,
+          ...(row.topic === null ? {} : { recipients: row.recipients + users.length }),
+        })
+        .where('id', '=', id)
+        .execute();
+      return true;
+    });
+  }
+
+  async #sendNow(
+    draft: Draft,
+    content: CheckedContent,
+    users: readonly string[],
+  ): Promise<SendResult> {
+    return this.#store.transaction(async (trx) => {
+      const earlier = await this.#insert(trx, { ...draft, state: 'done' });
+      if (earlier !== undefined) return { ...toStatus(earlier), repeated: true };
+      const result = await this.#fanOut.create(trx, { sendId: draft.id, content, users });
+      const row = await trx
+        .updateTable('inbox_sends')
+        .set({ ...result, recipients: users.length, finished_at: draft.created_at })
+        .where('id', '=', draft.id)
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      return { ...toStatus(row), repeated: false };
+    });
+  }
+
+  async #queue(draft: Draft, state: SendState): Promise<SendResult> {
+    const result = await this.#store.transaction(async (trx) => {
+      const earlier = await this.#insert(trx, { ...draft, state });
+      if (earlier !== undefined) return { ...toStatus(earlier), repeated: true };
+      return { ...toStatus(rowOf({ ...draft, state })), repeated: false };
+    });
+    this.#wakeWorker();
+    return result;
+  }
+
+  /** Stores the recipients piece by piece before the first gets anything, so that a repetition can finish it. */
+  async #collect(
+    draft: Draft,
+    users: Iterable<string> | AsyncIterable<string>,
+  ): Promise<SendResult> {
+    const earlier = await this.#store.transaction((trx) =>
+      this.#insert(trx, { ...draft, state: 'collecting' }),
+    );
+    if (earlier !== undefined && earlier.state !== 'collecting') {
+      return { ...toStatus(earlier), repeated: true };
+    }
+    const id = earlier?.id ?? draft.id;
+    let batch: string[] = [];
+    for await (const user of users) {
+      batch.push(checkId('to.users', user));
+      if (batch.length < batchUsers) continue;
+      await this.#addRecipients(id, batch);
+      batch = [];
+    }
+    await this.#addRecipients(id, batch);
+    const row = await this.#store.transaction(async (trx) => {
+      const { count } = await trx
+        .selectFrom('inbox_send_recipients')
+        .select((value) => value.fn.countAll<number>().as('count'))
+        .where('send_id', '=', id)
+        .executeTakeFirstOrThrow();
+      return trx
+        .updateTable('inbox_sends')
+        .set({ recipients: count, state: 'scheduled' })
+        .where('id', '=', id)
+        .where('state', '=', 'collecting')
+        .returningAll()
+        .executeTakeFirst();
+    });
+    this.#wakeWorker();
+    const status = row === undefined ? await this.status(id) : toStatus(row);
+    return { ...status, repeated: earlier !== undefined };
+  }
+
+  async #addRecipients(id: string, users: readonly string[]): Promise<void> {
+    if (users.length === 0) return;
+    await this.#store.transaction(async (trx) => {
+      const send = await this.#lockSend(trx, id);
+      if (send?.state !== 'collecting') return;
+      await trx
+        .insertInto('inbox_send_recipients')
+        .values(users.map((user) => ({ send_id: id, user_id: user })))
+        .onConflict((conflict) => conflict.columns(['send_id', 'user_id']).doNothing())
+        .execute();
+    });
+  }
+
+  /** Inserts the send, or returns the one that has its idempotency key. */
+  async #insert(
+    trx: InboxTransaction,
+    draft: Draft & { readonly state: SendState },
+  ): Promise<SendTable | undefined> {
+    const inserted = await trx
+      .insertInto('inbox_sends')
+      .values(rowOf(draft))
+      .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
+      .returning('id')
+      .executeTakeFirst();
+    if (inserted !== undefined) return undefined;
+    const earlier = await trx
+      .selectFrom('inbox_sends')
+      .selectAll()
+      .where('idempotency_key', '=', draft.idempotency_key)
+      .executeTakeFirstOrThrow();
+    if (earlier.fingerprint !== draft.fingerprint) {
+      throw new InboxError(
+        'inbox_idempotency_conflict',
+        'this idempotencyKey was used before, for a request that said something else',
+      );
+    }
+    return earlier;
+  }
+
+  async #lockSend(trx: InboxTransaction, id: string): Promise<SendTable | undefined> {
+    let query = trx.selectFrom('inbox_sends').selectAll().where('id', '=', id);
+    if (this.#store.dialect === 'postgres') query = query.forUpdate();
+    return query.executeTakeFirst();
+  }
+
+  async #nextUsers(trx: InboxTransaction, send: SendTable): Promise<readonly string[]> {
+    const rows = await (
+      send.topic === null
+        ? trx
+            .selectFrom('inbox_send_recipients')
+            .select('user_id')
+            .where('send_id', '=', send.id)
+            .where('user_id', '>', send.cursor)
+            .orderBy('user_id')
+            .limit(batchUsers)
+        : trx
+            .selectFrom('inbox_topics')
+            .select('user_id')
+            .where('topic', '=', send.topic)
+            .where('user_id', '>', send.cursor)
+            .orderBy('user_id')
+            .limit(batchUsers)
+    ).execute();
+    return rows.map((row) => row.user_id);
+  }
+
+  async #finish(trx: InboxTransaction, id: string, state: 'done' | 'cancelled'): Promise<void> {
+    await trx
+      .updateTable('inbox_sends')
+      .set({ state, finished_at: this.#store.clock.now() })
+      .where('id', '=', id)
+      .execute();
+    await trx.deleteFrom('inbox_send_recipients').where('send_id', '=', id).execute();
+  }
+
+  async #recallBatch(sendId: string): Promise<number> {
+    return this.#store.transaction(async (trx) => {
+      const rows = await trx
+        .selectFrom('inbox_notifications')
+        .select(['id', 'user_id'])
+        .where('send_id', '=', sendId)
+        .limit(batchUsers)
+        .execute();
+      const now = this.#store.clock.now();
+      await this.#mailboxes.remove(trx, rows, { reason: 'recalled', now });
+      return rows.length;
+    });
+  }
+}
+
+type Draft = Pick<
+  SendTable,
+  'id' | 'idempotency_key' | 'fingerprint' | 'content' | 'topic' | 'send_at' | 'created_at'
+>;
+
+function rowOf(draft: Draft & { readonly state: SendState }): SendTable {
+  return { ...draft, cursor: '', recipients: 0, created: 0, muted: 0, finished_at: null };
+}
+
+/** The users, when they are few enough for one transaction; checked, each once. */
+function fewUsers(users: Iterable<string> | AsyncIterable<string>): readonly string[] | undefined {
+  if (!Array.isArray(users) || users.length > batchUsers) return undefined;
+  const list = users as readonly string[];
+  return [...new Set(list.map((user) => checkId('to.users', user)))];
+}
+
+/** The same for the same request. Of a stream of recipients nothing is known before it is read. */
+function fingerprint(
+  content: CheckedContent,
+  request: { readonly to: Recipients; readonly sendAt: number | undefined },
+): string {
+  const { to, sendAt } = request;
+  const who = 'users' in to ? listOf(to.users) : to;
+  return createHash('sha256')
+    .update(JSON.stringify([content, who, sendAt ?? null]))
+    .digest('base64url');
+}
+
+function listOf(users: Iterable<string> | AsyncIterable<string>): readonly string[] | 'stream' {
+  return Array.isArray(users) ? [...new Set(users as string[])].toSorted(byText) : 'stream';
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function toStatus(row: SendTable): SendStatus {
+  return {
+    id: row.id,
+    state: row.state,
+    topic: row.topic,
+    sendAt: row.send_at,
+    recipients: row.recipients,
+    created: row.created,
+    muted: row.muted,
+    createdAt: row.created_at,
+    finishedAt: row.finished_at,
+  };
+}

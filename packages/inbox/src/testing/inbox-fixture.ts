@@ -1,0 +1,74 @@
+import { openStore, type Store, type StoreOptions } from '@holdfast/store';
+import type { TestDatabase } from '@holdfast/store/testing';
+import type { InboxEvent } from '../events.ts';
+import { createInbox, type Inbox } from '../inbox.ts';
+import { inboxModule, type InboxTables } from '../inbox-module.ts';
+import type { InboxOptions } from '../options.ts';
+
+/** A broker with a stream per channel, reduced to what the inbox needs of the hub. */
+export class StreamBroker {
+  readonly #streams = new Map<string, InboxEvent[]>();
+  readonly #keys = new Set<string>();
+
+  readonly publish = (
+    channel: string,
+    data: Uint8Array,
+    options: { readonly idempotencyKey: string },
+  ): Promise<void> => {
+    if (!this.#keys.has(options.idempotencyKey)) {
+      this.#keys.add(options.idempotencyKey);
+      const stream = this.#streams.get(channel) ?? [];
+      stream.push(JSON.parse(Buffer.from(data).toString()) as InboxEvent);
+      this.#streams.set(channel, stream);
+    }
+    return Promise.resolve();
+  };
+
+  readonly position = (channel: string): Promise<{ offset: number; epoch: string }> =>
+    Promise.resolve({ offset: this.#streams.get(channel)?.length ?? 0, epoch: 'test' });
+
+  /** Events after an offset, oldest first. */
+  eventsOf(channel: string, since = 0): readonly InboxEvent[] {
+    return (this.#streams.get(channel) ?? []).slice(since);
+  }
+}
+
+/** An inbox on a real database with a broker of its own. */
+export interface InboxFixture extends AsyncDisposable {
+  readonly store: Store<InboxTables>;
+  readonly inbox: Inbox;
+  readonly broker: StreamBroker;
+  readonly problems: string[];
+}
+
+export async function openInbox(
+  database: TestDatabase,
+  options: Partial<InboxOptions> & Pick<StoreOptions, 'clock'> = {},
+): Promise<InboxFixture> {
+  const { clock, ...inboxOptions } = options;
+  const store = await openStore<InboxTables>({
+    url: database.url,
+    modules: [inboxModule],
+    ...(clock === undefined ? {} : { clock }),
+  });
+  const broker = new StreamBroker();
+  const problems: string[] = [];
+  store.outbox.start({ publish: broker.publish });
+  const inbox = createInbox({
+    store,
+    position: broker.position,
+    random: () => 0,
+    onProblem: ({ message, cause }) => problems.push(`${message}: ${String(cause)}`),
+    ...inboxOptions,
+  });
+  return {
+    store,
+    inbox,
+    broker,
+    problems,
+    async [Symbol.asyncDispose]() {
+      await inbox.close();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import type { Store } from '@holdfast/store';
+import type { Escalations } from './escalations.ts';
+import type { InboxTables } from './inbox-module.ts';
+import type { Sends } from './sends.ts';
+
+export interface WorkerOptions {
+  readonly store: Store<InboxTables>;
+  readonly sends: Sends;
+  readonly escalations: Escalations;
+  readonly onProblem: (problem: { readonly message: string; readonly cause: unknown }) => void;
+}
+
+const pollIntervalMs = 1000;
+/** Sends that get a batch in turn, so that a short one need not wait for a long one. */
+const sendsAtOnce = 16;
+
+/**
+ * What goes on by itself: scheduled and large sends, escalation. Runs in the process that is the
+ * store's leader, looks every second, and at once when this process has something new.
+ */
+export class InboxWorker {
+  readonly #options: WorkerOptions;
+  readonly #stopping = new AbortController();
+  readonly #stopPolling: () => void;
+  readonly #loops = new Map<string, Promise<void>>();
+  readonly #again = new Set<string>();
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#stopPolling = options.store.clock.every(pollIntervalMs, () => this.wake());
+  }
+
+  wake(): void {
+    const { sends, escalations } = this.#options;
+    this.#run('sends', () => this.#continueSends(sends));
+    this.#run('escalations', () => escalations.handOver());
+    this.#run('deliveries', () => escalations.deliver(this.#stopping.signal));
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    this.#stopPolling();
+    await Promise.all(this.#loops.values());
+  }
+
+  async #continueSends(sends: Sends): Promise<boolean> {
+    const due = await sends.due(sendsAtOnce);
+    let hasMore = due.length === sendsAtOnce;
+    for (const id of due) {
+      if (this.#stopping.signal.aborted) return false;
+      if (await sends.continue(id)) hasMore = true;
+    }
+    return hasMore;
+  }
+
+  /** Repeats `step` while it says that there is more; a failure waits for the next poll. */
+  #run(name: string, step: () => Promise<boolean>): void {
+    if (this.#stopping.signal.aborted || !this.#options.store.isLeader()) return;
+    if (this.#loops.has(name)) {
+      this.#again.add(name);
+      return;
+    }
+    const loop = async (): Promise<void> => {
+      try {
+        do {
+          this.#again.delete(name);
+          while ((await step()) && !this.#stopping.signal.aborted);
+        } while (this.#again.has(name) && !this.#stopping.signal.aborted);
+      } catch (error) {
+        this.#options.onProblem({ message: `the inbox's ${name} cannot go on`, cause: error });
+      } finally {
+        this.#loops.delete(name);
+      }
+    };
+    this.#loops.set(name, loop());
+  }
+}
