@@ -39,7 +39,7 @@ export type PortRole = 'only' | 'external' | 'internal';
  */
 export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono {
   const { config, metrics, logger } = options;
-  const { http_api: apiConfig, admin, swagger, prometheus, health, init } = config;
+  const { http_api: apiConfig, admin, swagger, prometheus, health } = config;
   const app = createApp(logger);
   const isHere = (isExternal: boolean): boolean =>
     role === 'only' || (role === 'external') === isExternal;
@@ -57,9 +57,6 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
     refused: (reason) => metrics.apiRefused(reason),
   };
 
-  if (init.enabled && role !== 'internal') {
-    app.get(init.handler_prefix, (context) => context.json({}));
-  }
   if (health.enabled && isInternal) {
     app.route('/', createHealthRoutes(options.problems, health.handler_prefix));
   }

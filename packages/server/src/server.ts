@@ -127,6 +127,7 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
         },
         role,
       ),
+      (request, response) => hub.handleRequest(request, response),
     );
   }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { TokenOptionError } from '@holdfast/hub';
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { guardProcess } from '../process-guard.ts';
 import { StartError } from '../start-error.ts';
 import type { RunningServer } from '../server.ts';
 import type { Finish } from './config-command.ts';
@@ -52,12 +53,14 @@ async function runServer(
   }
   const pidFile = loaded.config.pid_file && path.resolve(terminal.cwd, loaded.config.pid_file);
   if (pidFile !== '') writeFileSync(pidFile, `${process.pid}\n`);
+  const removeGuard = guardProcess(server);
   try {
     announce(server, terminal, { signInLink });
     const signal = await asked;
     server.logger.info({ signal }, 'stopping, as asked by a signal');
     await server.stop();
   } finally {
+    removeGuard();
     if (pidFile !== '') rmSync(pidFile, { force: true });
   }
   return exitCodes.ok;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LabelledCounter, type Logger } from '@holdfast/hub';
+import { LabelledCounter, refuse, type HttpRefusal, type Logger } from '@holdfast/hub';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { RequestLog, pathOf } from './request-log.ts';
@@ -12,6 +12,7 @@ export interface HttpFrontOptions {
 }
 
 type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+type TransportListener = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /**
  * What every HTTP request meets first: it is followed in the log, and led to the application of its
@@ -31,24 +32,28 @@ export class HttpFront {
     this.#log = new RequestLog(options.logger);
   }
 
-  /** Answers the requests of one port. */
-  serve(port: string, application: Hono): void {
+  /**
+   * Answers the requests of one port.
+   * @param transports - takes requests of client connections; returns false for all others.
+   */
+  serve(port: string, application: Hono, transports: TransportListener): void {
     const listener = getRequestListener(application.fetch, { overrideGlobalObjects: false });
     this.#applications.set(port, (request, response) => {
-      void listener(request, response);
+      // What belongs to a client's connection lives as long as that, and is followed by the hub.
+      if (transports(request, response)) return;
+      this.#log.follow(request, response);
+      if (this.#isDraining) response.setHeader('Connection', 'close');
+      if (pathOf(request) === this.#options.websocketPath) answerUpgradeRequired(request, response);
+      else void listener(request, response);
     });
   }
 
   /** The handler for servers of one port. */
   handlerFor(port: string): RequestListener {
     return (request, response) => {
-      this.#log.follow(request, response);
-      if (this.#isDraining) response.setHeader('Connection', 'close');
       const application = this.#applications.get(port);
-      if (!application) answerStarting(response);
-      else if (pathOf(request) === this.#options.websocketPath) {
-        answerUpgradeRequired(request, response);
-      } else application(request, response);
+      if (application) application(request, response);
+      else refuse(response, startingUp);
     };
   }
 
@@ -59,7 +64,9 @@ export class HttpFront {
   }
 }
 
-function answerStarting(response: ServerResponse): void {
-  response.writeHead(503, { 'Content-Type': 'application/json', 'Retry-After': '1' });
-  response.end('{"error":{"code":"starting","message":"the server is starting"}}\n');
-}
+const startingUp: HttpRefusal = {
+  status: 503,
+  code: 'starting',
+  message: 'the server is starting',
+  headers: { 'Retry-After': '1' },
+};
