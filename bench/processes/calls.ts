@@ -38,6 +38,16 @@ export function serveCalls<Shape extends Methods<Shape>>(methods: Shape): void {
   process.on('disconnect', () => process.exit(0));
 }
 
+/**
+ * The young generation is bounded as `npm start` bounds it. Left alone, V8 lets it grow to 130 MB in
+ * a storm of connects and keeps that: 13 KB for each of 10,000 connections that are none of theirs.
+ */
+const nodeFlags = [
+  '--conditions=@holdfast/source',
+  '--expose-gc',
+  '--max-semi-space-size=16',
+] as const;
+
 interface PendingCall {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -63,7 +73,7 @@ export class RemoteProcess<Shape extends Methods<Shape>> implements AsyncDisposa
     this.#name = name;
     this.#callTimeoutMs = callTimeoutMs;
     this.#child = fork(entry, {
-      execArgv: ['--conditions=@holdfast/source', '--expose-gc'],
+      execArgv: [...nodeFlags],
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

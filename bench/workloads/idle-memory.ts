@@ -116,6 +116,7 @@ export const idleMemory: Workload = {
       notes: [
         `Growth of the server process since it was empty, divided by its connections; median of ${rounds} rounds, each with new processes.`,
         `"Empty" is after ${Math.min(warmUpConnections, most)} connections came and went; every reading is after garbage collection until the heap stays, ${holdMs / 1_000} s after the last connect.`,
+        'All processes run with --max-semi-space-size=16, as `npm start` does.',
         'RSS holds what the process took from the system and includes what V8 keeps in reserve; kernel socket memory (about 4 KB per socket) is in no figure.',
       ],
       tables: connections.map((count) => tableOf(readings, count)),
