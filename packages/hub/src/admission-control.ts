@@ -1,24 +1,24 @@
 import type { Clock } from './clock.ts';
 import type { ClientOptions } from './options.ts';
+import { createRate, type Rate, TokenBucket } from './token-bucket.ts';
 import type { HttpRefusal } from './transports/http-refusal.ts';
 
 /** Bounds how many connections a node has and how fast new ones come. */
 export class AdmissionControl {
   readonly #options: ClientOptions;
   readonly #clock: Clock;
-  #tokens: number;
-  #refilledAt: number;
+  readonly #rate: Rate | undefined;
+  readonly #bucket = new TokenBucket();
 
   constructor(options: ClientOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
-    this.#tokens = options.connectionRateLimit;
-    this.#refilledAt = clock.monotonic();
+    this.#rate = createRate(options.connectionRateLimit, options.connectionRateLimit);
   }
 
   /** Counts one attempt; undefined lets it in. */
   refusal(connections: number): HttpRefusal | undefined {
-    const { connectionLimit, connectionRateLimit } = this.#options;
+    const { connectionLimit } = this.#options;
     if (connectionLimit > 0 && connections >= connectionLimit) {
       return {
         status: 503,
@@ -27,7 +27,7 @@ export class AdmissionControl {
         headers: { 'Retry-After': '5' },
       };
     }
-    if (connectionRateLimit > 0 && !this.#takeToken(connectionRateLimit)) {
+    if (this.#rate !== undefined && !this.#bucket.take(this.#rate, this.#clock.monotonic())) {
       return {
         status: 503,
         code: 'connection_rate_limit',
@@ -36,15 +36,5 @@ export class AdmissionControl {
       };
     }
     return undefined;
-  }
-
-  #takeToken(perSecond: number): boolean {
-    const now = this.#clock.monotonic();
-    const earned = ((now - this.#refilledAt) / 1000) * perSecond;
-    this.#tokens = Math.min(perSecond, this.#tokens + earned);
-    this.#refilledAt = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
   }
 }

@@ -1,6 +1,7 @@
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { ChannelTable } from './channel-table.ts';
 import type { Clock } from './clock.ts';
+import type { CommandLimits } from './command-limits.ts';
 import type { HubNotices, HubQuestions, Answer } from './events.ts';
 import type { Logger } from './hub.ts';
 import type { HubMetrics } from './metrics.ts';
@@ -35,6 +36,7 @@ export interface HubContext {
   readonly tokens: TokenVerifier | undefined;
   readonly subscriptionTokens: TokenVerifier | undefined;
   readonly metrics: HubMetrics;
+  readonly commandLimits: CommandLimits;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: TimerWheel;

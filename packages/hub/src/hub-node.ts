@@ -15,6 +15,7 @@ import { compileChannelPattern } from './channel-pattern.ts';
 import { publishToChannel } from './channel-publisher.ts';
 import { type ChannelSource, ChannelTable } from './channel-table.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { CommandLimits } from './command-limits.ts';
 import { Cluster } from './cluster.ts';
 import { ConnectionGate } from './connection-gate.ts';
 import type { Answer, HubHandlers, HubNotices, HubQuestions } from './events.ts';
@@ -95,6 +96,7 @@ class HubNode implements Hub, HubContext {
   readonly tokens: TokenVerifier | undefined;
   readonly subscriptionTokens: TokenVerifier | undefined;
   readonly metrics: HubMetrics = new HubMetrics();
+  readonly commandLimits: CommandLimits;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: TimerWheel;
@@ -119,6 +121,7 @@ class HubNode implements Hub, HubContext {
     this.options = { ...defaultClientOptions, ...options.client };
     this.logger = options.logger ?? silent;
     this.clock = options.clock ?? systemClock;
+    this.commandLimits = new CommandLimits(this);
     this.random = options.random ?? Math.random;
     this.randomId = options.randomId ?? (() => crypto.randomUUID());
     this.nodeId = this.randomId();

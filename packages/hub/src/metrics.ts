@@ -30,6 +30,8 @@ export class HubMetrics {
   readonly commands = new LabelledCounter();
   /** By error code. */
   readonly replyErrors = new LabelledCounter();
+  /** Commands beyond a rate limit, by limit: `connection`, `user`, `publish`. */
+  readonly rateLimited = new LabelledCounter();
   /** By disconnect code. */
   readonly disconnects = new LabelledCounter();
   /** By unsubscribe code, server-initiated ones. */

@@ -283,6 +283,8 @@ export interface ClientOptions {
   readonly recoveryMaxPublicationLimit: number;
   /** Commands of one connection that may wait while earlier ones are handled. @defaultValue 1024 */
   readonly maxPendingCommands: number;
+  /** How fast clients may send commands. */
+  readonly rateLimit: RateLimitOptions;
   readonly subscribeToUserPersonalChannel: {
     readonly enabled: boolean;
     readonly personalChannelNamespace: string;
@@ -290,6 +292,43 @@ export interface ClientOptions {
     readonly singleConnection: boolean;
   };
 }
+
+/**
+ * How fast clients may send commands. A command beyond a limit is answered with error 111
+ * (temporary); one that has no id, which cannot be answered, is dropped. A rate of 0 means no limit.
+ */
+export interface RateLimitOptions {
+  /** Of one connection. @defaultValue 100 */
+  readonly commandsPerSecond: number;
+  /**
+   * Commands of one connection at once; twice `channelLimit` always pass, because clients that come
+   * back subscribe to everything in one message. @defaultValue 512
+   */
+  readonly commandBurst: number;
+  /** Publishes of one connection, which count as commands too. @defaultValue 0 */
+  readonly publishesPerSecond: number;
+  /** @defaultValue 100 */
+  readonly publishBurst: number;
+  /** Of one user, over all connections to this node; connects are not counted. @defaultValue 0 */
+  readonly userCommandsPerSecond: number;
+  /** @defaultValue 2048 */
+  readonly userCommandBurst: number;
+  /**
+   * A connection that goes beyond a limit this many times, in rate and burst, ends with 3013; 0 never
+   * ends one. @defaultValue 5
+   */
+  readonly closeMultiple: number;
+}
+
+export const defaultRateLimitOptions: RateLimitOptions = {
+  commandsPerSecond: 100,
+  commandBurst: 512,
+  publishesPerSecond: 0,
+  publishBurst: 100,
+  userCommandsPerSecond: 0,
+  userCommandBurst: 2_048,
+  closeMultiple: 5,
+};
 
 export const defaultClientOptions: ClientOptions = {
   allowedOrigins: [],
@@ -316,6 +355,7 @@ export const defaultClientOptions: ClientOptions = {
   historyMaxPublicationLimit: 300,
   recoveryMaxPublicationLimit: 300,
   maxPendingCommands: 1024,
+  rateLimit: defaultRateLimitOptions,
   subscribeToUserPersonalChannel: {
     enabled: false,
     personalChannelNamespace: '',

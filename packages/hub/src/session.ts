@@ -9,9 +9,11 @@ import {
   type Push,
   type Reply,
   type ReplyError,
+  replyErrors,
   unsubscribeCodes,
   type UnsubscribeName,
 } from '@holdfast/protocol';
+import { ConnectionMeters } from './command-limits.ts';
 import { type CommandHost, CommandQueue } from './command-queue.ts';
 import { type CommandMethod, handleCommand, methodOf } from './commands/index.ts';
 import { leavePresence } from './channel-presence.ts';
@@ -50,6 +52,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
 
   readonly #commands: CommandQueue;
   readonly #pinger: Pinger;
+  #meters: ConnectionMeters | undefined;
   readonly #openedAt: number;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -150,9 +153,25 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     }
     this.hub.metrics.commands.add(method);
     const isInPlace = method === 'connect' ? this.state === 'open' : this.state === 'connected';
-    if (isInPlace) return this.#run(command, method);
-    this.close(disconnects.badRequest);
+    if (!isInPlace) this.close(disconnects.badRequest);
+    else if (this.#isWithinLimits(command, method)) return this.#run(command, method);
     return undefined;
+  }
+
+  #isWithinLimits(command: Command, method: CommandMethod): boolean {
+    this.#meters ??= new ConnectionMeters();
+    const verdict = this.hub.commandLimits.take(this.#meters, this.user, method === 'publish');
+    if (verdict === 'pass') return true;
+    if (verdict === 'close') {
+      this.hub.logger.warn(
+        { client: this.id, user: this.user, command: method },
+        "a client is disconnected because it sends commands far faster than 'client.rate_limit' allows",
+      );
+      this.close(disconnects.tooManyRequests);
+    } else if (command.id !== undefined && command.id !== 0) {
+      this.#replyError(command.id, replyErrors.tooManyRequests);
+    }
+    return false;
   }
 
   setReading(isReading: boolean): void {

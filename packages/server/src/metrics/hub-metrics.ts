@@ -61,6 +61,11 @@ const hubMetrics: {
     label: 'code',
     help: 'Commands of clients that were answered with an error',
   },
+  rateLimited: {
+    name: 'holdfast_rate_limited_commands_total',
+    label: 'limit',
+    help: 'Commands of clients beyond a limit of client.rate_limit',
+  },
   disconnects: {
     name: 'holdfast_disconnects_total',
     label: 'code',

@@ -97,6 +97,7 @@ describe('the metrics', () => {
       'command',
       'endpoint',
       'hook',
+      'limit',
       'method',
       'node',
       'outcome',

@@ -87,6 +87,34 @@ export const client = section('Client connections: who may connect, and their li
     'Most publications recovered at once; a client that missed more is told that recovery failed.',
     { min: 1 },
   ),
+  rate_limit: section(
+    'How fast clients may send commands. One beyond a limit is answered with error 111, which clients take as "try later".',
+    {
+      commands_per_second: integer(100, 'Of one connection. `0`: no limit.', { own: true }),
+      command_burst: integer(
+        512,
+        'Commands of one connection at once. Twice `channel_limit` always pass, because a client that comes back subscribes to everything in one message.',
+        { own: true, min: 1 },
+      ),
+      publishes_per_second: integer(
+        0,
+        'Publishes of one connection, which count as commands too. `0`: no limit of their own.',
+        { own: true },
+      ),
+      publish_burst: integer(100, 'Publishes of one connection at once.', { own: true, min: 1 }),
+      user_commands_per_second: integer(
+        0,
+        'Of one user, over all connections to this node; anonymous clients and connects are not counted. `0`: no limit.',
+        { own: true },
+      ),
+      user_command_burst: integer(2_048, 'Commands of one user at once.', { own: true, min: 1 }),
+      close_multiple: integer(
+        5,
+        'A connection that goes beyond a limit this many times, in rate and in burst, ends with 3013. `0`: never.',
+        { own: true },
+      ),
+    },
+  ),
   insecure_skip_token_signature_verify: flag(
     false,
     'Accept tokens without looking at their signature. For tests only, together with `client.insecure`.',
