@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { serveCalls } from './calls.ts';
 import { processUsage, settleGarbage, type ProcessUsage } from './resource-usage.ts';
 import { loadServer, type RunningServer, type ServerSettings } from '../targets/target.ts';
@@ -36,6 +37,12 @@ const methods = {
 
   usage(): ProcessUsage {
     return processUsage();
+  },
+
+  /** Resolves when the last connection is gone, with everything that it left behind. */
+  async emptied(): Promise<void> {
+    while ((await running().connections()) > 0) await delay(20);
+    await settleGarbage();
   },
 
   async settledUsage(): Promise<ProcessUsage> {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Listening } from './listen.ts';
 import type { SubscriberDialect } from '../subscribers/subscriber-dialect.ts';
 
 export interface ServerSettings {
@@ -11,8 +12,7 @@ export interface ServerSettings {
   readonly pingIntervalMs: number;
 }
 
-export interface RunningServer {
-  readonly port: number;
+export interface RunningServer extends Listening {
   /** Sends each of these JSON texts to every subscriber, all within this turn of the event loop. */
   publish(messages: readonly string[]): void | Promise<void>;
 }

@@ -30,6 +30,7 @@ async function warmUp(measured: MeasuredServer, most: number): Promise<Started> 
   await measured.server.call('publish', { messages: 1, bytes: 200 });
   await measured.generator.call('delivered', { messages: 1 });
   await measured.generator.call('closeAll');
+  await measured.server.call('emptied');
   return { measured, empty: await measured.server.call('settledUsage') };
 }
 

@@ -15,7 +15,7 @@ export const startHoldfast: StartServer = async ({ pingIntervalMs }) => {
   const server = createServer();
   hub.attach(server);
   return {
-    port: await listen(server),
+    ...(await listen(server)),
     async publish(messages) {
       await Promise.all(messages.map((message) => hub.publish('bench', Buffer.from(message))));
     },

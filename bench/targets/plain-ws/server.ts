@@ -23,7 +23,7 @@ export const startPlainWs: StartServer = async ({ pingIntervalMs }) => {
   });
   if (pingIntervalMs > 0) pingInTurns(subscribers, pingIntervalMs);
   return {
-    port: await listen(server),
+    ...(await listen(server)),
     publish(messages) {
       const frames = Buffer.concat(messages.map(serverTextFrame));
       for (const socket of subscribers.keys()) socket.write(frames);

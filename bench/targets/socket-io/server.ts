@@ -19,7 +19,7 @@ export const startSocketIo: StartServer = async ({ pingIntervalMs }) => {
     });
   });
   return {
-    port: await listen(server),
+    ...(await listen(server)),
     publish(messages) {
       for (const message of messages) io.to('bench').emit('message', JSON.parse(message));
     },
