@@ -10,11 +10,7 @@ export interface InboxErrorRow {
   readonly httpStatus: number;
 }
 
-export type InboxErrorCode =
-  | 'inbox_invalid'
-  | 'inbox_not_found'
-  | 'inbox_idempotency_conflict'
-  | 'inbox_closed';
+export type InboxErrorCode = 'inbox_invalid' | 'inbox_not_found' | 'inbox_idempotency_conflict';
 
 /** Codes of {@link InboxError}. `docs/inbox.md` lists them; a test proves that both agree. */
 export const inboxErrorCodes: Readonly<Record<InboxErrorCode, InboxErrorRow>> = {
@@ -24,8 +20,6 @@ export const inboxErrorCodes: Readonly<Record<InboxErrorCode, InboxErrorRow>> = 
   inbox_not_found: { retryable: false, httpStatus: 404 },
   /** The idempotency key was used before, for another request. */
   inbox_idempotency_conflict: { retryable: false, httpStatus: 409 },
-  /** The server is stopping. */
-  inbox_closed: { retryable: true, httpStatus: 503 },
 };
 
 /** Rejected by every operation of the inbox for the caller's mistakes; the store's own errors pass through. */

@@ -1,0 +1,268 @@
+import { testBackends } from '@holdfast/store/testing';
+import { describe, expect, test, vi } from 'vitest';
+import { openInbox, type InboxFixture } from '../testing/inbox-fixture.ts';
+import { createInboxHandler, type InboxHandlerOptions } from './handler.ts';
+import { inboxOpenApi } from './open-api.ts';
+import { routes } from './routes.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: {
+    readonly error?: { readonly code: string; readonly message: string };
+  } & Readonly<Record<string, unknown>>;
+}
+
+/** Asks the handler as a server with the key `key` does, or as the user whose token it is. */
+function client(fixture: InboxFixture, options: Partial<InboxHandlerOptions> = {}) {
+  const handler = createInboxHandler(fixture.inbox, {
+    authenticateServer: (request) => request.headers.get('x-api-key') === 'key',
+    authenticateUser: (request) =>
+      /^Bearer (.*)$/.exec(request.headers.get('authorization') ?? '')?.[1],
+    ...options,
+  });
+  return async (
+    as: string | undefined,
+    request: string,
+    ...[body, headers = {}]: [body?: unknown, headers?: Record<string, string>]
+  ): Promise<Answer> => {
+    const [method = 'GET', path = ''] = request.split(' ');
+    const credentials: Record<string, string> =
+      as === undefined
+        ? {}
+        : as === 'server'
+          ? { 'x-api-key': 'key' }
+          : { authorization: `Bearer ${as}` };
+    const response = await handler(
+      new Request(`http://localhost${path}`, {
+        method,
+        headers: {
+          ...credentials,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined
+          ? {}
+          : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }),
+    );
+    if (response === undefined) throw new Error('not an address of the inbox');
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (await response.json()) as Answer['body'],
+    };
+  };
+}
+
+describe.each(testBackends)('the HTTP interface on $name', (backend) => {
+  test('servers send, users read, acknowledge and set what they want', async () => {
+    await using database = await backend.create();
+    await using fixture = await openInbox(database);
+    const ask = client(fixture);
+    const sent = await ask('server', 'POST /inbox/send', {
+      to: { users: ['ann', 'bob'] },
+      category: 'orders',
+      title: 'left',
+      data: { order: 7 },
+      idempotencyKey: 'k',
+    });
+    expect(sent).toMatchObject({ status: 200, body: { state: 'done', created: 2 } });
+    expect(sent.headers.get('cache-control')).toBe('no-store');
+    const status = await ask('server', `GET /inbox/sends/${String(sent.body.id)}`);
+    expect(status.body).toMatchObject({ created: 2, state: 'done' });
+    const snapshot = await ask('ann', 'GET /inbox/me?limit=5&status=unread');
+    expect(snapshot.body).toMatchObject({
+      items: [{ title: 'left', data: { order: 7 } }],
+      unread: { total: 1 },
+      version: 1,
+      channel: 'inbox:#ann',
+      position: { epoch: 'test' },
+    });
+    const [{ id }] = snapshot.body.items as [{ id: string }];
+    expect((await ask('ann', 'POST /inbox/me/connect', { device: 'phone' })).body).toMatchObject({
+      notifications: [{ id }],
+    });
+    expect(
+      (await ask('ann', 'POST /inbox/me/acknowledge', { device: 'phone', ids: [id] })).body,
+    ).toEqual({ acknowledged: [id], notFound: [] });
+    expect((await ask('ann', 'POST /inbox/me/read', { ids: [id] })).body).toMatchObject({
+      changed: [id],
+      unread: { total: 0 },
+    });
+    expect((await ask('ann', 'POST /inbox/me/unread', { ids: [id] })).status).toBe(200);
+    expect((await ask('ann', 'POST /inbox/me/read-all', { upTo: id })).body).toMatchObject({
+      changed: [id],
+    });
+    expect((await ask('ann', 'POST /inbox/me/archive', { ids: [id] })).status).toBe(200);
+    expect((await ask('ann', 'POST /inbox/me/unarchive', { ids: [id] })).status).toBe(200);
+    const delivery = await ask('server', `GET /inbox/notifications/${id}/delivery`);
+    expect(delivery.body).toMatchObject({ user: 'ann', devices: [{ device: 'phone' }] });
+    expect((await ask('ann', 'POST /inbox/me/delete', { ids: [id] })).body).toMatchObject({
+      changed: [id],
+    });
+    const wishes = { categories: { ads: { inApp: false } }, quietHours: null };
+    expect((await ask('ann', 'PUT /inbox/me/preferences', wishes)).body).toEqual(wishes);
+    expect((await ask('ann', 'GET /inbox/me/preferences')).body).toEqual(wishes);
+    expect((await ask('ann', 'PUT /inbox/me/topics/news')).status).toBe(200);
+    expect((await ask('server', 'PUT /inbox/users/a%2Fb%20c/topics/news')).status).toBe(200);
+    expect((await ask('server', 'GET /inbox/topics/news')).body).toMatchObject({ subscribers: 2 });
+    expect((await ask('server', 'GET /inbox/users/a%2Fb%20c/topics')).body).toEqual({
+      topics: ['news'],
+    });
+    expect((await ask('ann', 'DELETE /inbox/me/topics/news')).status).toBe(200);
+    expect((await ask('ann', 'GET /inbox/me/topics')).body).toEqual({ topics: [] });
+    expect((await ask('server', 'GET /inbox/users/bob/counts')).body).toEqual({
+      total: 1,
+      byCategory: { orders: 1 },
+    });
+    expect((await ask('server', 'GET /inbox/users/bob/notifications')).body).toMatchObject({
+      items: [{ title: 'left' }],
+      nextCursor: null,
+    });
+    const cancelled = await ask('server', `POST /inbox/sends/${String(sent.body.id)}/cancel`, {
+      recall: true,
+    });
+    expect(cancelled.body).toMatchObject({ state: 'done' });
+    expect((await ask('bob', 'GET /inbox/me/counts')).body).toMatchObject({ total: 0 });
+  });
+
+  test('a batch answers for each request, a stream takes any number of users', async () => {
+    await using database = await backend.create();
+    await using fixture = await openInbox(database);
+    const ask = client(fixture);
+    const good = { to: { user: 'ann' }, category: 'a', title: 't' };
+    const batch = await ask('server', 'POST /inbox/batch', {
+      sends: [good, { ...good, link: 'javascript:alert(1)' }, good],
+    });
+    expect(batch.body.results).toMatchObject([
+      { state: 'done' },
+      { error: { code: 'inbox_invalid' } },
+      { state: 'done' },
+    ]);
+    const users = Array.from({ length: 1200 }, (_, index) => JSON.stringify(`u${index}`));
+    const lines = [JSON.stringify({ category: 'a', title: 'all' }), ...users].join('\n');
+    const ndjson = { 'content-type': 'application/x-ndjson' };
+    const stream = await ask('server', 'POST /inbox/send', lines, ndjson);
+    expect(stream.body).toMatchObject({ recipients: 1200 });
+    const broken = await ask('server', 'POST /inbox/send', `${lines}\nnonsense`, ndjson);
+    expect(broken.body.error).toMatchObject({ code: 'inbox_invalid' });
+    await vi.waitFor(
+      async () => {
+        const status = await ask('server', `GET /inbox/sends/${String(stream.body.id)}`);
+        expect(status.body).toMatchObject({ state: 'done', created: 1200 });
+      },
+      { timeout: 20_000, interval: 20 },
+    );
+    const few = client(fixture, { maxRecipients: 10 });
+    expect((await few('server', 'POST /inbox/send', lines, ndjson)).body.error?.message).toContain(
+      '10 recipients',
+    );
+  });
+
+  test('foreign ids do not exist, and nobody gets in without a key or token', async () => {
+    await using database = await backend.create();
+    await using fixture = await openInbox(database);
+    const ask = client(fixture);
+    await ask('server', 'POST /inbox/send', { to: { user: 'ann' }, category: 'a', title: 't' });
+    const { items } = await fixture.inbox.list('ann');
+    for (const name of ['read', 'unread', 'archive', 'unarchive', 'delete']) {
+      const foreign = await ask('bob', `POST /inbox/me/${name}`, { ids: [items[0]!.id] });
+      const unknown = await ask('bob', `POST /inbox/me/${name}`, { ids: ['no-such-id'] });
+      expect(foreign).toMatchObject({ status: 404, body: { error: { code: 'inbox_not_found' } } });
+      expect(foreign.body).toEqual(unknown.body);
+    }
+    expect(await fixture.inbox.list('ann')).toMatchObject({ items });
+    for (const route of routes) {
+      const path = route.path.replaceAll(/\{\w+\}/g, 'x');
+      const wrong = route.side === 'server' ? ['ann', undefined] : ['', undefined, 'server'];
+      for (const as of wrong) {
+        const answer = await ask(as, `${route.method} /inbox${path}`);
+        expect([route.path, answer.status, answer.body.error?.code]).toEqual([
+          route.path,
+          401,
+          'unauthorized',
+        ]);
+      }
+    }
+  });
+
+  test('bad requests get a clear answer', async () => {
+    await using database = await backend.create();
+    await using fixture = await openInbox(database);
+    const problems: unknown[] = [];
+    const ask = client(fixture, {
+      maxBodyBytes: 1000,
+      onProblem: (problem) => problems.push(problem),
+    });
+    const send = 'POST /inbox/send';
+    const good = { to: { user: 'ann' }, category: 'a', title: 't' };
+    const cases: [number, string, RegExp, Promise<Answer>][] = [
+      [404, 'not_found', /address/, ask('server', 'GET /inbox/nothing')],
+      [404, 'not_found', /address/, ask('server', 'GET /inbox/users/%E0%A4%A/counts')],
+      [405, 'method_not_allowed', /POST/, ask('server', 'GET /inbox/send')],
+      [415, 'unsupported_media_type', /json/, ask('server', send, 'a=b', { 'content-type': 'x' })],
+      [413, 'too_large', /1000 bytes/, ask('server', send, { ...good, body: 'x'.repeat(1000) })],
+      [400, 'inbox_invalid', /not JSON/, ask('server', send, '{')],
+      [400, 'inbox_invalid', /to/, ask('server', send, { ...good, to: { user: 1 } })],
+      [400, 'inbox_invalid', /title/, ask('server', send, { ...good, title: undefined })],
+      [400, 'inbox_invalid', /Unrecognized.*prio/, ask('server', send, { ...good, prio: 1 })],
+      [400, 'inbox_invalid', /limit/, ask('ann', 'GET /inbox/me?limit=1000')],
+      [400, 'inbox_invalid', /status/, ask('ann', 'GET /inbox/me?status=new')],
+      [400, 'inbox_invalid', /ids/, ask('ann', 'POST /inbox/me/read', { ids: [] })],
+      [404, 'inbox_not_found', /no send/, ask('server', 'GET /inbox/sends/x')],
+    ];
+    for (const [status, code, message, answering] of cases) {
+      const { body, status: actual } = await answering;
+      expect([actual, body.error?.code]).toEqual([status, code]);
+      expect(body.error?.message).toMatch(message);
+    }
+    await ask('server', send, { ...good, idempotencyKey: 'k' });
+    expect((await ask('server', send, { ...good, title: 'u', idempotencyKey: 'k' })).status).toBe(
+      409,
+    );
+    expect(problems).toEqual([]);
+    await fixture.inbox.close();
+    await fixture.store.close();
+    const closed = await ask('server', send, good);
+    expect(closed).toMatchObject({
+      status: 503,
+      body: { error: { code: 'store_closed', message: 'the server cannot do this now' } },
+    });
+    expect(problems).toHaveLength(1);
+  });
+});
+
+test('other addresses are left to others', async () => {
+  const handler = createInboxHandler({} as InboxFixture['inbox'], {
+    authenticateServer: () => true,
+    authenticateUser: () => 'ann',
+  });
+  expect(await handler(new Request('http://localhost/api/publish'))).toBeUndefined();
+  expect(await handler(new Request('http://localhost/inboxes'))).toBeUndefined();
+});
+
+test('the OpenAPI document describes every route', () => {
+  const { paths, securitySchemes } = inboxOpenApi();
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  ) as {
+    path: string;
+    method: string;
+    operation: { operationId: string; security: object[]; parameters: { name: string }[] };
+  }[];
+  expect(operations).toHaveLength(routes.length);
+  const ids = new Set(operations.map(({ operation }) => operation.operationId));
+  expect(ids.size).toBe(routes.length);
+  for (const { path, operation } of operations) {
+    const [scheme = ''] = Object.keys(operation.security[0] ?? {});
+    expect(Object.keys(securitySchemes)).toContain(scheme);
+    expect(scheme).toBe(path.startsWith('/inbox/me') ? 'userToken' : 'apiKey');
+    for (const [, name] of path.matchAll(/\{(\w+)\}/g)) {
+      expect(operation.parameters.map((parameter) => parameter.name)).toContain(name);
+    }
+  }
+  expect(JSON.stringify(paths)).toContain('application/x-ndjson');
+});

@@ -1,0 +1,95 @@
+import type { z } from 'zod';
+import { InboxError } from '../errors.ts';
+import { HttpRefusal } from './http-refusal.ts';
+
+const maxLineBytes = 65_536;
+
+/** Media type of a request, without parameters. */
+export function mediaType(request: Request): string {
+  return (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
+/**
+ * The JSON body of a request. Only `application/json` is taken: a form of a foreign page cannot send
+ * that without asking first.
+ */
+export async function readJson<Schema extends z.ZodType>(
+  request: Request,
+  schema: Schema,
+  maxBytes: number,
+): Promise<z.output<Schema>> {
+  if (mediaType(request) !== 'application/json') {
+    throw new HttpRefusal(
+      { status: 415, code: 'unsupported_media_type' },
+      'the body must be application/json',
+    );
+  }
+  let text = '';
+  let bytes = 0;
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  try {
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) {
+        throw new HttpRefusal(
+          { status: 413, code: 'too_large' },
+          `the body must have at most ${maxBytes} bytes`,
+        );
+      }
+      text += decoder.decode(chunk, { stream: true });
+    }
+    text += decoder.decode();
+  } catch (error) {
+    if (error instanceof HttpRefusal) throw error;
+    throw new InboxError('inbox_invalid', 'the body is not complete, or not UTF-8');
+  }
+  return parseJson(text, schema);
+}
+
+export function parseJson<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+): z.output<Schema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new InboxError('inbox_invalid', 'the body is not JSON');
+  }
+  return check(value, schema);
+}
+
+/** @throws {@link InboxError} naming the place of the first mistake */
+export function check<Schema extends z.ZodType>(value: unknown, schema: Schema): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue?.path.map(String).join('.') ?? '';
+  throw new InboxError(
+    'inbox_invalid',
+    `${where === '' ? 'the request' : where}: ${issue?.message ?? 'is not right'}`,
+  );
+}
+
+/** The lines of a body, one at a time, without holding more than one. */
+export async function* readLines(request: Request): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let rest = '';
+  const pieces = async function* (): AsyncGenerator<string> {
+    for await (const chunk of request.body ?? []) yield decoder.decode(chunk, { stream: true });
+    yield `${decoder.decode()}\n`;
+  };
+  try {
+    for await (const piece of pieces()) {
+      const lines = (rest + piece).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > maxLineBytes) {
+        throw new InboxError('inbox_invalid', `a line has more than ${maxLineBytes} characters`);
+      }
+      for (const line of lines) if (line.trim() !== '') yield line.trim();
+    }
+  } catch (error) {
+    if (error instanceof InboxError) throw error;
+    throw new InboxError('inbox_invalid', 'the body is not complete, or not UTF-8');
+  }
+}

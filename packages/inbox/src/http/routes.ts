@@ -1,0 +1,251 @@
+import type { z } from 'zod';
+import { InboxError } from '../errors.ts';
+import type { Inbox } from '../inbox.ts';
+import type { ListOptions } from '../reader.ts';
+import type { SendRequest } from '../sends.ts';
+import * as schemas from './schemas.ts';
+
+/** What a route is given once caller and shapes are checked. */
+export interface RouteInput<Query, Body> {
+  readonly inbox: Inbox;
+  /** The authenticated user on routes of users, the user in the path on routes of servers. */
+  readonly user: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly body: Body;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Below the base path; `{name}` takes one segment. */
+  readonly path: string;
+  /** `server`: with the API key. `user`: with the user's own token, below `/me`. */
+  readonly side: 'server' | 'user';
+  readonly summary: string;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  readonly result: z.ZodType;
+  readonly run: (input: RouteInput<unknown, unknown>) => Promise<unknown>;
+}
+
+interface RouteShape<Query extends z.ZodType, Body extends z.ZodType> {
+  readonly method: Route['method'];
+  readonly path: string;
+  readonly side: Route['side'];
+  readonly summary: string;
+  readonly query?: Query;
+  readonly body?: Body;
+  readonly result: z.ZodType;
+  readonly run: (input: RouteInput<z.output<Query>, z.output<Body>>) => Promise<unknown>;
+}
+
+/** Ties the types of the schemas to the function; the handler checks them before it calls. */
+function route<Query extends z.ZodType, Body extends z.ZodType>(
+  shape: RouteShape<Query, Body>,
+): Route {
+  return shape as unknown as Route;
+}
+
+const server = (method: Route['method'], path: string) =>
+  ({ side: 'server', method, path }) as const;
+const user = (method: Route['method'], path: string) =>
+  ({ side: 'user', method, path: `/me${path}` }) as const;
+
+/** A change of ids of which none is the user's is answered with 404, like any unknown thing. */
+async function found<
+  Result extends { readonly changed: readonly string[]; readonly notFound: readonly string[] },
+>(change: Promise<Result>, ids: readonly string[]): Promise<Result> {
+  const result = await change;
+  if (new Set(ids).size > result.notFound.length) return result;
+  throw new InboxError('inbox_not_found', 'there is no such notification');
+}
+
+/** Drops what is undefined, which optional members must not be. */
+function defined<Value extends object>(value: Value): Value {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, member]) => member !== undefined),
+  ) as Value;
+}
+
+type ChangeName = 'markRead' | 'markUnread' | 'archive' | 'unarchive' | 'delete';
+
+function change(path: string, name: ChangeName, summary: string): Route {
+  return route({
+    ...user('POST', path),
+    summary,
+    body: schemas.idsRequest,
+    result: schemas.changeResult,
+    run: ({ inbox, user, body }) => found(inbox[name](user, body.ids), body.ids),
+  });
+}
+
+const listRoute = (base: ReturnType<typeof server> | ReturnType<typeof user>, summary: string) =>
+  route({
+    ...base,
+    summary,
+    query: schemas.listQuery,
+    result: schemas.page,
+    run: ({ inbox, user, query }) => inbox.list(user, defined(query) as ListOptions),
+  });
+
+/** Every operation of the HTTP interface; the handler and the OpenAPI document are made of it. */
+export const routes: readonly Route[] = [
+  route({
+    ...server('POST', '/send'),
+    summary:
+      'Send to a user, a list or a topic. As application/x-ndjson: the request without "to" on the first line, then one user id (a JSON string) on each',
+    body: schemas.sendRequest,
+    result: schemas.sendResult,
+    run: ({ inbox, body }) => inbox.send(defined(body) as SendRequest),
+  }),
+  route({
+    ...server('POST', '/batch'),
+    summary: 'Send up to 100 requests, each on its own; the results are in their order',
+    body: schemas.batchRequest,
+    result: schemas.batchResult,
+    async run({ inbox, body }) {
+      const results: unknown[] = [];
+      for (const request of body.sends) {
+        try {
+          results.push(await inbox.send(defined(request) as SendRequest));
+        } catch (error) {
+          if (!(error instanceof InboxError)) throw error;
+          const { code, message, retryable } = error;
+          results.push({ error: { code, message, retryable } });
+        }
+      }
+      return { results };
+    },
+  }),
+  route({
+    ...server('GET', '/sends/{id}'),
+    summary: 'How far a send is',
+    result: schemas.sendStatus,
+    run: ({ inbox, params }) => inbox.sendStatus(params.id ?? ''),
+  }),
+  route({
+    ...server('POST', '/sends/{id}/cancel'),
+    summary: 'Stop a send; with "recall" take back what it has stored',
+    body: schemas.cancelRequest,
+    result: schemas.sendStatus,
+    run: ({ inbox, params, body }) =>
+      inbox.cancel(params.id ?? '', { recall: body.recall === true }),
+  }),
+  route({
+    ...server('GET', '/notifications/{id}/delivery'),
+    summary: 'Where a notification is, by device and escalation',
+    result: schemas.deliveryState,
+    run: ({ inbox, params }) => inbox.deliveryState(params.id ?? ''),
+  }),
+  listRoute(server('GET', '/users/{user}/notifications'), 'Notifications of a user, newest first'),
+  route({
+    ...server('GET', '/users/{user}/counts'),
+    summary: 'Unread counts of a user',
+    result: schemas.counts,
+    run: ({ inbox, user }) => inbox.counts(user),
+  }),
+  route({
+    ...server('GET', '/users/{user}/topics'),
+    summary: 'Topics of a user',
+    result: schemas.topics,
+    run: async ({ inbox, user }) => ({ topics: await inbox.topics(user) }),
+  }),
+  route({
+    ...server('PUT', '/users/{user}/topics/{topic}'),
+    summary: 'Subscribe a user to a topic',
+    result: schemas.nothing,
+    run: ({ inbox, user, params }) => inbox.subscribe(user, params.topic ?? '').then(empty),
+  }),
+  route({
+    ...server('DELETE', '/users/{user}/topics/{topic}'),
+    summary: 'Unsubscribe a user from a topic',
+    result: schemas.nothing,
+    run: ({ inbox, user, params }) => inbox.unsubscribe(user, params.topic ?? '').then(empty),
+  }),
+  route({
+    ...server('GET', '/topics/{topic}'),
+    summary: 'Number of subscribers of a topic',
+    result: schemas.topicInfo,
+    run: async ({ inbox, params }) => ({
+      topic: params.topic ?? '',
+      subscribers: await inbox.countSubscribers(params.topic ?? ''),
+    }),
+  }),
+  route({
+    ...user('GET', ''),
+    summary: 'First page, counts, and the channel position that continues them',
+    query: schemas.listQuery,
+    result: schemas.snapshot,
+    run: ({ inbox, user, query }) => inbox.snapshot(user, defined(query) as ListOptions),
+  }),
+  listRoute(user('GET', '/notifications'), 'Notifications, newest first'),
+  route({
+    ...user('GET', '/counts'),
+    summary: 'Unread counts',
+    result: schemas.counts,
+    run: ({ inbox, user }) => inbox.counts(user),
+  }),
+  change('/read', 'markRead', 'Mark as read'),
+  change('/unread', 'markUnread', 'Mark as unread'),
+  change('/archive', 'archive', 'Take out of the list, keep in the archive'),
+  change('/unarchive', 'unarchive', 'Put back into the list'),
+  change('/delete', 'delete', 'Delete for ever'),
+  route({
+    ...user('POST', '/read-all'),
+    summary: 'Mark everything as read, up to an id and of one category where given',
+    body: schemas.readAllRequest,
+    result: schemas.readAllResult,
+    run: ({ inbox, user, body }) =>
+      inbox.readAll(user, defined(body) as Parameters<Inbox['readAll']>[1]),
+  }),
+  route({
+    ...user('POST', '/connect'),
+    summary: 'Tell that a device is connected, and get what it has not acknowledged',
+    body: schemas.connectRequest,
+    result: schemas.connectResult,
+    run: ({ inbox, user, body }) => inbox.connect(user, body.device),
+  }),
+  route({
+    ...user('POST', '/acknowledge'),
+    summary: 'Tell that a device has these notifications',
+    body: schemas.acknowledgeRequest,
+    result: schemas.acknowledgeResult,
+    run: ({ inbox, user, body }) => inbox.acknowledge(user, body.device, body.ids),
+  }),
+  route({
+    ...user('GET', '/preferences'),
+    summary: 'What the user wants',
+    result: schemas.preferences,
+    run: ({ inbox, user }) => inbox.preferences(user),
+  }),
+  route({
+    ...user('PUT', '/preferences'),
+    summary: 'Replace what the user wants',
+    body: schemas.preferences,
+    result: schemas.preferences,
+    run: ({ inbox, user, body }) =>
+      inbox.setPreferences(user, body as Parameters<Inbox['setPreferences']>[1]),
+  }),
+  route({
+    ...user('GET', '/topics'),
+    summary: 'Topics the user is subscribed to',
+    result: schemas.topics,
+    run: async ({ inbox, user }) => ({ topics: await inbox.topics(user) }),
+  }),
+  route({
+    ...user('PUT', '/topics/{topic}'),
+    summary: 'Subscribe to a topic',
+    result: schemas.nothing,
+    run: ({ inbox, user, params }) => inbox.subscribe(user, params.topic ?? '').then(empty),
+  }),
+  route({
+    ...user('DELETE', '/topics/{topic}'),
+    summary: 'Unsubscribe from a topic',
+    result: schemas.nothing,
+    run: ({ inbox, user, params }) => inbox.unsubscribe(user, params.topic ?? '').then(empty),
+  }),
+];
+
+function empty(): object {
+  return {};
+}

@@ -1,0 +1,146 @@
+import { z } from 'zod';
+import { severities } from '../notification.ts';
+import { maxChangeIds } from '../changes.ts';
+
+/** Shapes of the HTTP interface. What the values mean is checked by the inbox itself. */
+
+const time = z.int().describe('Unix milliseconds');
+const id = z.string().max(255);
+const ids = z.array(id).min(1).max(maxChangeIds);
+const unread = z.object({
+  total: z.int(),
+  byCategory: z.record(z.string(), z.int()),
+});
+
+export const notification = z.object({
+  id,
+  category: z.string(),
+  severity: z.enum(severities),
+  title: z.string().describe('Plain text: escape it where you show it'),
+  body: z.string(),
+  link: z.string().nullable(),
+  source: z.string().nullable(),
+  data: z.unknown(),
+  groupKey: z.string().nullable(),
+  groupCount: z.int(),
+  createdAt: time,
+  expiresAt: time.nullable(),
+  readAt: time.nullable(),
+  archivedAt: time.nullable(),
+});
+
+const content = {
+  category: z.string(),
+  title: z.string(),
+  body: z.string().optional(),
+  link: z.string().optional(),
+  severity: z.enum(severities).optional(),
+  source: z.string().optional(),
+  data: z.unknown().optional(),
+  groupKey: z.string().optional(),
+  expiresAt: time.optional(),
+  sendAt: time.optional(),
+  idempotencyKey: z.string().optional(),
+};
+
+export const recipients = z.union([
+  z.strictObject({ user: z.string() }),
+  z.strictObject({ users: z.array(z.string()).max(10_000) }),
+  z.strictObject({ topic: z.string() }),
+]);
+
+export const sendRequest = z.strictObject({ to: recipients, ...content });
+/** The first line of a streamed send; a user id on each line follows. */
+export const streamedSendRequest = z.strictObject(content);
+export const batchRequest = z.strictObject({ sends: z.array(sendRequest).min(1).max(100) });
+export const cancelRequest = z.strictObject({ recall: z.boolean().optional() });
+
+export const sendStatus = z.object({
+  id,
+  state: z.enum(['collecting', 'scheduled', 'running', 'done', 'cancelled']),
+  topic: z.string().nullable(),
+  sendAt: time,
+  recipients: z.int(),
+  created: z.int(),
+  muted: z.int(),
+  createdAt: time,
+  finishedAt: time.nullable(),
+});
+export const sendResult = sendStatus.extend({ repeated: z.boolean() });
+
+export const errorBody = z.object({
+  error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }),
+});
+export const batchResult = z.object({
+  results: z.array(z.union([sendResult, errorBody])),
+});
+
+export const deliveryState = z.object({
+  notificationId: id,
+  user: z.string(),
+  storedAt: time,
+  readAt: time.nullable(),
+  acknowledgedAt: time.nullable(),
+  devices: z.array(
+    z.object({ device: z.string(), pushedAt: time, acknowledgedAt: time.nullable() }),
+  ),
+  escalations: z.array(
+    z.object({
+      target: z.enum(['webhook', 'email']),
+      state: z.enum(['pending', 'delivered', 'dead', 'obsolete']),
+      attempts: z.int(),
+      nextAttemptAt: time.nullable(),
+      lastError: z.string().nullable(),
+    }),
+  ),
+});
+
+export const listQuery = z.strictObject({
+  limit: z.coerce.number().optional(),
+  cursor: z.string().optional(),
+  status: z.enum(['all', 'unread', 'read', 'archived']).optional(),
+  category: z.string().optional(),
+  severity: z.enum(severities).optional(),
+});
+export const page = z.object({
+  items: z.array(notification),
+  nextCursor: z.string().nullable(),
+});
+export const snapshot = page.extend({
+  unread,
+  version: z.int(),
+  channel: z.string(),
+  position: z.object({ offset: z.int(), epoch: z.string() }),
+  now: time,
+});
+export const counts = unread;
+
+export const idsRequest = z.strictObject({ ids });
+export const readAllRequest = z.strictObject({
+  upTo: id.optional(),
+  category: z.string().optional(),
+});
+export const readAllResult = z.object({ changed: z.array(id), unread, version: z.int() });
+export const changeResult = readAllResult.extend({ notFound: z.array(id) });
+
+export const connectRequest = z.strictObject({ device: id });
+export const connectResult = z.object({ notifications: z.array(notification), unread });
+export const acknowledgeRequest = z.strictObject({ device: id, ids });
+export const acknowledgeResult = z.object({ acknowledged: z.array(id), notFound: z.array(id) });
+
+export const preferences = z.strictObject({
+  categories: z.record(
+    z.string(),
+    z.strictObject({
+      inApp: z.boolean().optional(),
+      webhook: z.boolean().optional(),
+      email: z.boolean().optional(),
+      mutedUntil: time.optional(),
+    }),
+  ),
+  quietHours: z.strictObject({ from: z.string(), to: z.string(), timeZone: z.string() }).nullable(),
+});
+
+export const topics = z.object({ topics: z.array(z.string()) });
+export const topicInfo = z.object({ topic: z.string(), subscribers: z.int() });
+export const nothing = z.object({});
