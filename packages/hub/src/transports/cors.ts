@@ -14,7 +14,8 @@ export function allowOrigin(
   if (origin === undefined) return true;
   const problem = gate.originProblem(request);
   if (problem !== undefined) {
-    refuse(response, problem);
+    // So that the page that was refused can read why; without credentials there is nothing to leak.
+    refuse(response, { ...problem, headers: { 'Access-Control-Allow-Origin': '*' } });
     return false;
   }
   response.setHeader('Access-Control-Allow-Origin', origin);

@@ -8,7 +8,12 @@ import { refuse } from '@holdfast/hub';
  */
 export function answerUpgradeRequired(request: IncomingMessage, response: ServerResponse): void {
   const wasStripped = request.headers['sec-websocket-key'] !== undefined;
-  const headers = { Connection: 'Upgrade', Upgrade: 'websocket' };
+  const headers = {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    // A page that diagnoses its connection reads this answer from any origin.
+    'Access-Control-Allow-Origin': '*',
+  };
   if (wasStripped) {
     refuse(response, {
       status: 426,
