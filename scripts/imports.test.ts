@@ -12,6 +12,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   store: [],
   inbox: ['protocol', 'hub', 'store'],
   server: ['protocol', 'hub', 'store', 'inbox'],
+  client: ['protocol'],
 };
 
 const root = path.resolve(import.meta.dirname, '..');

@@ -1,0 +1,372 @@
+import { Centrifuge, type Subscription, type TransportEndpoint } from 'centrifuge';
+import { ClientError } from './client-error.ts';
+import {
+  type Effects,
+  initialMachineState,
+  type MachineEvent,
+  type MachineState,
+  transition,
+} from './connection-machine.ts';
+import { type Close, closeInWords, type ConnectionState, idleState } from './connection-state.ts';
+import {
+  deferCloseOf,
+  type SocketClose,
+  type WebSocketConstructor,
+} from './deferred-close-socket.ts';
+import { bindSubscription } from './bind-subscription.ts';
+import { createEnvironment, type Environment } from './environment.ts';
+import type { ConnectionOptions } from './options.ts';
+import type { Call, ChannelOptions, Position, Publication, Wire, WireEvents } from './wire.ts';
+import { WebSocketProbe } from './websocket-probe.ts';
+
+/** Codes of the engine for calls that were sent and got no answer: timeout, closed, ended. */
+const unansweredCodes: ReadonlySet<number> = new Set([1, 2, 3, 11]);
+/** The engine's code for a call that could not be written. */
+const writeErrorCode = 10;
+/** A stock server answers a question about it with an error, which is an answer as good as any. */
+const roundTripChannel = 'holdfast-round-trip:none';
+const roundTripTimeoutMs = 3_000;
+/** The engine's code for a connection whose pings stopped. */
+const noPingCode = 2;
+/** The engine's error for a transport that did not open or ended. */
+const transportClosedError = 2;
+/** WebSocket's code for a connection that ended without a word. */
+const lostCode = 1006;
+
+/**
+ * A connection of its own. The protocol is npm `centrifuge`'s; when to connect, over what, and how
+ * long to wait is decided by the connection machine, since the stock client stays on a fallback for
+ * good and tells nobody when it will try again.
+ */
+export class DirectWire implements Wire {
+  readonly #options: ConnectionOptions;
+  readonly #environment: Environment;
+  readonly #events: WireEvents;
+  readonly #centrifuge: Centrifuge;
+  /** The engine reads this list at each attempt: the machine chooses by replacing its one element. */
+  readonly #endpoint: [TransportEndpoint];
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #probe: WebSocketProbe;
+  readonly #stopSignals: () => void;
+  #machine: MachineState = initialMachineState;
+  #state: ConnectionState;
+  #cancelTimer: () => void = () => undefined;
+  #connectedAt = 0;
+  #socketClose: SocketClose | undefined;
+  /** Set while we end the connection ourselves, so that its end is no news. */
+  #isClosing = false;
+  #roundTrip: Promise<number | undefined> | undefined;
+
+  constructor(options: ConnectionOptions, events: WireEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#environment = options.environment ?? createEnvironment();
+    this.#state = idleState(this.#environment.now());
+    const [first] = options.endpoints;
+    if (first === undefined) {
+      throw new ClientError('misused', 'there is no endpoint to connect to: give at least one');
+    }
+    this.#endpoint = [{ ...first }];
+    const base = (options.webSocket ?? globalThis.WebSocket) as WebSocketConstructor | undefined;
+    this.#probe = new WebSocketProbe(base, this.#environment);
+    this.#centrifuge = this.#createEngine(base);
+    this.#stopSignals = this.#environment.onSignal((signal) => this.#dispatch({ type: signal }));
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  connect(): void {
+    if (this.#machine.status === 'refused' && this.#options.getToken !== undefined) {
+      this.#centrifuge.setToken('');
+    }
+    this.#dispatch({ type: 'connect' });
+  }
+
+  disconnect(): void {
+    this.#dispatch({ type: 'disconnect' });
+  }
+
+  setToken(token: string): void {
+    this.#centrifuge.setToken(token);
+    this.#dispatch({ type: 'restart', upgrade: false });
+  }
+
+  attach(channel: string, options: ChannelOptions, since?: Position): void {
+    const subscription = this.#centrifuge.newSubscription(channel, {
+      ...options,
+      ...(since === undefined ? {} : { since }),
+      ...this.#subscriptionToken(),
+      minResubscribeDelay: this.#options.backoff.minDelayMs,
+      maxResubscribeDelay: this.#options.backoff.maxDelayMs,
+    });
+    this.#subscriptions.set(channel, subscription);
+    bindSubscription(subscription, (event) => {
+      if (this.#subscriptions.get(channel) === subscription) this.#events.channel(channel, event);
+    });
+    subscription.subscribe();
+  }
+
+  detach(channel: string): void {
+    const subscription = this.#subscriptions.get(channel);
+    if (subscription === undefined) return;
+    this.#subscriptions.delete(channel);
+    subscription.unsubscribe();
+    this.#centrifuge.removeSubscription(subscription);
+  }
+
+  async call(call: Call): Promise<unknown> {
+    if (this.#machine.status !== 'connected') throw notConnected();
+    try {
+      return await this.#send(call);
+    } catch (error) {
+      throw callError(error as { readonly code: number } & Error);
+    }
+  }
+
+  /** Asked by several at once, one question is sent. */
+  async measureRoundTrip(): Promise<number | undefined> {
+    this.#roundTrip ??= this.#askForLife().finally(() => {
+      this.#roundTrip = undefined;
+    });
+    return this.#roundTrip;
+  }
+
+  close(): void {
+    this.#dispatch({ type: 'disconnect' });
+    this.#stopSignals();
+    this.#probe.stop();
+    for (const channel of this.#subscriptions.keys()) this.detach(channel);
+  }
+
+  #createEngine(base: WebSocketConstructor | undefined): Centrifuge {
+    const options = this.#options;
+    const { getToken } = options;
+    const silent = new EventTarget();
+    const centrifuge = new Centrifuge(this.#endpoint, {
+      ...(base === undefined
+        ? {}
+        : { websocket: deferCloseOf(base, (close) => (this.#socketClose = close)) }),
+      ...(options.eventSource === undefined ? {} : { eventsource: options.eventSource }),
+      ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+      emulationEndpoint: options.emulationEndpoint,
+      timeout: options.connectTimeoutMs,
+      maxServerPingDelay: options.maxPingDelayMs,
+      name: options.name,
+      token: options.token ?? '',
+      data: options.data ?? null,
+      ...(options.headers === undefined ? {} : { headers: { ...options.headers } }),
+      getToken: getToken === undefined ? null : async () => getToken(),
+      // The machine hears the page's events; the engine would only act on them a second time.
+      networkEventTarget: silent,
+      pageEventTarget: silent,
+    });
+    centrifuge.on('connected', () => this.#opened());
+    centrifuge.on('connecting', ({ code, reason }) => {
+      if (code === 0 || this.#isClosing) return;
+      if (code === noPingCode) {
+        this.#remember(code, reason);
+        this.#patch({ missedPings: this.#state.missedPings + 1 });
+      } else {
+        this.#rememberTransport(code, reason);
+      }
+      const lastedMs = this.#environment.now() - this.#connectedAt;
+      this.#dispatch({ type: 'lost', lastedMs });
+    });
+    centrifuge.on('disconnected', ({ code, reason }) => {
+      if (this.#isClosing) return;
+      this.#remember(code, reason);
+      this.#dispatch({ type: 'refused' });
+    });
+    centrifuge.on('error', ({ type, error }) => {
+      if (this.#machine.status !== 'connecting' || this.#isClosing) return;
+      // A refusal of the token function says nothing about the transport.
+      const reached = error.code >= 100 || type === 'connectToken' || type === 'connectData';
+      if (error.code === transportClosedError) this.#rememberTransport(error.code, error.message);
+      else this.#remember(error.code, error.message);
+      this.#dispatch({ type: 'failed', reached });
+    });
+    centrifuge.on('publication', (publication) =>
+      this.#events.serverPublication(publication as Publication),
+    );
+    centrifuge.on('message', ({ data }) => this.#events.message(data));
+    return centrifuge;
+  }
+
+  #opened(): void {
+    this.#connectedAt = this.#environment.now();
+    this.#dispatch({ type: 'opened' });
+    void this.measureRoundTrip();
+    const best = this.#options.endpoints[0];
+    if (this.#machine.transport === 0) this.#probe.stop();
+    else if (best?.transport === 'websocket') {
+      this.#probe.start(best.endpoint, () => this.#dispatch({ type: 'restart', upgrade: true }));
+    }
+  }
+
+  #dispatch(event: MachineEvent): void {
+    const { state, ...effects } = transition(this.#machine, event, {
+      transports: this.#options.endpoints.length,
+      backoff: this.#options.backoff,
+      random: () => this.#environment.random(),
+    });
+    const hasMoved = state !== this.#machine || event.type === 'restart';
+    this.#machine = state;
+    this.#perform(effects, hasMoved);
+  }
+
+  #perform(effects: Effects, hasMoved: boolean): void {
+    const { close, open, retryInMs, check } = effects;
+    if (hasMoved) this.#cancelTimer();
+    if (close === true) this.#closeEngine();
+    if (hasMoved) this.#publish(retryInMs);
+    if (retryInMs !== undefined) {
+      this.#cancelTimer = this.#environment.after(retryInMs, () =>
+        this.#dispatch({ type: 'retry' }),
+      );
+    }
+    if (open === true) this.#openEngine();
+    if (check === true) void this.#check();
+  }
+
+  #publish(retryInMs: number | undefined): void {
+    const now = this.#environment.now();
+    const { status, transport, attempts } = this.#machine;
+    const isUsed = status === 'connecting' || status === 'connected';
+    this.#patch({
+      status,
+      transport: isUsed ? this.#options.endpoints[transport]?.transport : undefined,
+      since: status === this.#state.status ? this.#state.since : now,
+      attempts,
+      nextRetryAt: retryInMs === undefined ? undefined : now + retryInMs,
+    });
+  }
+
+  #patch(change: Partial<ConnectionState>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#events.state(this.#state);
+  }
+
+  #openEngine(): void {
+    const endpoint = this.#options.endpoints[this.#machine.transport];
+    if (endpoint === undefined) return;
+    this.#endpoint[0] = { ...endpoint };
+    this.#socketClose = undefined;
+    try {
+      this.#centrifuge.connect();
+    } catch (error) {
+      // The engine finds no way to use this transport here, as `EventSource` in Node.
+      this.#remember(0, (error as Error).message);
+      this.#dispatch({ type: 'failed', reached: false });
+    }
+  }
+
+  #closeEngine(): void {
+    this.#isClosing = true;
+    try {
+      this.#centrifuge.disconnect();
+    } finally {
+      this.#isClosing = false;
+    }
+  }
+
+  #remember(code: number, reason: string): void {
+    const lastClose: Close = {
+      code,
+      reason: closeInWords(code, reason),
+      at: this.#environment.now(),
+    };
+    this.#state = { ...this.#state, lastClose };
+  }
+
+  /** What the browser saw of its socket says more than the engine's "transport closed". */
+  #rememberTransport(code: number, reason: string): void {
+    const seen = code < 100 ? (this.#socketClose ?? { code: lostCode, reason: '' }) : undefined;
+    this.#remember(seen?.code ?? code, seen?.reason ?? reason);
+  }
+
+  async #check(): Promise<void> {
+    const connectedAt = this.#connectedAt;
+    const roundTripMs = await this.measureRoundTrip();
+    if (roundTripMs !== undefined || connectedAt !== this.#connectedAt) return;
+    this.#remember(noPingCode, '');
+    this.#dispatch({ type: 'lost', lastedMs: this.#environment.now() - connectedAt });
+  }
+
+  async #askForLife(): Promise<number | undefined> {
+    if (this.#machine.status !== 'connected') return undefined;
+    const askedAt = this.#environment.now();
+    const isAnswered = await Promise.race([this.#isAnswered(), this.#outOfTime()]);
+    if (!isAnswered) {
+      if (this.#machine.status === 'connected') {
+        this.#patch({ missedPings: this.#state.missedPings + 1 });
+      }
+      return undefined;
+    }
+    const roundTripMs = this.#environment.now() - askedAt;
+    this.#patch({ roundTripMs, missedPings: 0 });
+    return roundTripMs;
+  }
+
+  async #isAnswered(): Promise<boolean> {
+    try {
+      await this.#centrifuge.presenceStats(roundTripChannel);
+      return true;
+    } catch (error) {
+      return (error as { readonly code: number }).code >= 100;
+    }
+  }
+
+  async #outOfTime(): Promise<false> {
+    return new Promise((resolve) => {
+      this.#environment.after(roundTripTimeoutMs, () => resolve(false));
+    });
+  }
+
+  async #send(call: Call): Promise<unknown> {
+    switch (call.type) {
+      case 'publish':
+        return this.#centrifuge.publish(call.channel, call.data);
+      case 'rpc':
+        return (await this.#centrifuge.rpc(call.method, call.data)).data as unknown;
+      case 'history': {
+        const { limit = 0, since, reverse = false } = call.options;
+        const options = { limit, reverse, ...(since === undefined ? {} : { since }) };
+        return this.#centrifuge.history(call.channel, options);
+      }
+      case 'presence':
+        return this.#centrifuge.presence(call.channel);
+      case 'presence_stats':
+        return this.#centrifuge.presenceStats(call.channel);
+    }
+  }
+
+  #subscriptionToken(): { getToken?: (context: { channel: string }) => Promise<string> } {
+    const { getChannelToken } = this.#options;
+    if (getChannelToken === undefined) return {};
+    return { getToken: ({ channel }) => getChannelToken(channel) };
+  }
+}
+
+function notConnected(): ClientError {
+  return new ClientError('not_connected', 'there is no connection to the server at the moment');
+}
+
+function callError(
+  error: { readonly code: number; readonly temporary?: boolean } & Error,
+): ClientError {
+  const { code, message } = error;
+  if (unansweredCodes.has(code)) {
+    return new ClientError(
+      'outcome_unknown',
+      'the connection ended before the server answered: it may have happened or not',
+      { code },
+    );
+  }
+  if (code === writeErrorCode) return notConnected();
+  return new ClientError('refused', `the server refused: ${message} (${code})`, {
+    code,
+    temporary: error.temporary ?? false,
+  });
+}

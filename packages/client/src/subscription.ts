@@ -1,0 +1,44 @@
+import type { ChannelOptions, ClientInfo, Position, Publication } from './wire.ts';
+
+/** What is known about a subscription. Never changed in place: a new one each time. */
+export interface SubscriptionState {
+  readonly status: 'subscribing' | 'subscribed' | 'unsubscribed';
+  /** The newest publication that was delivered, in channels with positions. */
+  readonly position: Position | undefined;
+  /**
+   * Of the newest return of the connection: true when nothing was missed, false when something may
+   * have been and the application has to load its state anew. Undefined before the first return.
+   */
+  readonly recovered: boolean | undefined;
+  /** Why it is not subscribed, or the newest trouble on the way. */
+  readonly problem: { readonly code: number; readonly message: string } | undefined;
+}
+
+export interface SubscriptionOptions<Data = unknown> extends ChannelOptions {
+  /** Called for each publication, in order. What it throws is thrown outside of the client. */
+  readonly onPublication?: (publication: Publication<Data>) => void;
+  readonly onJoin?: (info: ClientInfo) => void;
+  readonly onLeave?: (info: ClientInfo) => void;
+  /**
+   * Called when subscribed, and again after each return of the connection, before what was missed is
+   * delivered.
+   */
+  readonly onSubscribed?: (state: SubscriptionState) => void;
+  /** Continue from here: only of use to the first subscription of a channel. */
+  readonly since?: Position;
+}
+
+/**
+ * One use of a channel. Several uses of one channel share one subscription on the wire, which ends
+ * when the last of them is closed.
+ */
+export interface Subscription<Data = unknown> {
+  readonly channel: string;
+  readonly state: SubscriptionState;
+  /** Calls `listener` after each change of `state`, until the returned function is called. */
+  onChange(listener: () => void): () => void;
+  /** See {@link Client.publish}. */
+  publish(data: Data): Promise<void>;
+  /** Ends this use. Nothing is delivered to it any more. */
+  close(): void;
+}

@@ -1,0 +1,109 @@
+import type { FilterNode } from 'centrifuge';
+import type { ConnectionState } from './connection-state.ts';
+
+/** A place in a channel's stream. */
+export interface Position {
+  readonly offset: number;
+  /** Changes when the stream's history was lost or made anew. */
+  readonly epoch: string;
+}
+
+/** Who did something: a connection of a user. */
+export interface ClientInfo {
+  readonly client: string;
+  readonly user: string;
+  readonly connInfo?: unknown;
+  readonly chanInfo?: unknown;
+}
+
+export interface Publication<Data = unknown> {
+  readonly channel: string;
+  readonly data: Data;
+  /** Present in channels with positions. */
+  readonly offset?: number;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Present when a client published it. */
+  readonly info?: ClientInfo;
+}
+
+/** What a channel is subscribed with. All that share a channel in one client use the same. */
+export interface ChannelOptions {
+  /** Sent with the subscribe command. */
+  readonly data?: unknown;
+  /** Subscription token, for channels that need one. */
+  readonly token?: string;
+  readonly positioned?: boolean;
+  readonly recoverable?: boolean;
+  readonly joinLeave?: boolean;
+  /** Only publications whose tags match are delivered. */
+  readonly tagsFilter?: FilterNode;
+}
+
+/** What happens in one channel, in the order in which it happens. */
+export type ChannelEvent =
+  | { readonly type: 'subscribing'; readonly code: number; readonly reason: string }
+  | {
+      readonly type: 'subscribed';
+      /** It was asked to continue from a position. */
+      readonly wasRecovering: boolean;
+      /** Everything since that position follows, or nothing was missed. */
+      readonly recovered: boolean;
+      /** Absent in channels without positions. */
+      readonly position?: Position;
+      readonly data?: unknown;
+    }
+  | { readonly type: 'publication'; readonly publication: Publication }
+  | { readonly type: 'join' | 'leave'; readonly info: ClientInfo }
+  /** The server ended the subscription for good, or the application's token function did. */
+  | { readonly type: 'unsubscribed'; readonly code: number; readonly reason: string }
+  /** Something went wrong and is tried again. */
+  | { readonly type: 'error'; readonly code: number; readonly message: string };
+
+/** One question to the server, or one thing to tell it. */
+export type Call =
+  | { readonly type: 'publish'; readonly channel: string; readonly data: unknown }
+  | { readonly type: 'rpc'; readonly method: string; readonly data: unknown }
+  | { readonly type: 'history'; readonly channel: string; readonly options: HistoryOptions }
+  | { readonly type: 'presence' | 'presence_stats'; readonly channel: string };
+
+export interface HistoryOptions {
+  /** 0 asks for the position alone. @defaultValue 0 */
+  readonly limit?: number;
+  /** Only what came after this. */
+  readonly since?: Position;
+  /** Newest first. @defaultValue false */
+  readonly reverse?: boolean;
+}
+
+/** What a {@link Wire} reports. */
+export interface WireEvents {
+  state(state: ConnectionState): void;
+  channel(channel: string, event: ChannelEvent): void;
+  /** From a subscription that the server made; never in a channel attached by the client. */
+  serverPublication(publication: Publication): void;
+  message(data: unknown): void;
+}
+
+/**
+ * What carries a client's traffic: a connection of its own, or one that is shared. Every method
+ * returns at once, and everything learned comes back through {@link WireEvents}. A channel that is
+ * attached stays attached through losses of the connection, until it is detached.
+ */
+export interface Wire {
+  readonly state: ConnectionState;
+  connect(): void;
+  disconnect(): void;
+  /** Replaces the token and connects anew with it; an empty one asks the token function. */
+  setToken(token: string): void;
+  attach(channel: string, options: ChannelOptions, since?: Position): void;
+  detach(channel: string): void;
+  /**
+   * @throws {@link ClientError} `not_connected` (it was not sent), `outcome_unknown` (it was, and no
+   * answer came) or `refused`.
+   */
+  call(call: Call): Promise<unknown>;
+  /** Time of one question and its answer. Undefined when none came in time. */
+  measureRoundTrip(): Promise<number | undefined>;
+  /** Ends everything. The wire cannot be used any more. */
+  close(): void;
+}
