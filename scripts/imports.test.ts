@@ -11,6 +11,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   hub: ['protocol'],
   store: [],
   inbox: ['protocol', 'hub', 'store'],
+  tasks: ['store'],
   server: ['protocol', 'hub', 'store', 'inbox'],
   client: ['protocol'],
 };

@@ -1,0 +1,28 @@
+/**
+ * Tasks whose status cannot get stuck: leases, trees, progress, output, workers and schedules.
+ *
+ * @module
+ */
+export type { ClaimedTask, ClaimOptions, Lease } from './claim.ts';
+export * from './errors.ts';
+export { unionWindow, type KindOptions, type Window } from './kind.ts';
+export type { Failure, LeaseState, OutputPart, OutputState } from './lease-writes.ts';
+export type { HandleOptions } from './local-worker.ts';
+export type { ProgressUpdate, Step, StepPlan } from './progress.ts';
+export type { TaskAnswer, TaskRequest } from './request.ts';
+export type { TaskRetentionOptions } from './retention.ts';
+export type { TaskChannels, TaskLogger } from './task-context.ts';
+export type { TaskMetrics } from './task-metrics.ts';
+export { taskModule, type TaskTables } from './task-module.ts';
+export type { OutputPage, StarvedKind, TaskFilter, TaskSnapshot } from './task-reads.ts';
+export type { StopReason, TaskHandler, TaskTools } from './task-run.ts';
+export type { OutputChunk, TaskChange, TaskEvent } from './task-unit.ts';
+export type { AttemptRecord, TaskStatus, TaskView } from './task-view.ts';
+export {
+  createTasks,
+  type ChannelPosition,
+  type Continued,
+  type Tasks,
+  type TasksOptions,
+} from './tasks.ts';
+export type { WorkerSign, WorkerView } from './worker-registry.ts';

@@ -1,0 +1,180 @@
+import { hostname } from 'node:os';
+import { delay } from '@holdfast/store';
+import { claimTasks } from './claim.ts';
+import type { Doorbell } from './doorbell.ts';
+import { TaskError } from './errors.ts';
+import { heartbeat, type LeaseState } from './lease-writes.ts';
+import type { TaskContext } from './task-context.ts';
+import { TaskRun, type TaskHandler } from './task-run.ts';
+import { TaskUnit } from './task-unit.ts';
+import { dismissWorker, noteWorker } from './worker-registry.ts';
+
+export interface HandleOptions {
+  /** Tasks of this kind that this process works on at the same time. @defaultValue 4 */
+  readonly concurrency?: number;
+}
+
+interface Handled {
+  readonly handler: TaskHandler;
+  readonly concurrency: number;
+  readonly runs: Set<TaskRun>;
+}
+
+export interface LocalWorkerOptions {
+  readonly doorbell: Doorbell;
+  /** How often to look for work that nobody rang for. */
+  readonly pollMs: number;
+}
+
+const beatCheckMs = 1000;
+const troubleWaitMs = 1000;
+
+/** Handlers that run in this process. */
+export class LocalWorker {
+  readonly id: string;
+  readonly #context: TaskContext;
+  readonly #options: LocalWorkerOptions;
+  readonly #handled = new Map<string, Handled>();
+  readonly #closing = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+  readonly #running = new Set<Promise<void>>();
+  #stopBeats: (() => void) | undefined;
+  #isBeating = false;
+  #isStarted = false;
+
+  constructor(context: TaskContext, options: LocalWorkerOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.id = `${hostname()}:${process.pid}:${context.ids.next()}`;
+  }
+
+  handle(kind: string, handler: TaskHandler, options: HandleOptions = {}): void {
+    if (this.#handled.has(kind)) {
+      throw new TaskError('task_bad_request', `kind ${kind} has a handler already`);
+    }
+    const handled = { handler, concurrency: options.concurrency ?? 4, runs: new Set<TaskRun>() };
+    this.#handled.set(kind, handled);
+    if (this.#isStarted) this.#loops.push(this.#loop(kind, handled));
+  }
+
+  async start(): Promise<void> {
+    this.#isStarted = true;
+    const beatMs = Math.min(
+      beatCheckMs,
+      ...[...this.#handled.keys()].map((kind) => this.#context.kind(kind).heartbeatMs),
+    );
+    this.#stopBeats = this.#context.clock.every(beatMs, () => void this.#beat());
+    await this.note();
+    for (const [kind, handled] of this.#handled) this.#loops.push(this.#loop(kind, handled));
+  }
+
+  /** Says that this worker is alive. */
+  async note(): Promise<void> {
+    if (!this.#isStarted || this.#closing.signal.aborted) return;
+    for (const [kind, { concurrency }] of this.#handled) {
+      const name = `${hostname()}:${process.pid}`;
+      await noteWorker(this.#context, { id: this.id, kinds: [kind], name, concurrency });
+    }
+  }
+
+  /**
+   * Takes no more tasks, asks handlers to stop, and gives back what has not stopped within `graceMs`,
+   * so that another worker can go on at once.
+   */
+  async close(graceMs: number): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    await Promise.all(this.#loops);
+    for (const run of this.#allRuns()) run.stopSoon();
+    const done = new AbortController();
+    const finished = Promise.all(this.#running).finally(() => done.abort());
+    await Promise.race([finished, delay(this.#context.clock, graceMs, done.signal)]);
+    await Promise.all(this.#allRuns().map((run) => run.abandon()));
+    this.#stopBeats?.();
+    if (this.#isStarted && this.#handled.size > 0) await dismissWorker(this.#context, this.id);
+  }
+
+  async #loop(kind: string, handled: Handled): Promise<void> {
+    const { clock, logger } = this.#context;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const limit = handled.concurrency - handled.runs.size;
+      let found = 0;
+      try {
+        if (limit > 0) found = await this.#take(kind, handled, limit);
+      } catch (error) {
+        logger.warn({ kind, err: error }, 'tasks could not be claimed; trying again');
+        await delay(clock, troubleWaitMs, signal);
+      }
+      if (found > 0 && found === limit && handled.runs.size < handled.concurrency) continue;
+      await this.#options.doorbell.wait([kind], { clock, waitMs: this.#options.pollMs, signal });
+    }
+  }
+
+  async #take(kind: string, handled: Handled, limit: number): Promise<number> {
+    const tasks = await claimTasks(this.#context, { kinds: [kind], worker: this.id, limit });
+    for (const task of tasks) {
+      const run = new TaskRun(this.#context, task);
+      handled.runs.add(run);
+      const running = run.run(handled.handler).finally(() => {
+        handled.runs.delete(run);
+        this.#running.delete(running);
+        this.#options.doorbell.ring([kind]);
+      });
+      this.#running.add(running);
+    }
+    return tasks.length;
+  }
+
+  #allRuns(): readonly TaskRun[] {
+    return [...this.#handled.values()].flatMap(({ runs }) => Array.from(runs));
+  }
+
+  async #beat(): Promise<void> {
+    const runs = this.#allRuns();
+    for (const run of runs) run.check();
+    const due = runs.filter((run) => run.isBeatDue);
+    if (due.length === 0 || this.#isBeating) return;
+    this.#isBeating = true;
+    try {
+      const states = await beatAll(this.#context, due);
+      for (const [index, state] of states.entries()) {
+        if (state === 'lost') due[index]?.loseLease();
+        else due[index]?.takeState(state);
+      }
+    } catch (error) {
+      const { logger } = this.#context;
+      logger.warn(
+        { err: error, tasks: due.length },
+        'heartbeats could not be written; trying again',
+      );
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+}
+
+function beatAll(
+  context: TaskContext,
+  runs: readonly TaskRun[],
+): Promise<readonly (LeaseState | 'lost')[]> {
+  return TaskUnit.run(context, async (unit) => {
+    // Locked in one order, as everywhere.
+    await unit.loadAll(
+      runs
+        .map(({ task }) => task.id)
+        .toSorted()
+        .toReversed(),
+    );
+    const states: (LeaseState | 'lost')[] = [];
+    for (const { task } of runs) {
+      try {
+        states.push(await heartbeat(unit, task));
+      } catch (error) {
+        if (!(error instanceof TaskError)) throw error;
+        states.push('lost');
+      }
+    }
+    return states;
+  });
+}

@@ -1,0 +1,315 @@
+import { StoreError } from '@holdfast/store';
+import { TaskError } from './errors.ts';
+import { cancelTree } from './cancel.ts';
+import type { Kind } from './kind.ts';
+import { assertWaitsForNoAncestor } from './wait-graph.ts';
+import type { TaskContext } from './task-context.ts';
+import type { TaskRow } from './task-module.ts';
+import { TaskUnit } from './task-unit.ts';
+import { isOver, viewOf, type TaskView } from './task-view.ts';
+import { expire, followUpSlot, makePending, newRow, settle } from './transitions.ts';
+
+/** Asks for work. */
+export interface TaskRequest {
+  readonly kind: string;
+  /** Anything that JSON can say. @defaultValue null */
+  readonly payload?: unknown;
+  /** User it belongs to. @defaultValue '', the system's own */
+  readonly owner?: string;
+  /** Requests of one kind and key share work. @defaultValue what the kind's `key` says */
+  readonly key?: string;
+  /** Tasks of one kind and lane share the limit `perLane`. */
+  readonly lane?: string;
+  /** Repeating a request with the same key changes nothing and gives the same task. */
+  readonly idempotencyKey?: string;
+  /** Not to be started before so many milliseconds have passed. */
+  readonly delayMs?: number;
+  /**
+   * Starts now, whatever has the key: a waiting task loses its delay, a running one is cancelled at
+   * once, without grace.
+   */
+  readonly force?: boolean;
+  /** The task that is to end after this one. With a token, only while that attempt lasts. */
+  readonly parent?: { readonly id: string; readonly token?: number };
+  /** @defaultValue what the kind says */
+  readonly attempts?: number;
+  /** Name of the schedule that asks. */
+  readonly schedule?: string;
+}
+
+/** What became of a request. */
+export interface TaskAnswer {
+  readonly id: string;
+  /**
+   * `started`: a new task that a worker can take. `queued`: a new task that follows the running one
+   * of the same key. `joined`: a task that was waiting already, now with this request's payload.
+   */
+  readonly outcome: 'started' | 'queued' | 'joined';
+  readonly task: TaskView;
+}
+
+/** A request that has been checked. */
+export interface PreparedRequest {
+  readonly request: TaskRequest;
+  readonly kind: Kind;
+  readonly owner: string;
+  readonly payload: string;
+  readonly slot: string | null;
+  readonly key: string | null;
+}
+
+const maxKeyLength = 500;
+const maxConflicts = 5;
+
+/** Checks a request. @throws {@link TaskError} */
+export function prepareRequest(context: TaskContext, request: TaskRequest): PreparedRequest {
+  if (!context.isKnown(request.kind)) {
+    throw new TaskError('task_unknown_kind', `kind ${JSON.stringify(request.kind)} is not known`);
+  }
+  const kind = context.kind(request.kind);
+  const owner = request.owner ?? '';
+  const payload = toJson(request.payload ?? null, {
+    what: `payload of ${kind.name}`,
+    maxBytes: kind.maxPayloadBytes,
+  });
+  const key = request.key ?? kind.key?.(request.payload ?? null, owner) ?? null;
+  for (const [field, value] of Object.entries({
+    owner,
+    key,
+    lane: request.lane,
+    idempotencyKey: request.idempotencyKey,
+  })) {
+    if (value === null || value === undefined) continue;
+    if (typeof value !== 'string' || value.length > maxKeyLength) {
+      throw new TaskError(
+        'task_bad_request',
+        `${field} must be text of up to ${maxKeyLength} characters`,
+      );
+    }
+  }
+  const { delayMs = 0, attempts = 1 } = request;
+  if (!(delayMs >= 0 && delayMs <= Number.MAX_SAFE_INTEGER / 4)) {
+    throw new TaskError('task_bad_request', 'delayMs must be a number of milliseconds from 0');
+  }
+  if (!Number.isInteger(attempts) || attempts < 1 || attempts > 1000) {
+    throw new TaskError('task_bad_request', 'attempts must be from 1 to 1000');
+  }
+  return { request, kind, owner, payload, key, slot: key === null ? null : `${kind.name}\n${key}` };
+}
+
+/** The JSON of `value`. @throws {@link TaskError} `task_bad_request`, `task_too_large` */
+export function toJson(
+  value: unknown,
+  limit: { readonly what: string; readonly maxBytes: number },
+): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch (error) {
+    throw new TaskError('task_bad_request', `the ${limit.what} cannot be written as JSON`, {
+      cause: error,
+    });
+  }
+  if (json === undefined) {
+    throw new TaskError('task_bad_request', `the ${limit.what} has no JSON form`);
+  }
+  const bytes = Buffer.byteLength(json);
+  if (bytes > limit.maxBytes) {
+    throw new TaskError(
+      'task_too_large',
+      `the ${limit.what} has ${bytes} of ${limit.maxBytes} bytes`,
+    );
+  }
+  return json;
+}
+
+/** Names to lock before {@link makeRequests}, in one call. */
+export function locksOf(requests: readonly PreparedRequest[]): readonly string[] {
+  const names = new Set<string>();
+  for (const { slot, request } of requests) {
+    if (slot !== null) names.add(`task-slot:${slot}`);
+    // Who waits for whom is looked at and changed by one at a time.
+    if (slot !== null && request.parent !== undefined) names.add('task-wait-graph');
+    if (request.idempotencyKey !== undefined) names.add(`task-once:${request.idempotencyKey}`);
+  }
+  return [...names];
+}
+
+/** Makes requests in a transaction of their own. All are granted, or none. */
+export async function requestTasks(
+  context: TaskContext,
+  requests: readonly TaskRequest[],
+): Promise<readonly TaskAnswer[]> {
+  const prepared = requests.map((request) => prepareRequest(context, request));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await TaskUnit.run(context, async (unit) => {
+        await context.store.lock(unit.trx, locksOf(prepared));
+        return await makeRequests(unit, prepared);
+      });
+    } catch (error) {
+      // A promoted follow-up can take a slot in the moment between looking and inserting.
+      const isRace = error instanceof StoreError && error.details.constraint === 'unique';
+      if (!isRace || attempt >= maxConflicts) throw error;
+    }
+  }
+}
+
+/** Makes requests in a transaction that holds {@link locksOf} them. */
+export async function makeRequests(
+  unit: TaskUnit,
+  prepared: readonly PreparedRequest[],
+): Promise<readonly TaskAnswer[]> {
+  const made: { row: TaskRow; outcome: TaskAnswer['outcome'] }[] = [];
+  for (const one of prepared) made.push(await makeOne(unit, one));
+  const { metrics } = unit.context;
+  unit.afterCommit(() => {
+    metrics.requested += made.length;
+    metrics.joined += made.filter(({ outcome }) => outcome === 'joined').length;
+    unit.context.wake(new Set(made.map(({ row }) => row.kind)));
+  });
+  const facts = { ...unit.context, now: unit.now };
+  return made.map(({ row, outcome }) => ({ id: row.id, outcome, task: viewOf(row, facts) }));
+}
+
+async function makeOne(
+  unit: TaskUnit,
+  prepared: PreparedRequest,
+): Promise<{ row: TaskRow; outcome: TaskAnswer['outcome'] }> {
+  const { request, slot } = prepared;
+  const { idempotencyKey } = request;
+  if (idempotencyKey !== undefined) {
+    const [row] = await unit.select((query) => query.where('idempotency_key', '=', idempotencyKey));
+    if (row !== undefined) return { row, outcome: 'joined' };
+  }
+  const parent = await loadParent(unit, request);
+  const holder = slot === null ? undefined : await liveHolder(unit, slot, request.force === true);
+  if (slot === null || holder === undefined) {
+    const row = await insert(unit, prepared, 'pending');
+    await link(unit, parent, row);
+    return { row, outcome: 'started' };
+  }
+  if (holder.state === 'pending') {
+    await joinWaiting(unit, holder, { prepared, parent });
+    return { row: holder, outcome: 'joined' };
+  }
+  if (parent !== undefined) await assertWaitsForNoAncestor(unit, { waitsFor: holder, parent });
+  const next = await unit.holderOf(followUpSlot(slot));
+  if (next !== undefined) {
+    await joinWaiting(unit, next, { prepared, parent });
+    return { row: next, outcome: 'joined' };
+  }
+  const row = await insert(unit, prepared, 'queued');
+  await link(unit, parent, row);
+  return { row, outcome: 'queued' };
+}
+
+async function loadParent(unit: TaskUnit, { parent }: TaskRequest): Promise<TaskRow | undefined> {
+  if (parent === undefined) return undefined;
+  const row = await unit.load(parent.id);
+  if (parent.token !== undefined && !holdsLease(unit, row, parent.token)) {
+    throw new TaskError('task_fenced', `task ${row.id} is no longer yours`);
+  }
+  if (isOver(row) || row.cancel_at !== null) {
+    throw new TaskError('task_parent_over', `task ${row.id} takes no more children`);
+  }
+  return row;
+}
+
+/** Whether an attempt may still write. An expired lease is over, even if nobody has noticed yet. */
+export function holdsLease(unit: TaskUnit, row: TaskRow, token: number): boolean {
+  return row.state === 'running' && row.token === token && (row.expires_at ?? 0) > unit.now;
+}
+
+/** The live task that has the slot. One whose time is over gives it up or starts anew, right here. */
+async function liveHolder(
+  unit: TaskUnit,
+  slot: string,
+  isForced: boolean,
+): Promise<TaskRow | undefined> {
+  const holder = await unit.holderOf(slot);
+  if (holder === undefined) return undefined;
+  if (await expire(unit, holder)) {
+    // Somebody wants it now: no backoff.
+    if (holder.state === 'pending') holder.available_at = unit.now;
+    return unit.holderOf(slot);
+  }
+  if (!isForced || holder.state === 'pending') return holder;
+  if (holder.state === 'running' && holder.children_open === 0) {
+    holder.cancel_at ??= unit.now;
+    await settle(unit, holder, { state: 'cancelled', reason: 'superseded' });
+  } else {
+    await cancelTree(unit, holder.id);
+  }
+  return unit.holderOf(slot);
+}
+
+async function joinWaiting(
+  unit: TaskUnit,
+  row: TaskRow,
+  { prepared, parent }: { prepared: PreparedRequest; parent: TaskRow | undefined },
+): Promise<void> {
+  const { kind, request } = prepared;
+  const merged = kind.merge(JSON.parse(row.payload), request.payload ?? null);
+  row.payload = toJson(merged, {
+    what: `merged payload of ${kind.name}`,
+    maxBytes: kind.maxPayloadBytes,
+  });
+  const availableAt = unit.now + (request.force === true ? 0 : (request.delayMs ?? 0));
+  // A retry keeps its backoff unless somebody insists; a first start comes as early as anybody asked.
+  if (request.force === true || row.attempt === 0) {
+    row.available_at = Math.min(row.available_at, availableAt);
+  }
+  if (request.force === true && row.attempt >= row.max_attempts) row.max_attempts = row.attempt + 1;
+  unit.touch(row, row.state === 'queued' ? 'queued' : 'pending');
+  if (parent === undefined) return;
+  if (parent.id === row.id) {
+    throw new TaskError('task_cycle', `task ${row.id} cannot be its own child`);
+  }
+  await assertWaitsForNoAncestor(unit, { waitsFor: row, parent });
+  await link(unit, parent, row);
+}
+
+async function insert(
+  unit: TaskUnit,
+  prepared: PreparedRequest,
+  state: 'pending' | 'queued',
+): Promise<TaskRow> {
+  const { kind, owner, payload, request, slot, key } = prepared;
+  const row = newRow(unit, {
+    kind: kind.name,
+    owner,
+    payload,
+    maxAttempts: request.attempts ?? kind.attempts,
+  });
+  const delayMs = request.delayMs ?? 0;
+  row.unique_key = key;
+  row.lane = request.lane ?? '';
+  row.idempotency_key = request.idempotencyKey ?? null;
+  row.schedule = request.schedule ?? null;
+  if (state === 'pending') {
+    row.slot = slot;
+    await makePending(unit, row, { delayMs });
+  } else {
+    row.state = 'queued';
+    row.slot = slot === null ? null : followUpSlot(slot);
+    row.available_at = unit.now + delayMs;
+  }
+  unit.add(row, state);
+  return row;
+}
+
+async function link(unit: TaskUnit, parent: TaskRow | undefined, child: TaskRow): Promise<void> {
+  if (parent === undefined) return;
+  const { numInsertedOrUpdatedRows } = await unit.trx
+    .insertInto('task_links')
+    .values({ parent_id: parent.id, child_id: child.id })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirstOrThrow();
+  if (numInsertedOrUpdatedRows === 0n) return;
+  child.parents += 1;
+  unit.touch(child);
+  parent.children += 1;
+  parent.children_open += 1;
+  unit.touch(parent, 'children');
+}

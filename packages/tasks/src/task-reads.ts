@@ -1,0 +1,178 @@
+import { TaskError } from './errors.ts';
+import type { TaskContext } from './task-context.ts';
+import type { StoredState, TaskRow, TaskTables } from './task-module.ts';
+import type { OutputChunk } from './task-unit.ts';
+import { viewOf, type AttemptRecord, type TaskView, type ViewFacts } from './task-view.ts';
+import { countWorkers } from './worker-registry.ts';
+import type { StoreTransaction } from '@holdfast/store';
+
+/** Everything about one task. */
+export interface TaskSnapshot extends TaskView {
+  readonly payload: unknown;
+  readonly result: unknown;
+  /** How earlier attempts ended, the last twenty. */
+  readonly history: readonly AttemptRecord[];
+  readonly parentIds: readonly string[];
+  readonly childIds: readonly string[];
+}
+
+export interface TaskFilter {
+  readonly owner?: string;
+  readonly kind?: string;
+  readonly schedule?: string;
+  readonly parent?: string;
+  /** Live or over. @defaultValue both */
+  readonly phase?: 'live' | 'over';
+  /** Ids below this one: the last id of the page before. */
+  readonly before?: string;
+  /** 1 to 200. @defaultValue 50 */
+  readonly limit?: number;
+}
+
+export interface OutputPage {
+  readonly chunks: readonly OutputChunk[];
+  /** Number of the last chunk there is. */
+  readonly seq: number;
+  /** Chunks that were refused because the stream is full. */
+  readonly refused: number;
+  /** Whether no more can come. */
+  readonly isOver: boolean;
+}
+
+const liveStates: readonly StoredState[] = ['queued', 'pending', 'running', 'awaiting'];
+const overStates: readonly StoredState[] = ['completed', 'partial', 'failed', 'cancelled'];
+const maxPage = 200;
+const maxIds = 1000;
+
+async function factsFor(
+  context: TaskContext,
+  db: StoreTransaction<TaskTables>,
+): Promise<ViewFacts> {
+  const now = context.now();
+  const workers = await countWorkers(db, now);
+  return {
+    now,
+    workers: (kind) => workers.get(kind) ?? { live: 0, lastSeenAt: null },
+    durations: context.durations,
+  };
+}
+
+/** @throws {@link TaskError} `task_not_found` */
+export function readTask(context: TaskContext, id: string): Promise<TaskSnapshot> {
+  return context.store.read(async (db) => {
+    const row = await db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
+    if (row === undefined) throw new TaskError('task_not_found', `there is no task ${id}`);
+    const facts = await factsFor(context, db);
+    const parents = await db
+      .selectFrom('task_links')
+      .select('parent_id')
+      .where('child_id', '=', id)
+      .limit(maxIds)
+      .execute();
+    const children = await db
+      .selectFrom('task_links')
+      .select('child_id')
+      .where('parent_id', '=', id)
+      .orderBy('child_id')
+      .limit(maxIds)
+      .execute();
+    return {
+      ...viewOf(row, facts),
+      payload: JSON.parse(row.payload) as unknown,
+      result: row.result === null ? null : (JSON.parse(row.result) as unknown),
+      history: JSON.parse(row.history) as AttemptRecord[],
+      parentIds: parents.map((link) => link.parent_id),
+      childIds: children.map((link) => link.child_id),
+    };
+  });
+}
+
+/** Newest first. */
+export function listTasks(context: TaskContext, filter: TaskFilter): Promise<readonly TaskView[]> {
+  return context.store.read(async (db) => {
+    let query = db.selectFrom('tasks').selectAll();
+    if (filter.owner !== undefined) query = query.where('owner', '=', filter.owner);
+    if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
+    if (filter.schedule !== undefined) query = query.where('schedule', '=', filter.schedule);
+    if (filter.before !== undefined) query = query.where('id', '<', filter.before);
+    if (filter.phase !== undefined) {
+      query = query.where('state', 'in', filter.phase === 'live' ? liveStates : overStates);
+    }
+    const { parent } = filter;
+    if (parent !== undefined) {
+      query = query.where('id', 'in', (sub) =>
+        sub.selectFrom('task_links').select('child_id').where('parent_id', '=', parent),
+      );
+    }
+    const limit = Math.min(Math.max(Math.trunc(filter.limit ?? 50), 1), maxPage);
+    const rows: TaskRow[] = await query.orderBy('id', 'desc').limit(limit).execute();
+    const facts = await factsFor(context, db);
+    return rows.map((row) => viewOf(row, facts));
+  });
+}
+
+/** The output after a number, from its beginning by default. @throws {@link TaskError} `task_not_found` */
+export function readOutput(
+  context: TaskContext,
+  id: string,
+  options: { readonly after?: number; readonly limit?: number } = {},
+): Promise<OutputPage> {
+  return context.store.read(async (db) => {
+    const row = await db
+      .selectFrom('tasks')
+      .select(['output_seq', 'output_refused', 'state'])
+      .where('id', '=', id)
+      .executeTakeFirst();
+    if (row === undefined) throw new TaskError('task_not_found', `there is no task ${id}`);
+    const chunks = await db
+      .selectFrom('task_output')
+      .select(['seq', 'attempt', 'type', 'data', 'at'])
+      .where('task_id', '=', id)
+      .where('seq', '>', options.after ?? 0)
+      .orderBy('seq')
+      .limit(Math.min(Math.max(options.limit ?? maxPage, 1), maxIds))
+      .execute();
+    return {
+      chunks,
+      seq: row.output_seq,
+      refused: row.output_refused,
+      isOver: overStates.includes(row.state),
+    };
+  });
+}
+
+/** A kind that has waiting tasks and nobody to do them. */
+export interface StarvedKind {
+  readonly kind: string;
+  readonly waiting: number;
+  /** Unix milliseconds of the task that waits longest. */
+  readonly since: number;
+  readonly lastSeenAt: number | null;
+}
+
+/** Kinds whose due tasks nobody alive can take. */
+export function findStarvedKinds(context: TaskContext): Promise<readonly StarvedKind[]> {
+  return context.store.read(async (db) => {
+    const now = context.now();
+    const rows = await db
+      .selectFrom('tasks')
+      .select((value) => [
+        'kind',
+        value.fn.countAll<number>().as('waiting'),
+        value.fn.min('available_at').as('since'),
+      ])
+      .where('state', '=', 'pending')
+      .where('available_at', '<=', now)
+      .groupBy('kind')
+      .execute();
+    const workers = await countWorkers(db, now);
+    return rows
+      .filter(({ kind }) => (workers.get(kind)?.live ?? 0) === 0)
+      .map(({ kind, waiting, since }) => ({
+        kind,
+        waiting,
+        since,
+        lastSeenAt: workers.get(kind)?.lastSeenAt ?? null,
+      }));
+  });
+}

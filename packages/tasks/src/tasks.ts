@@ -1,0 +1,467 @@
+import {
+  systemClock,
+  type Clock,
+  type IdSource,
+  type Store,
+  type StoreTransaction,
+} from '@holdfast/store';
+import { cancelTree } from './cancel.ts';
+import { claimTasks, type ClaimedTask, type ClaimOptions, type Lease } from './claim.ts';
+import { Doorbell } from './doorbell.ts';
+import { TaskError } from './errors.ts';
+import { resolveKind, type Kind, type KindOptions } from './kind.ts';
+import {
+  appendOutput,
+  complete,
+  fail,
+  heartbeat,
+  reportProgress,
+  stop,
+  type Failure,
+  type LeaseState,
+  type OutputPart,
+  type OutputState,
+} from './lease-writes.ts';
+import { LocalWorker, type HandleOptions } from './local-worker.ts';
+import { Maintenance } from './maintenance.ts';
+import type { ProgressUpdate } from './progress.ts';
+import {
+  locksOf,
+  makeRequests,
+  prepareRequest,
+  requestTasks,
+  type PreparedRequest,
+  type TaskAnswer,
+  type TaskRequest,
+} from './request.ts';
+import { deleteTaskRows, retentionJobs, type TaskRetentionOptions } from './retention.ts';
+import { openSharedTime } from './shared-time.ts';
+import { sweepTasks } from './sweep.ts';
+import type { TaskChannels, TaskContext, TaskLogger } from './task-context.ts';
+import { TaskMetrics } from './task-metrics.ts';
+import type { TaskTables } from './task-module.ts';
+import {
+  findStarvedKinds,
+  listTasks,
+  readOutput,
+  readTask,
+  type OutputPage,
+  type StarvedKind,
+  type TaskFilter,
+  type TaskSnapshot,
+} from './task-reads.ts';
+import type { TaskHandler } from './task-run.ts';
+import { TaskUnit } from './task-unit.ts';
+import { isOver, type TaskView } from './task-view.ts';
+import { afterKind, settle } from './transitions.ts';
+import {
+  dismissWorker,
+  listWorkers,
+  noteWorker,
+  type WorkerSign,
+  type WorkerView,
+} from './worker-registry.ts';
+
+/** Where a channel stands, as the hub says it. */
+export interface ChannelPosition {
+  readonly offset: number;
+  readonly epoch: string;
+}
+
+export interface TasksOptions {
+  /** Opened with `taskModule` among its modules. */
+  readonly store: Store<TaskTables>;
+  /** Kinds by name. Others are refused. */
+  readonly kinds?: Readonly<Record<string, KindOptions>>;
+  /** For timers and, on SQLite, the time. @defaultValue the store's clock */
+  readonly clock?: Clock;
+  /** Unix milliseconds that all nodes agree on. @defaultValue the database's time */
+  readonly now?: () => number;
+  readonly ids?: IdSource;
+  /** In [0, 1), for backoff and jitter. @defaultValue `Math.random` */
+  readonly random?: () => number;
+  /** @defaultValue no logging */
+  readonly logger?: TaskLogger;
+  /** @defaultValue `task:<id>`, and `tasks:#<owner>` for tasks that have an owner */
+  readonly channels?: Partial<TaskChannels>;
+  /** Where a channel stands, so that a snapshot can be continued. @defaultValue unknown */
+  readonly position?: (channel: string) => Promise<ChannelPosition | undefined>;
+  readonly retention?: TaskRetentionOptions;
+  /** How often expired rows are looked for. @defaultValue 1000 */
+  readonly sweepMs?: number;
+  /** How often workers look for work that another process requested. @defaultValue 500 */
+  readonly pollMs?: number;
+  /** How long handlers may take to stop when the process stops. @defaultValue 10000 */
+  readonly stopGraceMs?: number;
+}
+
+/** Makes tasks on a store. Nothing runs in the background before {@link Tasks.start}. */
+export async function createTasks(options: TasksOptions): Promise<Tasks> {
+  const clock = options.clock ?? options.store.clock ?? systemClock;
+  const time =
+    options.now === undefined
+      ? await openSharedTime(options.store, clock)
+      : { now: options.now, measure: () => Promise.resolve() };
+  return new Tasks(options, { clock, time });
+}
+
+const silent: TaskLogger = { debug() {}, info() {}, warn() {}, error() {} };
+const noWorkers = { live: 0, lastSeenAt: null };
+const noDurations: ReadonlyMap<string, number> = new Map();
+const maxWaitMs = 60_000;
+/** Kind of {@link Tasks.batch}. */
+const batchKind = 'batch';
+
+/** A snapshot, and where to go on from it. */
+export interface Continued<T> {
+  readonly channel: string;
+  /** Events after it continue the snapshot; events of the same or a lower version change nothing. */
+  readonly position: ChannelPosition | null;
+  readonly snapshot: T;
+}
+
+/**
+ * Tasks whose status cannot get stuck. Made by {@link createTasks}. `task.spec.md` has the states and
+ * the invariants. Every change is committed together with its event.
+ */
+export class Tasks implements AsyncDisposable {
+  readonly metrics: TaskMetrics = new TaskMetrics();
+  readonly #options: TasksOptions;
+  readonly #context: TaskContext;
+  readonly #kinds = new Map<string, Kind>();
+  readonly #doorbell = new Doorbell();
+  readonly #worker: LocalWorker;
+  readonly #maintenance: Maintenance;
+  readonly #closing = new AbortController();
+
+  constructor(
+    options: TasksOptions,
+    use: {
+      readonly clock: Clock;
+      readonly time: { now(): number; measure(): Promise<void> };
+    },
+  ) {
+    this.#options = options;
+    const defaults = new Map<string, Kind>();
+    this.#context = {
+      store: options.store,
+      now: () => use.time.now(),
+      clock: use.clock,
+      ids: options.ids ?? options.store.ids,
+      random: options.random ?? Math.random,
+      logger: options.logger ?? silent,
+      channels: {
+        task: options.channels?.task ?? ((id) => `task:${id}`),
+        owner:
+          options.channels?.owner ?? ((owner) => (owner === '' ? undefined : `tasks:#${owner}`)),
+      },
+      metrics: this.metrics,
+      kind: (name) => {
+        const kind = this.#kinds.get(name) ?? defaults.get(name) ?? resolveKind(name);
+        if (!this.#kinds.has(name) && defaults.size < 1000) defaults.set(name, kind);
+        return kind;
+      },
+      isKnown: (name) => this.#kinds.has(name),
+      workers: (kind) => this.#maintenance.workers.get(kind) ?? noWorkers,
+      durations: (kind) => this.#maintenance.durations.get(kind) ?? noDurations,
+      wake: (kinds) => this.#doorbell.ring(kinds),
+    };
+    this.#maintenance = new Maintenance(this.#context, {
+      sweepMs: options.sweepMs ?? 1000,
+      measureTime: () => use.time.measure(),
+      noteWorker: () => this.#worker.note(),
+    });
+    this.#worker = new LocalWorker(this.#context, {
+      doorbell: this.#doorbell,
+      pollMs: options.pollMs ?? 500,
+    });
+    this.#kinds.set(batchKind, resolveKind(batchKind));
+    for (const [name, kind] of Object.entries(options.kinds ?? {})) this.register(name, kind);
+  }
+
+  /** What this package's parts work with. */
+  get context(): TaskContext {
+    return this.#context;
+  }
+
+  /** Names of all kinds. */
+  get kinds(): readonly string[] {
+    return [...this.#kinds.keys()];
+  }
+
+  /** Adds a kind. @throws {@link TaskError} `task_bad_request` */
+  register(name: string, options: KindOptions = {}): void {
+    if (this.#kinds.has(name)) {
+      throw new TaskError('task_bad_request', `kind ${name} is registered already`);
+    }
+    this.#kinds.set(name, resolveKind(name, options));
+    const { after } = options;
+    if (after === undefined) return;
+    const hook = afterKind(name);
+    this.#kinds.set(hook, resolveKind(hook, { attempts: 10 }));
+    this.#worker.handle(hook, async (task, { signal }) => {
+      await after(task.payload as TaskView, { signal });
+    });
+  }
+
+  /** Works on tasks of a kind in this process. */
+  handle(kind: string, handler: TaskHandler, options: HandleOptions = {}): void {
+    if (!this.#kinds.has(kind)) {
+      throw new TaskError('task_unknown_kind', `kind ${JSON.stringify(kind)} is not known`);
+    }
+    this.#worker.handle(kind, handler, options);
+  }
+
+  /** Begins to sweep, and to work on tasks that have handlers here. */
+  async start(): Promise<void> {
+    await this.#worker.note();
+    await this.#maintenance.start();
+    for (const job of retentionJobs(this.#options.retention ?? {}, this.#context.now)) {
+      this.#context.store.retention.add(job);
+    }
+    await this.#worker.start();
+  }
+
+  /**
+   * Stops in order: handlers are asked to stop, tasks that go on are given back. Call it before the
+   * store is closed.
+   */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#worker.close(this.#options.stopGraceMs ?? 10_000);
+    await this.#maintenance.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * Asks for work. The task, and whatever it changes for others, is durable when this resolves.
+   * @throws {@link TaskError} `task_unknown_kind`, `task_bad_request`, `task_too_large`,
+   * `task_cycle`, `task_parent_over`
+   */
+  async request(request: TaskRequest): Promise<TaskAnswer> {
+    const [answer] = await requestTasks(this.#context, [request]);
+    if (answer === undefined) throw new Error('a request without an answer');
+    return answer;
+  }
+
+  /** Asks for several pieces of work; all are granted, or none. */
+  requestAll(requests: readonly TaskRequest[]): Promise<readonly TaskAnswer[]> {
+    return requestTasks(this.#context, requests);
+  }
+
+  /**
+   * Asks for work as part of a transaction of the caller: the task exists if and only if that
+   * transaction commits. Workers of this process find it at their next poll.
+   */
+  async requestIn(trx: StoreTransaction<TaskTables>, request: TaskRequest): Promise<TaskAnswer> {
+    const prepared = [prepareRequest(this.#context, request)];
+    await this.#context.store.lock(trx, locksOf(prepared));
+    const [answer] = await TaskUnit.join(this.#context, trx, (unit) =>
+      makeRequests(unit, prepared),
+    );
+    if (answer === undefined) throw new Error('a request without an answer');
+    return answer;
+  }
+
+  /**
+   * Asks for several pieces of work under one parent, which is over when the last of them is, and
+   * tells how many failed.
+   */
+  async batch(
+    requests: readonly Omit<TaskRequest, 'parent'>[],
+    options: { readonly owner?: string; readonly idempotencyKey?: string } = {},
+  ): Promise<{ readonly id: string; readonly children: readonly TaskAnswer[] }> {
+    const parent = prepareRequest(this.#context, { ...options, kind: batchKind });
+    const inherited = options.owner === undefined ? {} : { owner: options.owner };
+    const plain = requests.map((one) => prepareRequest(this.#context, { ...inherited, ...one }));
+    return await TaskUnit.run(this.#context, async (unit) => {
+      await this.#context.store.lock(unit.trx, locksOf([parent, ...plain]));
+      const [answer] = await makeRequests(unit, [parent]);
+      if (answer === undefined) throw new Error('a request without an answer');
+      // The same batch once more: its children are there already.
+      if (answer.outcome === 'joined') return { id: answer.id, children: [] };
+      const children = await makeRequests(
+        unit,
+        plain.map((one) => withParent(one, answer.id)),
+      );
+      // The batch itself has nothing to do.
+      await settle(unit, await unit.load(answer.id), { state: 'completed' });
+      return { id: answer.id, children };
+    });
+  }
+
+  /**
+   * Takes tasks that are due, waiting up to `waitMs` for one.
+   * @param options.waitMs at most 60000. @defaultValue 0
+   */
+  async claim(
+    options: ClaimOptions & { readonly waitMs?: number; readonly signal?: AbortSignal },
+  ): Promise<readonly ClaimedTask[]> {
+    const { clock } = this.#context;
+    const signal = AbortSignal.any([
+      this.#closing.signal,
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ]);
+    const until = clock.monotonic() + Math.min(options.waitMs ?? 0, maxWaitMs);
+    for (;;) {
+      if (signal.aborted) return [];
+      const tasks = await claimTasks(this.#context, options);
+      const left = until - clock.monotonic();
+      if (tasks.length > 0 || left <= 0) return tasks;
+      const waitMs = Math.min(left, this.#options.pollMs ?? 500);
+      await this.#doorbell.wait(options.kinds, { clock, waitMs, signal });
+    }
+  }
+
+  /** Says that a worker outside this process is alive. It counts as alive for 30 seconds. */
+  noteWorker(sign: WorkerSign): Promise<void> {
+    return noteWorker(this.#context, sign);
+  }
+
+  /** A worker outside this process ends in order. */
+  dismissWorker(id: string): Promise<void> {
+    return dismissWorker(this.#context, id);
+  }
+
+  /** Extends a lease. @throws {@link TaskError} `task_fenced` when it is over: stop working. */
+  heartbeat(lease: Lease): Promise<LeaseState> {
+    return this.#write((unit) => heartbeat(unit, lease));
+  }
+
+  /** Reports progress, and extends the lease. @throws {@link TaskError} `task_bad_progress`, `task_fenced` */
+  progress(lease: Lease, update: ProgressUpdate): Promise<LeaseState> {
+    return this.#write((unit) => reportProgress(unit, lease, update));
+  }
+
+  /** Appends to the output, and extends the lease. @throws {@link TaskError} `task_fenced`, `task_too_large` */
+  output(lease: Lease, parts: readonly OutputPart[]): Promise<OutputState> {
+    return this.#write((unit) => appendOutput(unit, lease, parts));
+  }
+
+  /**
+   * Ends an attempt with success.
+   * @param work writes what the task made, in the same transaction: it is kept if and only if the
+   * completion is
+   * @throws {@link TaskError} `task_fenced`: nothing was kept
+   */
+  complete(
+    lease: Lease,
+    result?: unknown,
+    work?: (trx: StoreTransaction<TaskTables>) => Promise<void>,
+  ): Promise<void> {
+    return this.#write(async (unit) => {
+      await complete(unit, lease, result);
+      await work?.(unit.trx);
+    });
+  }
+
+  /** Ends an attempt without success. @throws {@link TaskError} `task_fenced` */
+  fail(lease: Lease, failure: Failure): Promise<void> {
+    return this.#write((unit) => fail(unit, lease, failure));
+  }
+
+  /** Gives a task back unfinished without counting the attempt, or ends it when it was cancelled. */
+  release(lease: Lease): Promise<void> {
+    return this.#write((unit) => stop(unit, lease));
+  }
+
+  /** Cancels a task and what only it waits for. Does nothing to one that is over. */
+  async cancel(id: string): Promise<TaskSnapshot> {
+    await this.#write((unit) => cancelTree(unit, id));
+    return readTask(this.#context, id);
+  }
+
+  /** Asks for the work of a task that is over once more, as a new task. @throws {@link TaskError} `task_not_over` */
+  async retry(id: string): Promise<TaskAnswer> {
+    const row = await this.#context.store.read((db) =>
+      db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst(),
+    );
+    if (row === undefined) throw new TaskError('task_not_found', `there is no task ${id}`);
+    if (!isOver(row)) throw new TaskError('task_not_over', `task ${id} is not over`);
+    return this.request({
+      kind: row.kind,
+      payload: JSON.parse(row.payload),
+      owner: row.owner,
+      attempts: row.max_attempts,
+      lane: row.lane,
+      ...(row.unique_key === null ? {} : { key: row.unique_key }),
+    });
+  }
+
+  /** Deletes a task that is over. @throws {@link TaskError} `task_not_over` */
+  async delete(id: string): Promise<void> {
+    await this.#write(async (unit) => {
+      const row = await unit.load(id);
+      if (!isOver(row)) throw new TaskError('task_not_over', `task ${id} is not over`);
+      await deleteTaskRows(unit.trx, [id]);
+      unit.publishDeleted(row);
+    });
+  }
+
+  /** Everything about a task. @throws {@link TaskError} `task_not_found` */
+  get(id: string): Promise<TaskSnapshot> {
+    return readTask(this.#context, id);
+  }
+
+  list(filter: TaskFilter = {}): Promise<readonly TaskView[]> {
+    return listTasks(this.#context, filter);
+  }
+
+  /** A task with the position of its channel: what happens later is after that position. */
+  snapshot(id: string): Promise<Continued<TaskSnapshot>> {
+    return this.#continued(this.#context.channels.task(id), () => readTask(this.#context, id));
+  }
+
+  /** Tasks of an owner with the position of the owner's channel. */
+  ownerSnapshot(
+    owner: string,
+    filter: Omit<TaskFilter, 'owner'> = {},
+  ): Promise<Continued<readonly TaskView[]>> {
+    const channel = this.#context.channels.owner(owner) ?? '';
+    return this.#continued(channel, () => listTasks(this.#context, { ...filter, owner }));
+  }
+
+  /** A page of a task's output, from its beginning or after a number. */
+  readOutput(
+    id: string,
+    options: { readonly after?: number; readonly limit?: number } = {},
+  ): Promise<OutputPage> {
+    return readOutput(this.#context, id, options);
+  }
+
+  workers(): Promise<readonly WorkerView[]> {
+    return listWorkers(this.#context.store, this.#context.now());
+  }
+
+  /** Kinds whose due tasks nobody alive can take: the reason of most reports that nothing moves. */
+  starvedKinds(): Promise<readonly StarvedKind[]> {
+    return findStarvedKinds(this.#context);
+  }
+
+  /** What keeps tasks from being worked on, as of the last sweep. Feeds health. */
+  problems(): readonly string[] {
+    return this.#maintenance.problems;
+  }
+
+  /** Settles every row whose time is over. Runs by itself every second. */
+  sweep(): Promise<number> {
+    return sweepTasks(this.#context);
+  }
+
+  #write<T>(write: (unit: TaskUnit) => Promise<T>): Promise<T> {
+    return TaskUnit.run(this.#context, write);
+  }
+
+  async #continued<T>(channel: string, read: () => Promise<T>): Promise<Continued<T>> {
+    // The position first: everything published up to it was committed before, so the read sees it.
+    const position = (await this.#options.position?.(channel)) ?? null;
+    return { channel, position, snapshot: await read() };
+  }
+}
+
+function withParent(prepared: PreparedRequest, id: string): PreparedRequest {
+  return { ...prepared, request: { ...prepared.request, parent: { id } } };
+}
