@@ -1,6 +1,6 @@
 /** A counter split by one low-cardinality label. */
 export class LabelledCounter {
-  readonly counts = new Map<string, number>();
+  readonly counts: Map<string, number> = new Map();
 
   add(label: string, by = 1): void {
     this.counts.set(label, (this.counts.get(label) ?? 0) + by);
@@ -27,19 +27,19 @@ export class HubMetrics {
   writes = 0;
   bytesSent = 0;
   bytesReceived = 0;
-  readonly commands = new LabelledCounter();
+  readonly commands: LabelledCounter = new LabelledCounter();
   /** By error code. */
-  readonly replyErrors = new LabelledCounter();
+  readonly replyErrors: LabelledCounter = new LabelledCounter();
   /** Commands beyond a rate limit, by limit: `connection`, `user`, `publish`. */
-  readonly rateLimited = new LabelledCounter();
+  readonly rateLimited: LabelledCounter = new LabelledCounter();
   /** By disconnect code. */
-  readonly disconnects = new LabelledCounter();
+  readonly disconnects: LabelledCounter = new LabelledCounter();
   /** By unsubscribe code, server-initiated ones. */
-  readonly unsubscribes = new LabelledCounter();
+  readonly unsubscribes: LabelledCounter = new LabelledCounter();
   /** `yes` and `no`. */
-  readonly recoveries = new LabelledCounter();
+  readonly recoveries: LabelledCounter = new LabelledCounter();
   /** Handshakes refused, by reason. */
-  readonly refusedHandshakes = new LabelledCounter();
+  readonly refusedHandshakes: LabelledCounter = new LabelledCounter();
   /** By WebSocket close code. */
-  readonly websocketErrors = new LabelledCounter();
+  readonly websocketErrors: LabelledCounter = new LabelledCounter();
 }

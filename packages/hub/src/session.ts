@@ -41,7 +41,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   readonly id: string;
   /** Addresses this session from other requests; `''` where the transport needs none. */
   readonly sessionId: string;
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly subscriptions: Map<string, Subscription> = new Map();
   state: 'open' | 'refused' | 'connected' | 'closed' = 'open';
   /** Set from connect on. */
   connection: Connection | undefined;

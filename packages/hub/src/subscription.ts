@@ -49,13 +49,13 @@ export class Subscription {
   /** Map subscriptions: keys whose previous value the client does not hold. */
   #keysWithoutBase: Set<string> | undefined;
   /** Map subscriptions whose client is still fetching pages. `Clock.monotonic` milliseconds. */
-  catchUpBy = Infinity;
+  catchUpBy: number = Infinity;
   isReadingPage = false;
   /** Where the stream stood when the first page of the state was read. */
   frozen: Position | undefined;
   filter: ((tags: Readonly<Record<string, string>> | undefined) => boolean) | undefined;
   /** `Clock.monotonic` milliseconds. */
-  expiresAt = Infinity;
+  expiresAt: number = Infinity;
   lastPositionCheck = 0;
   /** A stream top that a check found ahead of us; still ahead a moment later, it proves a loss. */
   suspectedTop: Position | undefined;

@@ -33,7 +33,7 @@ export const refusalReasons = {
   not_yet_valid: 'expired',
   /** The key set could not be read, or may be older than the token's key. */
   keys_unavailable: 'unavailable',
-} as const satisfies Record<string, keyof typeof answers>;
+} as const;
 
 export type RefusalReason = keyof typeof refusalReasons;
 

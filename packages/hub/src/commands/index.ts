@@ -19,7 +19,11 @@ export type CommandHandler = (
   command: Command,
 ) => Promise<Refusal | undefined> | Refusal | undefined;
 
-const clientHandlers = {
+type ClientMethod = Exclude<keyof Command, 'id'>;
+type ServerMethod = 'server_refresh' | 'server_sub_refresh';
+export type CommandMethod = ClientMethod | ServerMethod;
+
+const clientHandlers: Readonly<Record<ClientMethod, CommandHandler>> = {
   connect,
   subscribe,
   unsubscribe,
@@ -33,25 +37,23 @@ const clientHandlers = {
   rpc,
   refresh,
   sub_refresh: subRefresh,
-} as const satisfies Record<Exclude<keyof Command, 'id'>, CommandHandler>;
+};
 
 /** What the server does on its own, with the same outcomes as a command. */
-const serverHandlers = {
+const serverHandlers: Readonly<Record<ServerMethod, CommandHandler>> = {
   server_refresh: refreshByServer,
   server_sub_refresh: subRefreshByServer,
-} as const satisfies Record<string, CommandHandler>;
+};
 
 const handlers: Readonly<Record<CommandMethod, CommandHandler>> = {
   ...clientHandlers,
   ...serverHandlers,
 };
 
-export type CommandMethod = keyof typeof clientHandlers | keyof typeof serverHandlers;
-
-const methods = Object.keys(clientHandlers) as (keyof typeof clientHandlers)[];
+const methods = Object.keys(clientHandlers) as ClientMethod[];
 
 /** The request a command carries; the first one in the order of the protocol wins. */
-export function methodOf(command: Command): keyof typeof clientHandlers | undefined {
+export function methodOf(command: Command): ClientMethod | undefined {
   return methods.find((method) => command[method] !== undefined);
 }
 

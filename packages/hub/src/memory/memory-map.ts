@@ -21,7 +21,7 @@ export class MapEntry implements Ranked, Sleeper {
   /** Subscribers were sent something else than the value. */
   isIncremental = false;
   /** Monotonic milliseconds. */
-  deadline = Infinity;
+  deadline: number = Infinity;
   wakeTick: number = neverDue;
 
   constructor(map: MemoryMap, publication: MapPublication) {

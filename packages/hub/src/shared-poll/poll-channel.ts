@@ -33,7 +33,7 @@ export class PollChannel implements Sleeper {
   readonly name: string;
   readonly rules: ChannelRules;
   wakeTick: number = neverDue;
-  readonly subscriptions = new Set<Subscription>();
+  readonly subscriptions: Set<Subscription> = new Set();
   /** Changes when versions start anew: ours in versionless mode, else the backend's. */
   epoch: string;
   readonly #hub: HubContext;

@@ -22,11 +22,11 @@ export const recoverable: MapRetention = {
 /** A stream, and keys that stay. */
 export const persistent: MapRetention = { ...recoverable, keyTtlMs: 0 };
 
-export const modes = [
+export const modes: readonly (readonly [name: string, retention: MapRetention])[] = [
   ['ephemeral', ephemeral],
   ['recoverable', recoverable],
   ['persistent', persistent],
-] as const;
+];
 
 export function value(key: string, data: string, score?: number): MapPublication {
   return { key, data: bytes(data), ...(score === undefined ? {} : { score }) };
