@@ -4,7 +4,7 @@ import type { AdminSessions } from './admin/admin-sessions.ts';
 import { createAdminRoutes, type AdminRoutesOptions } from './admin/routes.ts';
 import { refuseWebPages, requireApiKey } from './api/api-key.ts';
 import { ApiExecutor } from './api/executor.ts';
-import type { RpcMethod } from './api/methods.ts';
+import type { RpcMethod } from './api/api-method.ts';
 import { createOpenApiDocument } from './api/open-api.ts';
 import { toApiReference } from './api/api-reference.ts';
 import { renderReferencePage } from './api/reference-page.ts';

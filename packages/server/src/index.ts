@@ -5,7 +5,7 @@
  */
 export * from './config/index.ts';
 export * from './hooks/index.ts';
-export { type RpcMethod } from './api/methods.ts';
+export { type RpcMethod } from './api/api-method.ts';
 export { apiReferenceMarkdown } from './api/reference-markdown.ts';
 export { createLogger, type LoggingOptions, type ServerLogger } from './logging.ts';
 export * from './server.ts';

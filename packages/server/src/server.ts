@@ -3,7 +3,7 @@ import { createHub, type Hub, type HubOptions } from '@holdfast/hub';
 import { admitAdminPages } from './admin/admin-client.ts';
 import { AdminSessions } from './admin/admin-sessions.ts';
 import { randomToken } from './admin/signed-ticket.ts';
-import type { RpcMethod } from './api/methods.ts';
+import type { RpcMethod } from './api/api-method.ts';
 import {
   toHooksOptions,
   toHubOptions,

@@ -9,8 +9,19 @@ const sections = {
   client: { insecure: true },
   channel: {
     without_namespace: { presence: true, history_size: 10, history_ttl: '60s' },
-    namespaces: [{ name: 'plain' }, { name: 'binary', publication_data_format: 'binary' }],
+    namespaces: [
+      { name: 'plain' },
+      { name: 'binary', publication_data_format: 'binary' },
+      { name: 'state', subscription_type: 'map', map: { mode: 'persistent' } },
+      {
+        name: 'poll',
+        subscription_type: 'shared_poll',
+        shared_poll: { mode: 'versioned', publish_enabled: true, proxy_name: 'backend' },
+      },
+    ],
   },
+  shared_poll: { hmac_secret_key: 'a secret of the backend' },
+  proxies: [{ name: 'backend', endpoint: 'http://127.0.0.1:9/poll' }],
 };
 
 async function connect(server: StartedServer, channel?: string) {
@@ -360,6 +371,13 @@ test('each reply is as its schema says, so the OpenAPI document is true', async 
     channels: {},
     info: {},
     rpc: { method: 'echo', params: 1 },
+    map_publish: { channel: 'state:a', key: 'x', data: 1, score: 7, tags: { a: 'b' } },
+    map_remove: { channel: 'state:a', key: 'not there' },
+    map_read_state: { channel: 'state:a' },
+    map_read_stream: { channel: 'state:a', limit: -1 },
+    map_stats: { channel: 'state:a' },
+    map_clear: { channel: 'state:a' },
+    shared_poll_publish: { channel: 'poll:a', key: 'x', data: 1, version: 1 },
   };
   for (const [name, method] of Object.entries(apiMethods)) {
     const { result } = await server.call(name, params[name as keyof typeof apiMethods]);

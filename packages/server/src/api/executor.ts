@@ -2,14 +2,9 @@ import type { Logger } from '@holdfast/hub';
 import { ReplyError, jsonElements, jsonMembers, replyErrors } from '@holdfast/protocol';
 import { z } from 'zod';
 import { jsonBytes, stringifyWithRaw, type JsonWithRaw } from './raw-json.ts';
-import {
-  apiMethods,
-  errorJson,
-  isApiMethodName,
-  type ApiMethod,
-  type ApiMethodName,
-  type ApiTarget,
-} from './methods.ts';
+import { errorJson } from './api-json.ts';
+import type { ApiMethod, ApiTarget } from './api-method.ts';
+import { apiMethods, isApiMethodName, type ApiMethodName } from './methods.ts';
 import { errorObject } from './schemas.ts';
 
 /** Most commands in one batch. */

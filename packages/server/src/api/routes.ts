@@ -3,7 +3,8 @@ import { Hono, type Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { readBody, type BodyRefusal } from '../http/read-body.ts';
 import { outcomeJson, type ApiExecutor, type ApiOutcome } from './executor.ts';
-import { apiMethods, errorJson, isApiMethodName } from './methods.ts';
+import { errorJson } from './api-json.ts';
+import { apiMethods, isApiMethodName } from './methods.ts';
 import { decodeUtf8, isJson, stringifyWithRaw, type JsonWithRaw } from './raw-json.ts';
 
 /** Why a request was turned away before it reached a method; a label of the metrics. */

@@ -40,11 +40,11 @@ const base64Bytes = (description: string) =>
     })
     .meta({ description });
 
-const channel = z
+export const channel = z
   .string()
   .min(1, 'must not be empty')
   .meta({ description: 'Channel name', examples: ['news'] });
-const offset = z.int().min(0);
+export const offset = z.int().min(0);
 const unixSeconds = (description: string) => z.int().min(0).meta({ description });
 
 const user = z.string().meta({ description: 'User id; empty means anonymous users' });
@@ -54,9 +54,9 @@ const selectorShape = {
   session: z.string().optional().meta({ description: 'Only this session' }),
 };
 
-const position = z.object({ offset: offset.default(0), epoch: z.string().default('') });
+export const position = z.object({ offset: offset.default(0), epoch: z.string().default('') });
 
-const publicationShape = {
+export const publicationShape = {
   data: rawJson('The payload, any JSON value; carried to subscribers as it is written').optional(),
   b64data: base64Bytes('The payload as base64, for binary data; instead of `data`').optional(),
   skip_history: z.boolean().optional().meta({ description: 'Do not keep it in history' }),
@@ -170,7 +170,7 @@ export const refreshRequest = z.object({
 export const emptyResult = z.object({});
 
 /** Data that clients sent; `b64…` stands in where it is no JSON text. */
-const clientInfo = z.object({
+export const clientInfo = z.object({
   user: z.string(),
   client: z.string(),
   conn_info: z.unknown().optional(),

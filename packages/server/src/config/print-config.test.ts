@@ -127,7 +127,7 @@ describe('explain', () => {
     ['http_api.key', ['value:    "***"']],
     ['websocket.max_fragments', ['in Centrifugo there is no such option']],
     ['http_server.address', ['in Centrifugo the default is ""']],
-    ['channel.without_namespace.map.mode', ['No effect']],
+    ['engine.type', ['No effect']],
     ['proxies', ['Hooks with names']],
     ['log', ['log.level = "info"  (default)', 'log.file = ""  (default)']],
   ])('%s', (key, parts) => {

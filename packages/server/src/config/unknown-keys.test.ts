@@ -67,17 +67,11 @@ describe("Centrifugo's options that do nothing here", () => {
   test('options whose feature is to come are named together, once for each reason', () => {
     const warnings = warningsOf({
       engine: { type: 'redis' },
-      channel: {
-        namespaces: ['a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'a7', 'a8'].map((name) => ({
-          name,
-          subscription_type: 'map',
-          map: { mode: 'persistent' },
-        })),
-      },
+      uni_websocket: { compression: true, max_fragments: 3 },
     });
     expect(warnings).toHaveLength(2);
-    expect(warnings[0]).toContain('channel.namespaces[a1].map.mode: This option has no effect');
-    expect(warnings[0]).toContain('and 2 more');
+    expect(warnings[0]).toContain('uni_websocket.compression');
+    expect(warnings[0]).toContain('uni_websocket.max_fragments');
     expect(warnings[1]).toContain('engine.type');
   });
 

@@ -138,27 +138,6 @@ const notYet: readonly WithoutEffect[] = [
     why: 'this cannot be chosen in this version',
   },
   {
-    keys: [
-      'channel.proxy.map_publish',
-      'channel.proxy.map_remove',
-      ...below(
-        ['channel.without_namespace', 'channel.namespaces'],
-        'map',
-        'map_clients_presence_channel_prefix',
-        'map_users_presence_channel_prefix',
-      ),
-    ],
-    why: 'this version has no map subscriptions',
-  },
-  {
-    keys: [
-      'channel.proxy.shared_poll_refresh',
-      'channel.without_namespace.shared_poll.proxy_name',
-      'channel.namespaces.shared_poll.proxy_name',
-    ],
-    why: 'this version does not poll backends over HTTP',
-  },
-  {
     keys: engineSections,
     why: 'this version keeps live state in the memory of one process',
   },

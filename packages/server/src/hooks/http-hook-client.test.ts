@@ -357,7 +357,7 @@ describe('circuit', () => {
     const clock = manualClock();
     using client = makeClient(
       backend.url(),
-      { timeoutMs: 30, circuitBreaker: { failureThreshold: 1 } },
+      { timeoutMs: 500, circuitBreaker: { failureThreshold: 1 } },
       { clock },
     );
     await client.call(question());
