@@ -17,6 +17,12 @@ import { type ChannelSource, ChannelTable } from './channel-table.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { CommandLimits } from './command-limits.ts';
 import { Cluster } from './cluster.ts';
+import {
+  ConnectionDirectory,
+  type ConnectionsPage,
+  type ConnectionsQuery,
+  type OnlineStatus,
+} from './connection-directory.ts';
 import { ConnectionGate } from './connection-gate.ts';
 import type { Answer, HubHandlers, HubNotices, HubQuestions } from './events.ts';
 import type {
@@ -32,6 +38,7 @@ import type {
   SubscribeOptions,
 } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
+import { LastSeen } from './last-seen.ts';
 import { MapOperations } from './map/map-operations.ts';
 import { MemoryBroker } from './memory/memory-broker.ts';
 import { MemoryBus } from './memory/memory-bus.ts';
@@ -105,6 +112,7 @@ class HubNode implements Hub, HubContext {
   readonly randomId: () => string;
   readonly #name: string;
   readonly #cluster: Cluster;
+  readonly #directory: ConnectionDirectory;
   readonly #gate: ConnectionGate;
   readonly #webSockets: WebSocketListener;
   readonly #http: HttpListener;
@@ -132,7 +140,8 @@ class HubNode implements Hub, HubContext {
     this.broker = options.broker ?? new MemoryBroker({ clock: this.clock });
     this.presenceStore = options.presence ?? new MemoryPresenceStore({ clock: this.clock });
     this.timers = new TimerWheel(this.clock);
-    this.sessions = new SessionRegistry(this.metrics);
+    const lastSeen = new LastSeen(this.options, this.clock);
+    this.sessions = new SessionRegistry(this.metrics, lastSeen);
     this.#startedAt = this.clock.monotonic();
     this.mapBroker = options.mapBroker ?? new MemoryMapBroker({ clock: this.clock });
     this.#mapOperations = new MapOperations(this.mapBroker, this.namespaces);
@@ -152,6 +161,7 @@ class HubNode implements Hub, HubContext {
     });
     this.#cluster.handle('channels', (pattern) => this.#localChannels(pattern));
     this.#cluster.handle('emulation', (params) => this.#emulate(params));
+    this.#directory = new ConnectionDirectory(this, { cluster: this.#cluster, lastSeen });
     const webSocketOptions = { ...defaultWebSocketOptions, ...options.websocket };
     this.#httpOptions = resolveHttpTransportsOptions(options.http);
     this.#gate = new ConnectionGate(this);
@@ -488,6 +498,14 @@ class HubNode implements Hub, HubContext {
       }
     }
     return text.encoder.encode(JSON.stringify(rows));
+  }
+
+  connections(query: ConnectionsQuery = {}): Promise<ConnectionsPage> {
+    return this.#directory.connections(query);
+  }
+
+  online(users: readonly string[]): Promise<ReadonlyMap<string, OnlineStatus>> {
+    return this.#directory.online(users);
   }
 
   nodes(): readonly NodeInfo[] {

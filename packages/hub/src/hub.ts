@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Bytes, ClientInfo, Publication, ReplyError } from '@holdfast/protocol';
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { Clock } from './clock.ts';
+import type { ConnectionsPage, ConnectionsQuery, OnlineStatus } from './connection-directory.ts';
 import type { HubHandlers, SubscribeGrant } from './events.ts';
 import type { HubMetrics } from './metrics.ts';
 import type {
@@ -214,6 +215,18 @@ export interface Hub {
   removeHistory(channel: string): Promise<void>;
   /** Active channels of all nodes whose name matches a glob (`*` within a segment of `:` or `.`). */
   channels(pattern?: string): Promise<ReadonlyMap<string, { readonly numClients: number }>>;
+  /**
+   * A page of the connections of all nodes, in the order of client ids. A connection that stays is on
+   * exactly one page; a node that does not answer within two seconds is logged and left out.
+   * @throws ReplyError 107 when `limit` is not 1 to 1000
+   */
+  connections(query?: ConnectionsQuery): Promise<ConnectionsPage>;
+  /**
+   * Which of these users are connected to any node, and when the others were last. Nodes keep that in
+   * memory for `client.lastSeenTtlMs`, so what a stopped node knew is gone.
+   * @throws ReplyError 107 for more than 1000 users
+   */
+  online(users: readonly string[]): Promise<ReadonlyMap<string, OnlineStatus>>;
   /** Nodes heard of in the last seconds, this one first. */
   nodes(): readonly NodeInfo[];
   /** What keeps this node from serving, each with its reason; empty when ready. */

@@ -18,6 +18,13 @@ export type { RefusalReason } from './auth/token-refusal.ts';
 export * from './auth/token-verifier.ts';
 export { compileChannelPattern } from './channel-pattern.ts';
 export * from './clock.ts';
+export {
+  type ConnectionsPage,
+  type ConnectionsQuery,
+  type ConnectionSummary,
+  maxDirectoryPage,
+  type OnlineStatus,
+} from './connection-directory.ts';
 export * from './delta/create-delta.ts';
 export * from './events.ts';
 export * from './hub.ts';

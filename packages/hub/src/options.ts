@@ -283,6 +283,10 @@ export interface ClientOptions {
   readonly recoveryMaxPublicationLimit: number;
   /** Commands of one connection that may wait while earlier ones are handled. @defaultValue 1024 */
   readonly maxPendingCommands: number;
+  /** How long a node remembers when a user left. @defaultValue 86400000 (a day) */
+  readonly lastSeenTtlMs: number;
+  /** Users whose leaving a node remembers; with more the oldest are forgotten. @defaultValue 100000 */
+  readonly lastSeenMaxUsers: number;
   /** How fast clients may send commands. */
   readonly rateLimit: RateLimitOptions;
   readonly subscribeToUserPersonalChannel: {
@@ -355,6 +359,8 @@ export const defaultClientOptions: ClientOptions = {
   historyMaxPublicationLimit: 300,
   recoveryMaxPublicationLimit: 300,
   maxPendingCommands: 1024,
+  lastSeenTtlMs: 86_400_000,
+  lastSeenMaxUsers: 100_000,
   rateLimit: defaultRateLimitOptions,
   subscribeToUserPersonalChannel: {
     enabled: false,

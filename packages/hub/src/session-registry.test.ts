@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
+import { LastSeen } from './last-seen.ts';
 import { HubMetrics } from './metrics.ts';
+import { defaultClientOptions } from './options.ts';
 import { SessionRegistry } from './session-registry.ts';
 import type { Session } from './session.ts';
+import { ManualClock } from './testing/manual-clock.ts';
 
 /** What the registry looks at. */
 function sessionOf(user: string, id: string, sessionId = ''): Session {
@@ -10,10 +13,11 @@ function sessionOf(user: string, id: string, sessionId = ''): Session {
 
 function setUp(...sessions: readonly Session[]) {
   const metrics = new HubMetrics();
-  const registry = new SessionRegistry(metrics);
+  const lastSeen = new LastSeen(defaultClientOptions, new ManualClock(1_000));
+  const registry = new SessionRegistry(metrics, lastSeen);
   for (const session of sessions) registry.add(session);
   const idsOf = (user: string): readonly string[] => registry.select({ user }).map(({ id }) => id);
-  return { metrics, registry, idsOf };
+  return { metrics, registry, idsOf, lastSeen };
 }
 
 const anna1 = sessionOf('anna', 'a1', 's1');
@@ -62,4 +66,15 @@ test('a selection stays as it is while sessions end', () => {
   const selected = registry.select({ user: 'anna' });
   for (const session of selected) registry.remove(session);
   expect(selected).toEqual([anna1, anna2]);
+});
+
+test('a user is seen last when the last connection ends, an anonymous one never', () => {
+  const nobody = sessionOf('', 'n');
+  const { registry, lastSeen } = setUp(anna1, anna2, nobody);
+  registry.remove(anna1);
+  expect(lastSeen.of('anna')).toBeUndefined();
+  registry.remove(anna2);
+  registry.remove(nobody);
+  expect(lastSeen.of('anna')).toBe(1_000);
+  expect(lastSeen.of('')).toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import type { LastSeen } from './last-seen.ts';
 import type { HubMetrics } from './metrics.ts';
 import type { ClientSelector } from './ports/node-bus.ts';
 import type { Session } from './session.ts';
@@ -5,13 +6,15 @@ import type { Session } from './session.ts';
 /** The authenticated sessions of this node, found by client id, session id or user. */
 export class SessionRegistry {
   readonly #metrics: HubMetrics;
+  readonly #lastSeen: LastSeen;
   readonly #byClient = new Map<string, Session>();
   readonly #bySessionId = new Map<string, Session>();
   /** The session itself as long as a user has only one, which is nearly always. */
   readonly #byUser = new Map<string, Session | Set<Session>>();
 
-  constructor(metrics: HubMetrics) {
+  constructor(metrics: HubMetrics, lastSeen: LastSeen) {
     this.#metrics = metrics;
+    this.#lastSeen = lastSeen;
   }
 
   add(session: Session): void {
@@ -29,8 +32,12 @@ export class SessionRegistry {
     if (!this.#byClient.delete(session.id)) return;
     this.#bySessionId.delete(session.sessionId);
     const sessions = this.#byUser.get(session.user);
-    if (sessions instanceof Set && sessions.size > 1) sessions.delete(session);
-    else this.#byUser.delete(session.user);
+    if (sessions instanceof Set && sessions.size > 1) {
+      sessions.delete(session);
+    } else {
+      this.#byUser.delete(session.user);
+      if (session.user !== '') this.#lastSeen.left(session.user);
+    }
     this.#count();
   }
 

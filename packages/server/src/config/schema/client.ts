@@ -87,6 +87,12 @@ export const client = section('Client connections: who may connect, and their li
     'Most publications recovered at once; a client that missed more is told that recovery failed.',
     { min: 1 },
   ),
+  last_seen_ttl: duration('24h', 'How long a node remembers when a user left.', { own: true }),
+  last_seen_max_users: integer(
+    100_000,
+    'Users whose leaving a node remembers; with more the oldest are forgotten.',
+    { own: true },
+  ),
   rate_limit: section(
     'How fast clients may send commands. One beyond a limit is answered with error 111, which clients take as "try later".',
     {
