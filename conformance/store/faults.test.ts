@@ -1,10 +1,12 @@
+import path from 'node:path';
 import { openStore, StoreError, type Store } from '@holdfast/store';
 import { startPostgres, testBackends } from '@holdfast/store/testing';
 import { describe, expect, test, vi } from 'vitest';
-import { startChild, type Child } from './child.ts';
+import { startChild, type Child } from '../child.ts';
 import { journalModule, type JournalTables } from './journal.ts';
 
 const modules = [journalModule];
+const scriptOf = (name: string): string => path.join(import.meta.dirname, name);
 const patience = { timeout: 25_000, interval: 10 };
 
 /** Collects what was published, as a broker that drops repeated keys. */
@@ -80,7 +82,7 @@ describe.each(testBackends)('$name', (backend) => {
     await using database = await backend.create();
     const witness = new Witness();
     for (let round = 0; witness.acknowledged.size < 2000; round += 1) {
-      const child = startChild('writer.ts', [database.url, `r${round}`, '8']);
+      const child = startChild(scriptOf('writer.ts'), [database.url, `r${round}`, '8']);
       await child.waitFor(/^ready$/);
       const enough = 1 + Math.floor(Math.random() * 800);
       await vi.waitFor(() => expect(child.lines.length).toBeGreaterThan(enough), {
@@ -98,7 +100,7 @@ describe.each(testBackends)('$name', (backend) => {
 
   test('killed in the middle of a migration: the next start does it from its beginning', async () => {
     await using database = await backend.create();
-    const child = startChild('stuck-migration.ts', [database.url]);
+    const child = startChild(scriptOf('stuck-migration.ts'), [database.url]);
     await child.waitFor(/half-way/);
     await child.kill();
     await using store = await openStore({
@@ -141,7 +143,7 @@ describe('SQLite', () => {
         trx.insertInto('entries').values({ id, half: 1, writer: 'w', number: 1 }).execute(),
       );
     await insert('before');
-    const holder = startChild('lock-holder.ts', [database.url.slice('sqlite:'.length)]);
+    const holder = startChild(scriptOf('lock-holder.ts'), [database.url.slice('sqlite:'.length)]);
     await holder.waitFor(/locked/);
     let ticks = 0;
     const ticking = setInterval(() => (ticks += 1), 5);
@@ -247,7 +249,7 @@ describe('PostgreSQL', () => {
   test('the process that publishes is killed: another one takes over, nothing is missing', async () => {
     await using database = await testBackends[1]!.create();
     const witness = new Witness();
-    const leader = startChild('writer.ts', [database.url, 'first', '2']);
+    const leader = startChild(scriptOf('writer.ts'), [database.url, 'first', '2']);
     await leader.waitFor(/^p /);
     await using store = await openStore<JournalTables>({ url: database.url, modules });
     expect(store.isLeader()).toBe(false);

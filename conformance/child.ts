@@ -1,9 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import path from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** A script of this folder, run in a process of its own. */
+/** A script in a process of its own. */
 export interface Child {
   readonly process: ChildProcess;
   /** Every complete line of its output. */
@@ -14,12 +13,11 @@ export interface Child {
   kill(): Promise<void>;
 }
 
+/** @param script absolute path of a TypeScript file */
 export function startChild(script: string, args: readonly string[]): Child {
-  const child = spawn(
-    process.execPath,
-    ['--conditions=@holdfast/source', path.join(import.meta.dirname, script), ...args],
-    { stdio: ['pipe', 'pipe', 'pipe'] },
-  );
+  const child = spawn(process.execPath, ['--conditions=@holdfast/source', script, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const lines: string[] = [];
   let errors = '';
   const waiting = new Set<() => void>();
