@@ -7,6 +7,9 @@ import { Session } from './session.ts';
 import type { HttpRefusal } from './transports/http-refusal.ts';
 import type { Transport } from './transports/transport.ts';
 
+/** An Origin that can be repeated in an answer without harm: a scheme, a host and a port. */
+const plainOrigin = /^[a-z][a-z0-9+.-]{0,31}:\/\/[\w.:[\]-]{1,255}$/i;
+
 /** The one door for connections of every transport: who may come in, and who is inside. */
 export class ConnectionGate {
   readonly #hub: HubContext;
@@ -39,14 +42,13 @@ export class ConnectionGate {
     const { origin } = request.headers;
     if (origin === undefined || this.#isOriginAllowed(origin)) return undefined;
     this.#hub.logger.warn(
-      { origin: origin.slice(0, 255) },
+      { origin: origin.slice(0, 255), host: request.headers.host?.slice(0, 255) },
       "a request was refused: its Origin matches no pattern of 'client.allowed_origins'",
     );
     return {
       status: 403,
       code: 'origin_not_allowed',
-      message:
-        "the Origin of this page is not allowed: add it to 'client.allowed_origins' of the server",
+      message: `${plainOrigin.test(origin) ? `the Origin ${origin}` : 'the Origin of this page'} is not allowed: add it to 'client.allowed_origins' of the server`,
     };
   }
 

@@ -117,6 +117,7 @@ class HubNode implements Hub, HubContext {
   readonly #webSockets: WebSocketListener;
   readonly #http: HttpListener;
   readonly #httpOptions: HttpTransportsOptions;
+  readonly #webSocketPaths = new Set<string>();
   readonly #handlers = new Map<string, ((event: never) => unknown)[]>();
   readonly #tops = new SingleFlight<Position>();
   readonly #startedAt: number;
@@ -231,6 +232,8 @@ class HubNode implements Hub, HubContext {
       this.logger.error({ err: error }, 'the hub could not start; clients are refused');
     });
     const { uniWebsocket } = this.#httpOptions;
+    this.#webSocketPaths.add(path);
+    if (uniWebsocket.enabled) this.#webSocketPaths.add(uniWebsocket.handlerPrefix);
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const target = requestTarget(request.url);
       if (target.path === path) {
@@ -249,7 +252,10 @@ class HubNode implements Hub, HubContext {
   }
 
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    return this.#http.handle(request, response);
+    if (this.#http.handle(request, response)) return true;
+    if (!this.#webSocketPaths.has(requestTarget(request.url).path)) return false;
+    this.#webSockets.answerRequest(request, response);
+    return true;
   }
 
   #emulate(params: Uint8Array): Uint8Array {

@@ -147,13 +147,18 @@ export interface Hub {
   readonly metrics: HubMetrics;
   /** Connects the ports. Called by {@link attach} too; safe to call again. */
   start(): Promise<void>;
-  /** Serves WebSocket upgrades of a `node:http` server on `path`. @defaultValue '/connection/websocket' */
+  /**
+   * Serves WebSocket upgrades of a `node:http` server on `path`. Handshakes that a proxy stripped of
+   * their headers are rescued if the server was made with `IncomingMessage: HandshakeMessage`.
+   * @defaultValue '/connection/websocket'
+   */
   attach(server: HttpServer, options?: { readonly path?: string }): void;
   /** Serves one upgrade, for those who route requests themselves. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /**
-   * Serves a request if it is for one of the HTTP transports (`/connection/…`, `/emulation`);
-   * otherwise returns false and leaves the request to the caller.
+   * Serves a request if it is for one of the HTTP transports (`/connection/…`, `/emulation`), or a
+   * plain request to a path of {@link attach}, which is told what a handshake needs; otherwise
+   * returns false and leaves the request to the caller.
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
   /** Adds a handler; returns the function that removes it. */

@@ -42,5 +42,7 @@ export * from './ports/map-broker.ts';
 export * from './ports/node-bus.ts';
 export * from './ports/presence-store.ts';
 export * from './tags-filter.ts';
+export { HandshakeMessage } from './transports/handshake-message.ts';
 export * from './transports/http-refusal.ts';
+export * from './transports/stripped-upgrade.ts';
 export { type SharedPollSecrets, signTrackedKeys } from './shared-poll/track-signature.ts';

@@ -40,6 +40,8 @@ export class HubMetrics {
   readonly recoveries: LabelledCounter = new LabelledCounter();
   /** Handshakes refused, by reason. */
   readonly refusedHandshakes: LabelledCounter = new LabelledCounter();
+  /** Handshakes that lost `Upgrade` or `Connection` on their way: `rescued` and `refused`. */
+  readonly strippedHandshakes: LabelledCounter = new LabelledCounter();
   /** By WebSocket close code. */
   readonly websocketErrors: LabelledCounter = new LabelledCounter();
 }

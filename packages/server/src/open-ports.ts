@@ -22,11 +22,12 @@ export interface OpenPort {
  * @throws StartError as `listen` and `tlsOptions`; then no port is open.
  */
 export async function openPorts(config: Config, front: HttpFront): Promise<readonly OpenPort[]> {
-  const { http_server: http } = config;
+  const { http_server: http, websocket } = config;
+  const rescuesHandshakes = websocket.rescue_stripped_handshakes;
   const tls = tlsOptions(http.tls, 'http_server.tls');
   if (http.internal_port === 0) {
     const where = { address: http.address, port: http.port, portKey: 'http_server.port' } as const;
-    return [await openPort({ role: 'only', where, tls }, front)];
+    return [await openPort({ role: 'only', where, tls, rescuesHandshakes }, front)];
   }
   const ownTls = tlsOptions(http.internal_tls, 'http_server.internal_tls');
   const internal = {
@@ -37,11 +38,13 @@ export async function openPorts(config: Config, front: HttpFront): Promise<reado
       portKey: 'http_server.internal_port',
     },
     tls: ownTls ?? (http.tls_external ? undefined : tls),
+    rescuesHandshakes,
   } as const;
   const external = {
     role: 'external',
     where: { address: http.address, port: http.port, portKey: 'http_server.port' },
     tls,
+    rescuesHandshakes,
   } as const;
   const first = await openPort(external, front);
   try {
@@ -61,12 +64,17 @@ interface PortPlan {
   readonly role: PortRole;
   readonly where: ListenAddress;
   readonly tls: HttpServerOptions['tls'] | undefined;
+  readonly rescuesHandshakes: boolean;
 }
 
-async function openPort({ role, where, tls }: PortPlan, front: HttpFront): Promise<OpenPort> {
+async function openPort(
+  { role, where, tls, rescuesHandshakes }: PortPlan,
+  front: HttpFront,
+): Promise<OpenPort> {
   const servers = await listen(where, () =>
     createHttpServer({
       ...(tls && { tls }),
+      rescuesHandshakes,
       handle: front.handlerFor(role),
       badRequest: (reason) => front.badRequests.add(reason),
     }),

@@ -225,8 +225,8 @@ describe('the WebSocket endpoint, asked without a handshake', () => {
   test('knows a handshake that a proxy stripped, and says how to mend the proxy', async () => {
     await using server = await startTestServer(open);
     const request =
-      'GET /connection/websocket HTTP/1.0\r\nHost: x\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
-    const received = await sendRaw(server.url, request);
+      'GET /connection/websocket HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+    const received = await sendRaw(server.url, request, (text) => text.includes('}}'));
     expect(statusOf(received)).toBe(426);
     expect(received).toContain('upgrade_stripped');
     expect(received).toContain('proxy_set_header Upgrade $http_upgrade;');

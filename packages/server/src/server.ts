@@ -68,10 +68,7 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   const logger = options.logger ?? createLogger(config.log);
   for (const { key, message } of options.warnings ?? []) logger.warn({ key }, message);
   const verifiers = createTokenVerifiers(config, logger);
-  const front = new HttpFront({
-    logger,
-    websocketPath: config.websocket.disabled ? undefined : config.websocket.handler_prefix,
-  });
+  const front = new HttpFront(logger);
   const ports = await openPorts(config, front);
   const hub = createHub({
     ...hubOptions(config, ports),

@@ -7,6 +7,8 @@ export interface HttpRefusal {
   readonly code: string;
   /** What is wrong and what to do about it. Never repeats what the peer sent. */
   readonly message: string;
+  /** Facts for programs, beside the error in the body. Made by us, never what the peer sent. */
+  readonly details?: object;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -31,14 +33,16 @@ export function refuseOnSocket(socket: Duplex, refusal: HttpRefusal): void {
 
 /** Answers a request. */
 export function refuse(response: ServerResponse, refusal: HttpRefusal): void {
+  const body = bodyOf(refusal);
   response.writeHead(refusal.status, {
     'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     ...refusal.headers,
   });
-  response.end(bodyOf(refusal));
+  response.end(body);
 }
 
-function bodyOf({ code, message }: HttpRefusal): string {
-  return `${JSON.stringify({ error: { code, message } })}\n`;
+function bodyOf({ code, message, details }: HttpRefusal): string {
+  return `${JSON.stringify({ error: { code, message }, ...details })}\n`;
 }

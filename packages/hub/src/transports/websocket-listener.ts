@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { codecFor, type Format } from '@holdfast/protocol';
@@ -8,7 +8,11 @@ import type { HubContext } from '../hub-context.ts';
 import type { WebSocketOptions } from '../options.ts';
 import { connectOneWay } from './connect-one-way.ts';
 import { type HttpRefusal, refuseOnSocket } from './http-refusal.ts';
+import { rescuedFrom } from './handshake-message.ts';
+import { ProxyNotices } from './proxy-notices.ts';
 import { requestTarget } from './request-target.ts';
+import { strippedUpgrade, type StrippedUpgrade } from './stripped-upgrade.ts';
+import { answerWithoutUpgrade } from './upgrade-answer.ts';
 import { WebSocketTransport } from './websocket.ts';
 import { FrameMemo } from './websocket-frame.ts';
 
@@ -33,6 +37,7 @@ export class WebSocketListener {
   readonly #gate: ConnectionGate;
   readonly #options: WebSocketOptions;
   readonly #server: WebSocketServer;
+  readonly #notices: ProxyNotices;
   readonly #frames: Readonly<Record<Format, FrameMemo>> = {
     json: new FrameMemo(codecFor('json')),
     protobuf: new FrameMemo(codecFor('protobuf')),
@@ -42,6 +47,7 @@ export class WebSocketListener {
     this.#hub = hub;
     this.#gate = gate;
     this.#options = options;
+    this.#notices = new ProxyNotices(hub.logger);
     this.#server = new WebSocketServer(serverOptions(options));
     // What `ws` finds wrong beyond our own checks: lists in headers that cannot be parsed.
     this.#server.on('wsClientError', ({ message }, socket) =>
@@ -54,6 +60,9 @@ export class WebSocketListener {
     request: IncomingMessage,
     { socket, head, isUnidirectional = false }: Upgrade,
   ): void {
+    const rescued = rescuedFrom(request);
+    if (rescued !== undefined) this.#noteStripped(request, { stripped: rescued, isRescued: true });
+    this.#noteScheme(request);
     const refusal = handshakeProblem(request, isUnidirectional) ?? this.#gate.refusalOf(request);
     if (refusal !== undefined) {
       this.#refuse(socket, refusal);
@@ -61,6 +70,46 @@ export class WebSocketListener {
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       this.#open(webSocket, socket as Socket, { request, isUnidirectional });
+    });
+  }
+
+  /** Answers a plain request to a WebSocket path: most often a handshake that lost its headers. */
+  answerRequest(request: IncomingMessage, response: ServerResponse): void {
+    const stripped = strippedUpgrade(request);
+    if (stripped === undefined) {
+      this.#hub.metrics.refusedHandshakes.add('upgrade_required');
+    } else {
+      this.#hub.metrics.refusedHandshakes.add('upgrade_stripped');
+      this.#noteStripped(request, { stripped, isRescued: false });
+    }
+    answerWithoutUpgrade(request, { response, stripped });
+  }
+
+  #noteStripped(
+    request: IncomingMessage,
+    { stripped, isRescued }: { readonly stripped: StrippedUpgrade; readonly isRescued: boolean },
+  ): void {
+    const { proxy, cause, missing, lines } = stripped;
+    this.#hub.metrics.strippedHandshakes.add(isRescued ? 'rescued' : 'refused');
+    const outcome = isRescued
+      ? 'The connection was rescued and works, but mend the proxy'
+      : 'The handshake was refused with 426: mend the proxy';
+    this.#notices.warn(request, isRescued ? 'upgrade_rescued' : 'upgrade_stripped', {
+      software: proxy,
+      missing,
+      lines,
+      message: `a WebSocket handshake came without ${missing.join(' and ')}: ${cause}. ${outcome}`,
+    });
+  }
+
+  /** A page that came over HTTPS, through a proxy that says it came over HTTP. */
+  #noteScheme(request: IncomingMessage): void {
+    const { origin, 'x-forwarded-proto': scheme } = request.headers;
+    const isMistold = scheme === 'http' || scheme === 'ws';
+    if (!isMistold || !/^https:/i.test(origin ?? '')) return;
+    this.#notices.warn(request, 'tls_offload', {
+      message:
+        'a page of an https origin connected, but the proxy says X-Forwarded-Proto: http: TLS ends at another proxy before this one; let that one set X-Forwarded-Proto: https and this one keep it',
     });
   }
 

@@ -2,14 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LabelledCounter, refuse, type HttpRefusal, type Logger } from '@holdfast/hub';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { RequestLog, pathOf } from './request-log.ts';
-import { answerUpgradeRequired } from './upgrade-required.ts';
-
-export interface HttpFrontOptions {
-  readonly logger: Logger;
-  /** Plain requests to it are told about WebSocket; undefined when there is no such endpoint. */
-  readonly websocketPath: string | undefined;
-}
+import { RequestLog } from './request-log.ts';
 
 type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 type TransportListener = (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -22,14 +15,12 @@ type TransportListener = (request: IncomingMessage, response: ServerResponse) =>
 export class HttpFront {
   /** What came over sockets and was no request, by reason. */
   readonly badRequests: LabelledCounter = new LabelledCounter();
-  readonly #options: HttpFrontOptions;
   readonly #log: RequestLog;
   readonly #applications = new Map<string, RequestListener>();
   #isDraining = false;
 
-  constructor(options: HttpFrontOptions) {
-    this.#options = options;
-    this.#log = new RequestLog(options.logger);
+  constructor(logger: Logger) {
+    this.#log = new RequestLog(logger);
   }
 
   /**
@@ -43,8 +34,7 @@ export class HttpFront {
       if (transports(request, response)) return;
       this.#log.follow(request, response);
       if (this.#isDraining) response.setHeader('Connection', 'close');
-      if (pathOf(request) === this.#options.websocketPath) answerUpgradeRequired(request, response);
-      else void listener(request, response);
+      void listener(request, response);
     });
   }
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
-import { refuse, refuseOnSocket } from '@holdfast/hub';
+import { HandshakeMessage, refuse, refuseOnSocket } from '@holdfast/hub';
 
 /** Why bytes on a socket were no request; a label of the metrics. */
 export type BadRequestReason = 'malformed' | 'headers_too_large' | 'timeout';
@@ -12,6 +12,8 @@ export interface HttpServerOptions {
   readonly tls?: TlsOptions | undefined;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
   readonly badRequest: (reason: BadRequestReason) => void;
+  /** Rescue WebSocket handshakes that a proxy stripped of their headers. @defaultValue true */
+  readonly rescuesHandshakes?: boolean;
   /** @defaultValue {@link defaultHttpLimits} */
   readonly limits?: Partial<HttpLimits>;
 }
@@ -46,11 +48,12 @@ const maxHeadersCount = 64;
 
 /** An HTTP server that limits what reaches it, and answers what is no HTTP with a reason. */
 export function createHttpServer(options: HttpServerOptions): Server {
-  const { tls, handle, badRequest } = options;
+  const { tls, handle, badRequest, rescuesHandshakes = true } = options;
   const serverOptions = {
     ...defaultHttpLimits,
     ...options.limits,
     noDelay: true,
+    ...(rescuesHandshakes && { IncomingMessage: HandshakeMessage }),
     // Whatever else a client would like to upgrade to (curl offers h2c), its request is answered.
     shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
       headers.upgrade?.toLowerCase() === 'websocket',

@@ -86,6 +86,11 @@ const hubMetrics: {
     label: 'reason',
     help: 'Connection attempts that were turned away',
   },
+  strippedHandshakes: {
+    name: 'holdfast_stripped_handshakes_total',
+    label: 'outcome',
+    help: 'WebSocket handshakes that a proxy had stripped of their headers: rescued or refused',
+  },
   websocketErrors: {
     name: 'holdfast_websocket_errors_total',
     label: 'code',

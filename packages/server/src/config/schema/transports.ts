@@ -25,6 +25,11 @@ const websocketShape = {
 export const websocket = section('The WebSocket transport.', {
   disabled: flag(false, 'Do not serve WebSocket.'),
   handler_prefix: pathPrefix('/connection/websocket', 'the endpoint'),
+  rescue_stripped_handshakes: flag(
+    true,
+    'Accept a WebSocket handshake whose `Upgrade` header a proxy removed, where that is safe: over HTTP/1.0, or with `Connection: close`. All others are answered with 426 and what to change in the proxy. Holds for one-way WebSocket too.',
+    { own: true },
+  ),
   ...websocketShape,
 });
 
