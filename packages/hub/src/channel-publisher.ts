@@ -6,6 +6,7 @@ import {
 } from '@holdfast/protocol';
 import type { PublishOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
+import { payloadProblem } from './message-budget.ts';
 import type { ChannelRules } from './namespaces.ts';
 import type { BrokerPublishResult } from './ports/broker.ts';
 
@@ -24,6 +25,8 @@ export async function publishToChannel(
 ): Promise<BrokerPublishResult | ReplyError> {
   const { channel, rules, data, info, tags } = input;
   if (rules.options.subscriptionType !== 'stream') return replyErrors.badRequest;
+  const tooLarge = payloadProblem(data, hub.options);
+  if (tooLarge !== undefined) return tooLarge;
   if (!isAcceptable(data, rules.options.publicationDataFormat)) return replyErrors.badRequest;
   const publication: Publication = {
     data,

@@ -6,22 +6,23 @@ function setUp({ concurrency = 0, limit = 100 } = {}) {
   const begun: number[] = [];
   const reading: boolean[] = [];
   const gates = new Map<number, () => void>();
-  const host: CommandHost = {
-    perform({ id = 0 }) {
+  const host = {
+    isBacklogged: false as boolean,
+    perform({ id = 0 }: Command) {
       begun.push(id);
       const { promise, resolve } = Promise.withResolvers<void>();
       gates.set(id, resolve);
       return promise;
     },
-    setReading: (isReading) => void reading.push(isReading),
-  };
+    setReading: (isReading: boolean) => void reading.push(isReading),
+  } satisfies CommandHost;
   const queue = new CommandQueue({ concurrency, maxPendingCommands: limit }, host);
   const finish = async (id: number): Promise<void> => {
     gates.get(id)?.();
     await Promise.resolve();
     await Promise.resolve();
   };
-  return { queue, begun, reading, finish };
+  return { queue, host, begun, reading, finish };
 }
 
 function commands(...ids: readonly number[]): readonly Command[] {
@@ -69,4 +70,19 @@ test('after clear nothing begins any more', async () => {
   queue.clear();
   await finish(1);
   expect(begun).toEqual([1]);
+});
+
+test('nothing is begun while replies wait for the client, and it goes on in order', async () => {
+  const { queue, host, begun, finish } = setUp();
+  queue.push(commands(1, 2, 3));
+  host.isBacklogged = true;
+  await finish(1);
+  queue.push(commands(4));
+  expect(begun).toEqual([1]);
+  host.isBacklogged = false;
+  queue.resume();
+  expect(begun).toEqual([1, 2]);
+  await finish(2);
+  await finish(3);
+  expect(begun).toEqual([1, 2, 3, 4]);
 });

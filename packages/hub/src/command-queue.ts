@@ -9,6 +9,8 @@ export interface CommandLimits {
 
 /** Whose commands they are. */
 export interface CommandHost {
+  /** Replies wait for the client to read: further commands have to wait too. */
+  readonly isBacklogged: boolean;
   /** Undefined when done at once. Never rejects. */
   perform(command: Command): Promise<void> | undefined;
   setReading(isReading: boolean): void;
@@ -38,6 +40,11 @@ export class CommandQueue {
       this.#setReading(false);
   }
 
+  /** The host is no longer backlogged. */
+  resume(): void {
+    if (this.#waiting.length > 0) this.#work();
+  }
+
   clear(): void {
     this.#waiting = [];
   }
@@ -50,7 +57,12 @@ export class CommandQueue {
   #work(): void {
     let taken = 0;
     const waiting = this.#waiting;
-    while (taken < waiting.length && this.#running < this.#allowed() && waiting === this.#waiting) {
+    while (
+      taken < waiting.length &&
+      this.#running < this.#allowed() &&
+      !this.#host.isBacklogged &&
+      waiting === this.#waiting
+    ) {
       const command = waiting[taken] as Command;
       taken += 1;
       const handled = this.#host.perform(command);

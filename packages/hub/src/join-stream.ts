@@ -6,9 +6,10 @@ import {
   type SubscribeResult,
 } from '@holdfast/protocol';
 import { deltaForm } from './broadcast.ts';
+import { countWithin, messageBudget } from './message-budget.ts';
 import { wirePublication } from './message-encoder.ts';
 import type { Position } from './ports/broker.ts';
-import { recoverCache, recoverStream, type Recovery } from './recovery.ts';
+import { recoverCache, recoverStream, type Recovery, unrecovered } from './recovery.ts';
 import type { Refusal } from './refusal.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -91,16 +92,26 @@ interface ReadRecovery {
 }
 
 async function readMissed(
-  { session, channel, rules }: Subscription,
+  { session, channel, rules, isServerSide }: Subscription,
   since: Position,
 ): Promise<ReadRecovery> {
   const { broker, options } = session.hub;
+  // What server-side subscriptions missed shares one connect result.
+  const sharers = isServerSide ? Math.max(1, session.subscriptions.size) : 1;
+  const budget = messageBudget(options) / sharers;
   const page = await broker.history(channel, {
     sinceOffset: since.offset,
     limit: options.recoveryMaxPublicationLimit || -1,
     historyMetaTtlMs: rules.historyMetaTtlMs,
   });
-  return { top: page.position, recovery: recoverStream(since, page) };
+  const recovery = recoverStream(since, page);
+  return {
+    top: page.position,
+    recovery:
+      countWithin(recovery.publications, budget) < recovery.publications.length
+        ? unrecovered
+        : recovery,
+  };
 }
 
 async function readCache(

@@ -13,7 +13,8 @@ export interface Recovery {
   readonly publications: readonly Publication[];
 }
 
-const nothing: Recovery = { recovered: false, publications: [] };
+/** What was missed is gone, or too much to be sent. */
+export const unrecovered: Recovery = { recovered: false, publications: [] };
 
 /** The empty epoch means "any"; everything else must match exactly (also `_`, which never does). */
 export function isSameEpoch(asked: string, current: string): boolean {
@@ -26,14 +27,14 @@ export function isSameEpoch(asked: string, current: string): boolean {
  */
 export function recoverStream(since: Position, page: HistoryPage): Recovery {
   const { publications, position } = page;
-  if (!isSameEpoch(since.epoch, position.epoch)) return nothing;
+  if (!isSameEpoch(since.epoch, position.epoch)) return unrecovered;
   const first = publications[0];
   const last = publications.at(-1);
   if (first === undefined || last === undefined) {
-    return position.offset === since.offset ? { recovered: true, publications } : nothing;
+    return position.offset === since.offset ? { recovered: true, publications } : unrecovered;
   }
   const isGapless = first.offset === since.offset + 1 && last.offset === position.offset;
-  return isGapless ? { recovered: true, publications } : nothing;
+  return isGapless ? { recovered: true, publications } : unrecovered;
 }
 
 /**
@@ -48,5 +49,5 @@ export function recoverCache(
   const isUpToDate =
     since !== undefined && since.epoch === top.epoch && since.offset === top.offset;
   if (isUpToDate) return { recovered: true, publications: [] };
-  return latest === undefined ? nothing : { recovered: true, publications: [latest] };
+  return latest === undefined ? unrecovered : { recovered: true, publications: [latest] };
 }

@@ -33,6 +33,9 @@ import type { Transport, TransportEvents } from './transports/transport.ts';
 import { upkeep } from './upkeep.ts';
 import type { Flushable } from './write-scheduler.ts';
 
+/** From this size on a batch leaves at once instead of at the end of the tick. */
+const earlyFlushBytes = 65_536;
+
 /** One client connection. States, events and invariants: `session.spec.md`. */
 export class Session implements TransportEvents, CommandHost, Sleeper, Flushable {
   readonly hub: HubContext;
@@ -106,7 +109,13 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
 
   /** Takes decoded commands, in order after those before them. */
   handle(commands: readonly Command[]): void {
-    if (this.state !== 'closed') this.#commands.push(commands);
+    if (this.state === 'closed') return;
+    // A pong answers no command, so it need not wait for those before it.
+    if (this.state === 'connected' && commands.length === 1 && isPong(commands[0])) {
+      this.#pinger.ponged();
+    } else {
+      this.#commands.push(commands);
+    }
   }
 
   ponged(): void {
@@ -116,7 +125,14 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   drained(): void {
     this.#isBlocked = false;
     this.#blockedBytes = 0;
-    if (this.#queue.length > 0) this.#scheduleFlush();
+    if (this.state === 'closed') return;
+    this.#write();
+    if (!this.#isBlocked) this.#commands.resume();
+  }
+
+  /** The client does not read as fast as it asks: its commands wait until it has read. */
+  get isBacklogged(): boolean {
+    return this.#isBlocked;
   }
 
   closed(): void {
@@ -226,9 +242,11 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     if (this.state === 'closed') return;
     this.#queue.push(message);
     this.#queuedBytes += message.length;
+    // So that the limit counts what the network does not take, not what one tick brought together.
+    if (this.#queuedBytes >= earlyFlushBytes && !this.#isBlocked) this.#write();
     if (this.#queuedBytes + this.#blockedBytes > this.hub.options.queueMaxSizeBytes) {
       this.close(disconnects.slow);
-    } else if (!this.#isScheduled && !this.#isBlocked) {
+    } else if (!this.#isScheduled && !this.#isBlocked && this.#queuedBytes > 0) {
       this.#scheduleFlush();
     }
   }
@@ -464,4 +482,8 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     this.hub.logger.info({ client: this.id, user: this.user, code }, `disconnected: ${reason}`);
     this.hub.notify('disconnected', { connection, code, reason });
   }
+}
+
+function isPong(command: Command | undefined): boolean {
+  return command !== undefined && (command.id ?? 0) === 0 && methodOf(command) === undefined;
 }

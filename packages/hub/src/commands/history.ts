@@ -1,4 +1,5 @@
 import { type Command, disconnects, replyErrors } from '@holdfast/protocol';
+import { countWithin, messageBudget } from '../message-budget.ts';
 import { wirePublication } from '../message-encoder.ts';
 import { mayOperate } from '../permissions.ts';
 import { readHistory } from '../read-history.ts';
@@ -25,10 +26,12 @@ export async function history(session: Session, command: Command): Promise<Refus
       : { since: { offset: since.offset ?? 0, epoch: since.epoch ?? '' } }),
   });
   if (isRefusal(page)) return page;
+  // A shorter page than was asked for: the client reads on from its last publication.
+  const fitting = countWithin(page.publications, messageBudget(hub.options));
   session.reply({
     id: command.id ?? 0,
     history: {
-      publications: page.publications.map(wirePublication),
+      publications: page.publications.slice(0, fitting).map(wirePublication),
       epoch: page.position.epoch,
       offset: page.position.offset,
     },
