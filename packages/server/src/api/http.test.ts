@@ -114,7 +114,7 @@ describe('bodies', () => {
 
   test('a body of ten megabytes is taken, a longer one refused by its declared length', async () => {
     await using server = await startTestServer(sections);
-    const json = (size: number) => `{"channel":"news","data":"${'x'.repeat(size)}"}`;
+    const json = (size: number) => `{"channel":"news","data":1,"unknown":"${'x'.repeat(size)}"}`;
     expect((await server.api('publish', json(10_000_000))).status).toBe(200);
     const request = `POST /api/publish HTTP/1.1\r\nHost: x\r\nX-API-Key: ${testApiKey}\r\nContent-Length: 10485761\r\n\r\n`;
     expect(statusOf(await sendRaw(server.url, request))).toBe(413);
@@ -127,10 +127,16 @@ describe('bodies', () => {
     expect(statusOf(await sendRaw(server.url, head + chunk.repeat(11)))).toBe(413);
   });
 
-  test('ten megabytes of base64 are taken', async () => {
+  test('a publication that no client could take is refused, in text and in base64', async () => {
     await using server = await startTestServer(sections);
+    const data = 'x'.repeat(600_000);
     const b64data = Buffer.alloc(7_000_000, 1).toString('base64');
-    expect(await server.call('publish', { channel: 'news', b64data })).toHaveProperty('result');
+    for (const payload of [{ data }, { b64data }]) {
+      const reply = await server.call('publish', { channel: 'news', ...payload });
+      expect(reply).toMatchObject({
+        error: { code: 106, message: expect.stringContaining('client.queue_max_size') },
+      });
+    }
   });
 
   test('a compressed body is refused, however small, before it is unpacked', async () => {

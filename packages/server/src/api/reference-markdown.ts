@@ -26,6 +26,8 @@ curl http://localhost:8000/api/publish \\
 
 **Data** travels as it is written. It is cut out of the request as text and never parsed into numbers, so \`12345678901234567890\` and \`1.10\` arrive as they were sent. Binary data goes as base64 in \`b64data\`; where an answer would hold data that is no JSON, it has \`b64data\` (\`b64conn_info\`, \`b64chan_info\`) in its place.
 
+**Size.** A publication has at most half as many bytes as may wait for a client (\`client.queue_max_size\`), 512 KiB by default. A longer one is refused with error 106: every subscriber would be cut for it.
+
 **Unknown members** of a request are ignored, and members that are \`null\` count as absent (data may be \`null\`). The content type is not looked at. Compressed bodies are refused (415), and bodies longer than \`http_api.max_body_size\` too (413).
 
 **Repeating** a publish is safe with an \`idempotency_key\`: for five minutes the same key in the same channel changes nothing and gets the first answer again.
