@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 export interface Asked {
   readonly hook: string;
   readonly headers: IncomingHttpHeaders;
+  /** The body as it came. */
+  readonly text: string;
   readonly body: Record<string, unknown>;
 }
 
@@ -26,8 +28,9 @@ export async function startBackend(answers: Answers): Promise<Backend> {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const hook = (request.url ?? '').slice(1);
-      const body = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
-      const question = { hook, headers: request.headers, body };
+      const text = Buffer.concat(chunks).toString();
+      const body = JSON.parse(text) as Record<string, unknown>;
+      const question = { hook, headers: request.headers, text, body };
       asked.push(question);
       const answer = answers[hook]?.(question);
       if (typeof answer === 'number') response.writeHead(answer).end();

@@ -3,26 +3,37 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createHub } from '@holdfast/hub';
-import { installHooks, loadConfig, toHooksOptions, toHubOptions } from '@holdfast/server';
+import {
+  installEventHooks,
+  installHooks,
+  loadConfig,
+  toHooksOptions,
+  toHubOptions,
+} from '@holdfast/server';
 import { Centrifuge, type PublicationContext } from 'centrifuge';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 
 const folder = import.meta.dirname;
 const read = (file: string): string => readFileSync(path.join(folder, file), 'utf8');
 
-/** The backend of this folder in a process of its own. */
-async function startBackend() {
-  const child = spawn(process.execPath, [path.join(folder, 'backend.mjs')], {
-    env: { ...process.env, PORT: '0' },
+/** A program of this folder in a process of its own. */
+async function startProgram(file: string, environment: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, [path.join(folder, file)], {
+    env: { ...process.env, ...environment, PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  const port = Number(/listening on (\d+)/.exec(line.toString())?.[1]);
+  const output: string[] = [];
+  child.stdout.on('data', (data: Buffer) => output.push(data.toString()));
+  await once(child.stdout, 'data');
+  const port = Number(/listening on (\d+)/.exec(output.join(''))?.[1]);
   return {
     port,
+    output,
     async [Symbol.asyncDispose]() {
       child.kill();
       await once(child, 'exit');
@@ -48,6 +59,7 @@ async function startHub(backendPort: number) {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
+    hub,
     url: `ws://127.0.0.1:${port}/connection/websocket`,
     async [Symbol.asyncDispose]() {
       await hub.shutdown({ timeoutMs: 1_000 });
@@ -68,9 +80,41 @@ function pageWith(url: string, cookie: string) {
   return Object.assign(client, { [Symbol.dispose]: () => client.disconnect() });
 }
 
+describe('the receiver of events of the handbook', () => {
+  test.each([
+    ['key', 'online: 42'],
+    ['another key', undefined],
+  ])('knows who is online when it has the secret (%s)', async (secret, expected) => {
+    const data = await mkdtemp(path.join(tmpdir(), 'holdfast-example-'));
+    await using receiver = await startProgram('events.mjs', { SECRET: secret });
+    await using backend = await startProgram('backend.mjs');
+    await using running = await startHub(backend.port);
+    const endpoint = `http://127.0.0.1:${receiver.port}/`;
+    const hook = { name: 'backend', endpoint, secret: 'key', batchMaxDelayMs: 0 };
+    const events = await installEventHooks(running.hub, [hook], { folder: data });
+    try {
+      using ann = pageWith(running.url, 'session=secret-of-ann');
+      ann.connect();
+      await ann.ready(5_000);
+      await vi.waitFor(() => {
+        const [metrics] = events.metrics();
+        expect(metrics?.requests.counts.size).toBeGreaterThan(0);
+      });
+      expect(receiver.output.join('').split('\n')[1] || undefined).toBe(expected);
+      const [metrics] = events.metrics();
+      expect(metrics?.requests.counts.has(expected === undefined ? 'status' : 'delivered')).toBe(
+        true,
+      );
+    } finally {
+      await events.close({ timeoutMs: 0 });
+      await rm(data, { recursive: true });
+    }
+  });
+});
+
 describe('the backend of the handbook', () => {
   test('knows its users, lets members in and edits what they publish', async () => {
-    await using backend = await startBackend();
+    await using backend = await startProgram('backend.mjs');
     await using hub = await startHub(backend.port);
     using ann = pageWith(hub.url, 'session=secret-of-ann');
     ann.connect();
@@ -93,7 +137,7 @@ describe('the backend of the handbook', () => {
   });
 
   test('sends strangers away', async () => {
-    await using backend = await startBackend();
+    await using backend = await startProgram('backend.mjs');
     await using hub = await startHub(backend.port);
     using stranger = pageWith(hub.url, 'session=guess');
     const gone = new Promise((resolve) => {
@@ -103,7 +147,7 @@ describe('the backend of the handbook', () => {
     expect(await gone).toMatchObject({ code: 4_501, reason: 'sign in first' });
   });
 
-  test.each(['backend.mjs', 'config.yaml'])('%s stands in the handbook', (file) => {
+  test.each(['backend.mjs', 'events.mjs', 'config.yaml'])('%s stands in the handbook', (file) => {
     const handbook = readFileSync(path.join(folder, '../../docs/hooks.md'), 'utf8');
     expect(handbook).toContain(read(file));
   });

@@ -26,6 +26,8 @@ export interface EndpointsOptions {
   readonly sessions: AdminSessions;
   /** What keeps this node from serving. */
   readonly problems: () => readonly string[];
+  /** What does not work although this node can serve. Shown to everybody: no addresses in it. */
+  readonly concerns: () => readonly string[];
   /** Methods behind the API's `rpc`. */
   readonly rpc: ReadonlyMap<string, RpcMethod>;
 }
@@ -58,7 +60,7 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
   };
 
   if (health.enabled && isInternal) {
-    app.route('/', createHealthRoutes(options.problems, health.handler_prefix));
+    app.route('/', createHealthRoutes({ ...options, healthPath: health.handler_prefix }));
   }
   if (prometheus.enabled && isInternal) {
     app.get(prometheus.handler_prefix, async (context) =>

@@ -1,10 +1,12 @@
 import { hostname } from 'node:os';
+import path from 'node:path';
 import { createHub, type Hub, type HubOptions } from '@holdfast/hub';
 import { admitAdminPages } from './admin/admin-client.ts';
 import { AdminSessions } from './admin/admin-sessions.ts';
 import { randomToken } from './admin/signed-ticket.ts';
 import type { RpcMethod } from './api/api-method.ts';
 import {
+  toEventHookOptions,
   toHooksOptions,
   toHubOptions,
   type Config,
@@ -13,11 +15,12 @@ import {
 } from './config/index.ts';
 import { isLoopback } from './config/rules/exposure.ts';
 import { createEndpoints, type PortRole } from './endpoints.ts';
-import { installHooks } from './hooks/index.ts';
+import { type EventHooks, installEventHooks, installHooks } from './hooks/index.ts';
 import { HttpFront } from './http/http-front.ts';
 import { createLogger, type ServerLogger } from './logging.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { closePorts, openPorts, type OpenPort } from './open-ports.ts';
+import { StartError } from './start-error.ts';
 import { createTokenVerifiers } from './token-verifiers.ts';
 import { version } from './version.ts';
 
@@ -60,8 +63,8 @@ const requestDrainMs = 5_000;
  * Starts the whole server: hub, HTTP API and pages, on the addresses that the configuration names.
  * Resolves when it serves.
  *
- * @throws StartError when it cannot listen or its certificate cannot work, TokenOptionError when a
- * token key cannot. Nothing is left behind then.
+ * @throws StartError when it cannot listen, its certificate cannot work or the journal of an event hook
+ * cannot be opened, TokenOptionError when a token key cannot work. Nothing is left behind then.
  */
 export async function startServer(options: StartServerOptions): Promise<RunningServer> {
   const { config } = options;
@@ -84,11 +87,13 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   if (config.admin.enabled) admitAdminPages(hub, sessions);
   answerPings(hub, config.rpc.ping);
   const hooks = installHooks(hub, toHooksOptions(config), { logger });
+  let eventHooks: EventHooks | undefined;
   const metrics = new ServerMetrics({
     hub: hub.metrics,
     badRequests: front.badRequests,
     tokens: Object.values(verifiers).map((verifier) => verifier.metrics),
     hooks: () => hooks.metrics(),
+    eventHooks: () => eventHooks?.metrics() ?? [],
   });
   const stop = async (): Promise<void> => {
     const deadline = performance.now() + config.shutdown.timeout.ms;
@@ -97,9 +102,11 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
     await hub.shutdown({ timeoutMs: Math.max(0, deadline - performance.now()) });
     for (const { servers } of ports) for (const server of servers) server.closeAllConnections();
     hooks.close();
+    await eventHooks?.close({ timeoutMs: Math.max(0, deadline - performance.now()) });
     metrics.close();
   };
   try {
+    eventHooks = await openEventHooks(hub, config, logger);
     await hub.start();
   } catch (error) {
     await stop();
@@ -119,7 +126,8 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
           logger,
           metrics,
           sessions,
-          problems: () => [...hub.problems(), ...hooks.problems()],
+          problems: () => hub.problems(),
+          concerns: () => [...hooks.problems(), ...(eventHooks?.problems() ?? [])],
           rpc: options.rpc ?? new Map<string, RpcMethod>(),
         },
         role,
@@ -162,6 +170,25 @@ function hubOptions(config: Config, ports: readonly OpenPort[]): HubOptions {
 function isLoopbackUrl(url: string): boolean {
   const hostname = URL.parse(url)?.hostname.replaceAll(/[[\]]/g, '') ?? '';
   return isLoopback(hostname);
+}
+
+/** @throws StartError when a journal cannot be opened. */
+async function openEventHooks(
+  hub: Hub,
+  config: Config,
+  logger: ServerLogger,
+): Promise<EventHooks | undefined> {
+  if (config.event_hooks.length === 0) return undefined;
+  const folder = path.resolve(config.data_dir, 'event-hooks');
+  try {
+    return await installEventHooks(hub, toEventHookOptions(config), { folder, logger });
+  } catch (error) {
+    throw new StartError(
+      'event_journal',
+      `the events for event_hooks cannot be kept in ${folder}: ${(error as Error).message}. Each running server needs a data folder of its own that it can write to (data_dir, HOLDFAST_DATA_DIR).`,
+      { cause: error },
+    );
+  }
 }
 
 /** The RPC method that answers by itself, to measure round trips. */

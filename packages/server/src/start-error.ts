@@ -1,7 +1,12 @@
 /** Why the server could not start, and what to do about it; written for the person at the terminal. */
 export class StartError extends Error {
   override readonly name = 'StartError';
-  readonly code: 'port_in_use' | 'port_forbidden' | 'address_unavailable' | 'bad_certificate';
+  readonly code:
+    | 'port_in_use'
+    | 'port_forbidden'
+    | 'address_unavailable'
+    | 'bad_certificate'
+    | 'event_journal';
 
   constructor(code: StartError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

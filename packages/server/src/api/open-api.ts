@@ -160,7 +160,7 @@ export function createOpenApiDocument(prefix: string): OpenApiDocument {
       ),
       '/health': get('health', 'The process lives', { '200': { description: 'Always' } }),
       '/ready': get('ready', 'Whether this node can serve, and what keeps it from doing so', {
-        '200': { description: 'It can' },
+        '200': { description: 'It can; `concerns` says what does not work all the same' },
         '503': { description: 'It cannot; `problems` says why' },
       }),
       '/metrics': get('metrics', 'Metrics for Prometheus', {

@@ -7,6 +7,7 @@ import type {
   StatusTransform,
 } from '../hooks/index.ts';
 import type { ChannelConfig, Config, ProxyConfig } from './schema.ts';
+import type { Secret } from './secret.ts';
 
 /** The part of the configuration that says what the backend is asked, and where. */
 export function toHooksOptions(config: Config): HooksOptions {
@@ -61,11 +62,16 @@ function toHookProxyOptions(proxy: AnyProxy): HookProxyOptions {
     emulatedHeaders: proxy.emulated_headers,
     binaryEncoding: proxy.binary_encoding,
     includeConnectionMeta: proxy.include_connection_meta,
-    staticHeaders: Object.fromEntries(
-      Object.entries(http.static_headers).map(([name, value]) => [name, value.reveal()]),
-    ),
+    staticHeaders: revealHeaders(http.static_headers),
     statusToCodeTransforms: http.status_to_code_transforms.map(toStatusTransform),
   };
+}
+
+/** Headers as they are sent, values that authenticate among them. */
+export function revealHeaders(
+  headers: Readonly<Record<string, Secret>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()]));
 }
 
 function toStatusTransform(

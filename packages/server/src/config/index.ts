@@ -1,7 +1,8 @@
 export * from './duration.ts';
 export * from './effective-options.ts';
+export * from './event-hook-options.ts';
 export * from './generated-secrets.ts';
-export * from './hooks-options.ts';
+export { toHooksOptions } from './hooks-options.ts';
 export * from './hub-options.ts';
 export * from './load-config.ts';
 export * from './origin.ts';

@@ -19,6 +19,7 @@ import type { ConfigProblem, ConfigWarning } from './problem.ts';
 import { Report } from './report.ts';
 import { checkChannels } from './rules/channel-rules.ts';
 import { checkClient } from './rules/client-rules.ts';
+import { checkEventHooks } from './rules/event-hook-rules.ts';
 import { warnOfExposure } from './rules/exposure.ts';
 import { checkProxies } from './rules/proxy-rules.ts';
 import { checkRpc } from './rules/rpc-rules.ts';
@@ -179,6 +180,7 @@ function applyRules(config: Config, report: Report): void {
   checkProxies(config, report);
   checkChannels(config, report);
   checkRpc(config, report);
+  checkEventHooks(config, report);
   warnOfExposure(config, report);
 }
 

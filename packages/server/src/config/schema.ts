@@ -3,6 +3,7 @@ import { nodeOf, section, type SectionNode } from './option.ts';
 import { channel } from './schema/channel.ts';
 import { client } from './schema/client.ts';
 import { admin, health, httpApi, prometheus, swagger } from './schema/endpoints.ts';
+import { eventHooks } from './schema/event-hooks.ts';
 import { httpServer } from './schema/http-server.ts';
 import { log } from './schema/log.ts';
 import {
@@ -42,6 +43,7 @@ export const configSchema = section('The configuration.', {
   channel,
   rpc,
   proxies,
+  event_hooks: eventHooks,
   http_api: httpApi,
   websocket,
   http_stream: httpStream,

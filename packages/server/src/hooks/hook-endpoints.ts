@@ -151,6 +151,7 @@ export class HookEndpoints {
     };
   }
 
+  /** By configuration key, without addresses. */
   problems(): readonly string[] {
     const problems: string[] = [];
     for (const [key, { client }] of this.#callers) {

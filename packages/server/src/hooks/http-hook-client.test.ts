@@ -294,7 +294,7 @@ describe('circuit', () => {
     for (let i = 0; i < 3; i++) expect(outcome(await client.call(question()))).toBe('network');
     expect(client.circuitState).toBe('open');
     expect(client.problem()).toBe(
-      `the backend at ${url} does not work: nothing accepts connections there (ECONNREFUSED); next try in 1 s`,
+      'the backend does not work: nothing accepts connections there (ECONNREFUSED); next try in 1 s',
     );
     expect(outcome(await client.call(question()))).toBe('circuit_open');
     clock.ms = 1_000;

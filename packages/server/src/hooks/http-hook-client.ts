@@ -89,11 +89,11 @@ export class HttpHookClient {
     return this.#circuit.state;
   }
 
-  /** What is wrong with the endpoint, or undefined while it is asked as usual. */
+  /** What is wrong, without the address; undefined while the endpoint is asked as usual. */
   problem(): string | undefined {
     if (this.#circuit.state === 'closed') return undefined;
     const seconds = Math.ceil(this.#circuit.retryAfterMs / 1000);
-    return `the backend at ${this.displayUrl} does not work: ${this.#cause}; next try in ${seconds} s`;
+    return `the backend does not work: ${this.#cause}; next try in ${seconds} s`;
   }
 
   /** Never rejects. */

@@ -11,7 +11,10 @@ import { askSharedPoll } from './shared-poll-hook.ts';
 /** Backend hooks at work. */
 export interface Hooks {
   metrics(): HooksMetrics;
-  /** Endpoints that do not work, each with the reason; empty when all do, or none was asked yet. */
+  /**
+   * Endpoints that do not work, by configuration key and with the reason; empty when all do, or none
+   * was asked yet. No addresses, so that it can be shown to anybody.
+   */
   problems(): readonly string[];
   /** Takes the hooks off the hub, fails calls under way and closes the connections. */
   close(): void;

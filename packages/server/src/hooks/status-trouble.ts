@@ -9,9 +9,10 @@ export function describeStatus(
   const { status, location } = response;
   if (status >= 300 && status < 400) {
     const target = URL.canParse(location, endpoint.href) ? new URL(location, endpoint) : undefined;
+    const address = target === undefined ? '' : `, perhaps ${displayUrl(target)}`;
     return {
-      cause: `it answers with a redirect (${status})${target === undefined ? '' : ` to ${displayUrl(target)}`}`,
-      advice: 'Hooks follow no redirects: set the endpoint to the final address.',
+      cause: `it answers with a redirect (${status})`,
+      advice: `Hooks follow no redirects: set the endpoint to the final address${address}.`,
     };
   }
   return { cause: `it answers with status ${status}`, advice: adviceFor(status) };

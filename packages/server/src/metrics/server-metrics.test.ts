@@ -9,6 +9,8 @@ function createMetrics() {
   const hub = new HubMetrics();
   const badRequests = new LabelledCounter();
   const hookMetrics = new HookCallMetrics();
+  const eventRequests = new LabelledCounter();
+  eventRequests.add('timeout', 3);
   const metrics = new ServerMetrics({
     hub,
     badRequests,
@@ -19,6 +21,17 @@ function createMetrics() {
         { key: 'client.proxy.connect', callsUnderWay: 2, callsWaiting: 1, circuit: 'open' },
       ],
     }),
+    eventHooks: () => [
+      {
+        name: 'backend',
+        backlog: 5,
+        unwrittenEvents: 1,
+        journalBytes: 600,
+        deliveredEvents: 40,
+        lostEvents: 2,
+        requests: eventRequests,
+      },
+    ],
   });
   onTestFinished(() => metrics.close());
   return { hub, badRequests, hookMetrics, metrics };
@@ -79,6 +92,16 @@ describe('the metrics', () => {
     expect(text).toContain('holdfast_hook_circuit_open{endpoint="client.proxy.connect"} 1');
   });
 
+  test('show what event hooks did', async () => {
+    const text = await createMetrics().metrics.render();
+    expect(text).toContain('holdfast_events_delivered_total{name="backend"} 40');
+    expect(text).toContain('holdfast_events_lost_total{name="backend"} 2');
+    expect(text).toContain('holdfast_event_requests_total{name="backend",outcome="timeout"} 3');
+    expect(text).toContain('holdfast_events_waiting{name="backend"} 5');
+    expect(text).toContain('holdfast_events_unwritten{name="backend"} 1');
+    expect(text).toContain('holdfast_event_journal_bytes{name="backend"} 600');
+  });
+
   test('say how the process is', async () => {
     const text = await createMetrics().metrics.render();
     expect(text).toMatch(/holdfast_process_resident_memory_bytes \d{6,}/);
@@ -99,6 +122,7 @@ describe('the metrics', () => {
       'hook',
       'limit',
       'method',
+      'name',
       'node',
       'outcome',
       'proxy',

@@ -1,6 +1,7 @@
 import type { HubMetrics, JwtMetrics, LabelledCounter } from '@holdfast/hub';
 import { Counter, Histogram, Registry } from 'prom-client';
-import type { HooksMetrics } from '../hooks/index.ts';
+import type { EventHookMetrics, HooksMetrics } from '../hooks/index.ts';
+import { addEventHookMetrics } from './event-hook-metrics.ts';
 import { addHookMetrics } from './hook-metrics.ts';
 import { addHubMetrics } from './hub-metrics.ts';
 import { MetricReader, type AddValue } from './metric-reader.ts';
@@ -14,6 +15,7 @@ export interface MetricSources {
   /** One per token verifier. */
   readonly tokens: readonly JwtMetrics[];
   readonly hooks: () => HooksMetrics;
+  readonly eventHooks: () => readonly EventHookMetrics[];
 }
 
 /**
@@ -29,7 +31,7 @@ export class ServerMetrics {
   readonly #apiSeconds: Histogram<'method'>;
   readonly #stopMeasuring: () => void;
 
-  constructor({ hub, badRequests, tokens, hooks }: MetricSources) {
+  constructor({ hub, badRequests, tokens, hooks, eventHooks }: MetricSources) {
     const reader = new MetricReader(this.registry);
     addHubMetrics(reader, hub);
     reader.counter(
@@ -53,6 +55,7 @@ export class ServerMetrics {
       },
     );
     addHookMetrics(reader, hooks);
+    addEventHookMetrics(reader, eventHooks);
     reader.counter(
       {
         name: 'holdfast_http_bad_requests_total',

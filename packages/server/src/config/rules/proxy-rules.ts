@@ -81,7 +81,8 @@ function checkProxy(path: OptionPath, proxy: AnyProxy, report: Report): void {
   });
 }
 
-function endpointFault(
+/** Why a backend cannot be asked at this address, or undefined when it can. */
+export function endpointFault(
   endpoint: string,
 ): { readonly problem: string; readonly reason: string; readonly remedy: string } | undefined {
   if (endpoint === '') {

@@ -188,7 +188,7 @@ export class EventDelivery {
 
   #complainOfDisk(error: Error): void {
     const { hook, logger } = this.#options;
-    this.#trouble = `events cannot be read from disk (${error.message})`;
+    this.#trouble = `events cannot be read from disk (${(error as NodeJS.ErrnoException).code ?? error.name})`;
     this.#failures.report('disk', (suppressed) => {
       logger.error(
         { err: error, hook: hook.name, suppressed },

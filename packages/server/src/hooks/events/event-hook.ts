@@ -127,16 +127,17 @@ export class EventHook {
     return this.#parts.delivery;
   }
 
-  /** What keeps events from arriving or from being kept. */
+  /** What keeps events from arriving or from being kept; without addresses. */
   problems(): readonly string[] {
-    const { journal, delivery, client } = this.#parts;
+    const { journal, delivery } = this.#parts;
     const problems: string[] = [];
     if (delivery.trouble !== undefined) {
       problems.push(
-        `event hook ${this.name}: ${journal.backlog} events wait for ${client.displayUrl}: ${delivery.trouble}`,
+        `event_hooks[${this.name}]: ${journal.backlog} events wait for the backend: ${delivery.trouble}`,
       );
     }
-    if (journal.trouble !== undefined) problems.push(`event hook ${this.name}: ${journal.trouble}`);
+    if (journal.trouble !== undefined)
+      problems.push(`event_hooks[${this.name}]: ${journal.trouble}`);
     return problems;
   }
 

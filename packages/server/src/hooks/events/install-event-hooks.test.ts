@@ -302,7 +302,7 @@ describe('a backend in trouble', () => {
     setup.hub.connect(makeConnection('c1'));
     await vi.waitFor(() => expect(setup.events.problems().length).toBe(1));
     expect(setup.events.problems()).toEqual([
-      `event hook backend: 1 events wait for ${backend.url('/events')}: it answers with status 401`,
+      'event_hooks[backend]: 1 events wait for the backend: it answers with status 401',
     ]);
     await vi.waitFor(() => expect(backend.received.length).toBeGreaterThan(3));
     backend.respond = accept;

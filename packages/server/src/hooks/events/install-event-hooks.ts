@@ -30,7 +30,7 @@ export interface EventHookMetrics {
 /** Event hooks at work. */
 export interface EventHooks {
   metrics(): readonly EventHookMetrics[];
-  /** What keeps events from arriving or from being kept; empty when all is well. */
+  /** What keeps events from arriving or from being kept; empty when all is well. No addresses. */
   problems(): readonly string[];
   /**
    * Takes the hooks off the hub and sends what is left, for at most `timeoutMs`; the rest is sent after

@@ -127,7 +127,7 @@ export class JournalWriter {
 
   /** After a failed write the end of the file is unknown: what comes next goes into a new one. */
   async #complain(error: Error): Promise<void> {
-    this.#trouble = `events cannot be written to disk (${error.message})`;
+    this.#trouble = `events cannot be written to disk (${codeOf(error)})`;
     this.#failures.report('write', (suppressed) => {
       this.#options.logger.error(
         { err: error, waiting: this.#pending.length, suppressed },
@@ -157,4 +157,9 @@ export class JournalWriter {
       await this.#complain(error as Error);
     }
   }
+}
+
+/** The system's code: messages name the file, which is nobody else's business. */
+function codeOf(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? error.name;
 }

@@ -66,7 +66,8 @@ const defaults: Omit<ResolvedEventHookOptions, 'name' | 'endpoint'> = {
   journalSyncIntervalMs: 1_000,
 };
 
-const namePattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+/** Not `.` and `..`, which are folders already. */
+const namePattern = /^(?!\.+$)[-A-Za-z0-9_.]+$/;
 
 /**
  * Fills in the defaults.
