@@ -98,11 +98,13 @@ describe('secrets of a data folder', () => {
     const children = Array.from({ length: 4 }, () =>
       spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] }),
     );
+    // Listened for from the start: a child may be gone before the last one has answered.
+    const closed = children.map((child) => once(child, 'close'));
     await Promise.all(children.map((child) => once(child.stdout, 'data')));
     const answers = children.map((child) => once(child.stdout, 'data'));
     for (const child of children) child.stdin.write('go');
     const secrets = (await Promise.all(answers)).map(([answer]: Buffer[]) => String(answer));
-    await Promise.all(children.map((child) => once(child, 'close')));
+    await Promise.all(closed);
     expect(new Set(secrets).size).toBe(1);
     expect(JSON.parse(secrets[0] ?? '')).toEqual(ensureSecrets(dataDir));
     expect(readdirSync(dataDir)).toEqual(['secrets.json']);
