@@ -6,6 +6,7 @@
  */
 export type { ChangeResult } from './changes.ts';
 export type { DeliveryState, Redelivery } from './deliveries.ts';
+export * from './email-target.ts';
 export * from './errors.ts';
 export * from './escalation-target.ts';
 export * from './events.ts';
