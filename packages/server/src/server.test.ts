@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { request as secureRequest } from 'node:https';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Centrifuge } from 'centrifuge';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startServer } from './server.ts';
@@ -131,6 +134,27 @@ describe('addresses', () => {
       '/metrics': 404,
     });
     expect(await statuses(`http://127.0.0.1:${port}`, ['/api/info'])).toEqual({ '/api/info': 404 });
+  });
+
+  test('a start that fails late leaves no port open', async () => {
+    const probe = createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    const { port } = probe.address() as { port: number };
+    probe.close();
+    await once(probe, 'close');
+    const journal = path.join(mkdtempSync(path.join(tmpdir(), 'holdfast-late-')), 'a-file');
+    onTestFinished(() => rmSync(path.dirname(journal), { recursive: true }));
+    writeFileSync(journal, '');
+    const loaded = testConfig({
+      data_dir: journal,
+      http_server: { address: '127.0.0.1', port },
+      event_hooks: [{ name: 'crm', endpoint: 'http://127.0.0.1:1/', secret: 's'.repeat(32) }],
+      log: { level: 'none' },
+    });
+    await expect(startServer(loaded)).rejects.toMatchObject({ name: 'StartError' });
+    const again = createServer().listen(port, '127.0.0.1');
+    await once(again, 'listening');
+    again.close();
   });
 
   test('nothing is served that is not turned on', async () => {

@@ -21,7 +21,7 @@ import { createLogger, type ServerLogger } from './logging.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { closePorts, openPorts, type OpenPort } from './open-ports.ts';
 import { StartError } from './start-error.ts';
-import { createTokenVerifiers } from './token-verifiers.ts';
+import { createTokenVerifiers, type TokenVerifiers } from './token-verifiers.ts';
 import { version } from './version.ts';
 
 export interface StartServerOptions {
@@ -73,6 +73,25 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   const verifiers = createTokenVerifiers(config, logger);
   const front = new HttpFront(logger);
   const ports = await openPorts(config, front);
+  try {
+    return await compose({ ...options, logger }, { verifiers, front, ports });
+  } catch (error) {
+    closePorts(ports);
+    throw error;
+  }
+}
+
+interface Foundation {
+  readonly verifiers: TokenVerifiers;
+  readonly front: HttpFront;
+  readonly ports: readonly OpenPort[];
+}
+
+/** Puts everything together behind ports that are open and answer 503. */
+async function compose(
+  { config, sources, logger, rpc }: StartServerOptions & { readonly logger: ServerLogger },
+  { verifiers, front, ports }: Foundation,
+): Promise<RunningServer> {
   const hub = createHub({
     ...hubOptions(config, ports),
     ...verifiers,
@@ -113,22 +132,22 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
     throw error;
   }
   for (const { role, servers } of ports) {
-    if (!config.websocket.disabled) {
-      for (const server of servers) hub.attach(server, { path: config.websocket.handler_prefix });
-    }
+    const { disabled, handler_prefix: websocketPath } = config.websocket;
+    // No path is empty, so an empty one leaves the other transports alone.
+    for (const server of servers) hub.attach(server, { path: disabled ? '' : websocketPath });
     front.serve(
       role,
       createEndpoints(
         {
           config,
-          sources: options.sources,
+          sources,
           hub,
           logger,
           metrics,
           sessions,
           problems: () => hub.problems(),
           concerns: () => [...hooks.problems(), ...(eventHooks?.problems() ?? [])],
-          rpc: options.rpc ?? new Map<string, RpcMethod>(),
+          rpc: rpc ?? new Map<string, RpcMethod>(),
         },
         role,
       ),
@@ -138,7 +157,15 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
 
   const addresses = urlsOf(ports, ['only', 'external']);
   const internalAddresses = urlsOf(ports, ['internal']);
-  logger.info({ addresses, internalAddresses, version, node: hub.nodeId }, 'the server is running');
+  logger.info(
+    {
+      addresses,
+      ...(internalAddresses.length > 0 && { internalAddresses }),
+      version,
+      node: hub.nodeId,
+    },
+    'the server is running',
+  );
   let stopped: Promise<void> | undefined;
   return {
     addresses,
