@@ -45,11 +45,14 @@ export function splitBatch(messages: readonly Uint8Array[]): readonly (readonly 
  */
 export class FrameMemo {
   readonly #codec: Codec;
+  readonly #joins: boolean;
   #messages: readonly Uint8Array[] = [];
   #framed: Buffer = Buffer.alloc(0);
 
-  constructor(codec: Codec) {
+  /** @param joins Several messages may share a frame; clients of one-way transports take them singly. */
+  constructor(codec: Codec, joins = true) {
     this.#codec = codec;
+    this.#joins = joins;
   }
 
   /** All frames of a batch in one buffer, which the caller must not change. */
@@ -63,9 +66,8 @@ export class FrameMemo {
 
   #build(messages: readonly Uint8Array[]): Buffer {
     const isBinary = this.#codec.format === 'protobuf';
-    const frames = splitBatch(messages).map((part) =>
-      frame(this.#codec.joinMessages(part), isBinary),
-    );
+    const parts = this.#joins ? splitBatch(messages) : messages.map((message) => [message]);
+    const frames = parts.map((part) => frame(this.#codec.joinMessages(part), isBinary));
     return frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames);
   }
 }

@@ -42,6 +42,7 @@ export class WebSocketListener {
     json: new FrameMemo(codecFor('json')),
     protobuf: new FrameMemo(codecFor('protobuf')),
   };
+  readonly #oneWayFrames: FrameMemo = new FrameMemo(codecFor('json'), false);
 
   constructor({ hub, gate, options }: WebSocketListenerOptions) {
     this.#hub = hub;
@@ -141,7 +142,7 @@ export class WebSocketListener {
       format,
       isUnidirectional,
       timers,
-      frames: this.#frames[format],
+      frames: isUnidirectional ? this.#oneWayFrames : this.#frames[format],
       pingsNatively: query.get('cf_ws_frame_ping_pong') === 'true',
       limits: this.#options,
       clock,
