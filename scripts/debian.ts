@@ -10,6 +10,11 @@ const programs: readonly {
 }[] = [
   { binary: 'chromium', debianPackage: 'chromium', why: 'pages are tested in a real browser' },
   { binary: 'curl', debianPackage: 'curl', why: 'commands of the handbook are run as they stand' },
+  {
+    binary: 'python3',
+    debianPackage: 'python3-venv',
+    why: 'clients and workers in Python are run',
+  },
   { binary: 'openssl', debianPackage: 'openssl', why: 'tests of TLS make their certificates' },
 ];
 
