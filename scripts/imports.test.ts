@@ -14,6 +14,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   tasks: ['store'],
   server: ['protocol', 'hub', 'store', 'inbox'],
   client: ['protocol'],
+  react: ['client'],
 };
 
 const root = path.resolve(import.meta.dirname, '..');

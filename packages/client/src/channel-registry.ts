@@ -1,4 +1,5 @@
 import { ClientError } from './client-error.ts';
+import { deliver } from './deliver.ts';
 import type { Environment } from './environment.ts';
 import type { SubscriptionOptions, SubscriptionState } from './subscription.ts';
 import type { ChannelEvent, ChannelOptions, Wire } from './wire.ts';
@@ -166,16 +167,5 @@ function tell({ options }: ChannelUse, event: ChannelEvent, state: SubscriptionS
     case 'unsubscribed':
     case 'error':
       break;
-  }
-}
-
-/** A listener that throws must not keep others from hearing, nor move the stream: it is rethrown later. */
-export function deliver(action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
   }
 }

@@ -1,6 +1,7 @@
 import { CallQueue } from './call-queue.ts';
-import { ChannelRegistry, type ChannelUse, deliver } from './channel-registry.ts';
+import { ChannelRegistry, type ChannelUse } from './channel-registry.ts';
 import { type ConnectionState, idleState } from './connection-state.ts';
+import { deliver } from './deliver.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
 import { DirectWire } from './direct-wire.ts';
 import { createEnvironment } from './environment.ts';

@@ -3,7 +3,7 @@ import type { Endpoint } from './options.ts';
 /** One thing that was tried, and what it showed. */
 export interface DiagnosisCheck {
   readonly name: 'network' | 'page' | 'websocket' | 'http_stream' | 'sse';
-  readonly result: 'pass' | 'fail' | 'unknown';
+  readonly result: 'pass' | 'fail';
   /** What was seen, in words. */
   readonly evidence: string;
 }
@@ -30,6 +30,8 @@ export interface DiagnoseOptions {
 }
 
 interface Finding extends DiagnosisCheck {
+  /** Nothing could be read: a finding that could says more. */
+  readonly isVague?: boolean;
   readonly cause: string;
   readonly mend: string;
 }
@@ -84,7 +86,8 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
 
 function conclude(findings: readonly Finding[]): Diagnosis {
   const checks = findings.map(({ name, result, evidence }) => ({ name, result, evidence }));
-  const failure = findings.find(({ result }) => result === 'fail');
+  const failures = findings.filter(({ result }) => result === 'fail');
+  const failure = failures.find(({ isVague }) => isVague !== true) ?? failures[0];
   if (failure === undefined) {
     return {
       result: 'pass',
@@ -111,7 +114,7 @@ async function examine(
     answer = await read(response);
   } catch (error) {
     const isThere = await answersAtAll(endpoint, { fetch, timeoutMs });
-    return { ...base, ...unreachable(error as Error, { isThere, timeoutMs }) };
+    return { ...base, ...unreachable(error as Error, { isThere, timeoutMs }), isVague: true };
   }
   return { ...base, ...judge(transport, answer) };
 }

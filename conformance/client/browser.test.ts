@@ -1,0 +1,233 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { launchBrowser } from '../browser.ts';
+import { bundle, pageFor, scriptFile } from './bundle.ts';
+import { startApp, type AppOptions, type RunningApp } from './running-app.ts';
+
+let browser: Browser;
+let files: NonNullable<AppOptions['files']>;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+  files = {
+    '/': pageFor('/page.js'),
+    '/many': pageFor('/many.js'),
+    '/page.js': scriptFile(await bundle('pages/shared-page.ts')),
+    '/many.js': scriptFile(await bundle('pages/many-page.ts')),
+    '/worker.js': scriptFile(await bundle('@holdfast/client/shared-worker')),
+  };
+});
+
+afterAll(() => browser.close());
+
+const patient = { timeout: 20_000, interval: 50 };
+
+async function newContext(): Promise<BrowserContext> {
+  const context = await browser.newContext();
+  onTestFinished(() => context.close());
+  return context;
+}
+
+async function openTabs(
+  running: RunningApp,
+  { count, mode, context }: { count: number; mode: string; context?: BrowserContext },
+): Promise<{ readonly tabs: Page[]; readonly context: BrowserContext }> {
+  const shared = context ?? (await newContext());
+  const tabs: Page[] = [];
+  for (let index = 0; index < count; index++) {
+    const page = await shared.newPage();
+    await page.goto(`${running.url}/?${mode}`);
+    tabs.push(page);
+  }
+  await allSubscribed(tabs);
+  return { tabs, context: shared };
+}
+
+const allSubscribed = (tabs: readonly Page[]) =>
+  Promise.all(
+    tabs.map((page) =>
+      page.waitForFunction(
+        'globalThis.api?.subscription.state.status === "subscribed"',
+        undefined,
+        {
+          timeout: 20_000,
+        },
+      ),
+    ),
+  );
+
+const receivedBy = (page: Page) => page.evaluate<unknown[]>('api.received');
+const heldBy = (page: Page) => page.evaluate<string>('api.client.state.heldBy');
+
+async function expectReceived(tabs: readonly Page[], expected: readonly unknown[]): Promise<void> {
+  await vi.waitFor(async () => {
+    for (const page of tabs) expect(await receivedBy(page)).toEqual(expected);
+  }, patient);
+}
+
+async function oneConnection(running: RunningApp): Promise<void> {
+  await vi.waitFor(
+    () =>
+      expect({
+        clients: running.hub.metrics.clients,
+        all: running.hub.metrics.connections,
+      }).toEqual({
+        clients: 1,
+        all: 1,
+      }),
+    patient,
+  );
+}
+
+describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
+  test.each([1, 5, 20])(
+    '%i tabs: each hears each message once and in order',
+    async (count) => {
+      await using running = await startApp({ files });
+      const { tabs } = await openTabs(running, { count, mode });
+      await oneConnection(running);
+      expect(running.hub.metrics.subscriptions).toBe(1);
+      const sent = Array.from({ length: 50 }, (_, index) => index);
+      for (const n of sent) await running.hub.publish('news', n);
+      await expectReceived(tabs, sent);
+      await oneConnection(running);
+    },
+    90_000,
+  );
+
+  test('a tab reloads, one is closed, the server is cut and comes back', async () => {
+    await using running = await startApp({ files });
+    const { tabs, context } = await openTabs(running, { count: 5, mode });
+    const [first, second, ...others] = tabs;
+    await running.hub.publish('news', 1);
+    await expectReceived(tabs, [1]);
+    await second!.reload();
+    await first!.close();
+    await running.hub.publish('news', 2);
+    await expectReceived(others, [1, 2]);
+    running.cutConnections();
+    await running.hub.publish('news', 3);
+    await expectReceived(others, [1, 2, 3]);
+    await oneConnection(running);
+    await context.setOffline(true);
+    await running.hub.publish('news', 4);
+    await context.setOffline(false);
+    await expectReceived(others, [1, 2, 3, 4]);
+    await oneConnection(running);
+    expect(running.hub.metrics.subscriptions).toBe(1);
+  }, 60_000);
+
+  test('the last tab takes the connection with it', async () => {
+    await using running = await startApp({ files });
+    const { tabs } = await openTabs(running, { count: 2, mode });
+    for (const page of tabs) await page.close();
+    await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0), patient);
+  }, 60_000);
+
+  test('calls from any tab, and a new token, leave one connection', async () => {
+    await using running = await startApp({ files });
+    const { tabs } = await openTabs(running, { count: 3, mode });
+    await tabs[2]!.evaluate('api.client.publish("news", "from a tab")');
+    await tabs[1]!.evaluate('api.client.setToken("")');
+    await tabs[0]!.evaluate('api.client.publish("news", "after")');
+    await expectReceived(tabs, ['from a tab', 'after']);
+    await oneConnection(running);
+    expect(await tabs[1]!.evaluate<number>('api.client.measureRoundTrip()')).toBeGreaterThanOrEqual(
+      0,
+    );
+  }, 60_000);
+
+  test('the server restarts without its history: every tab is told', async () => {
+    const before = await startApp({ files });
+    const { tabs } = await openTabs(before, { count: 3, mode });
+    await before.hub.publish('news', 1);
+    await expectReceived(tabs, [1]);
+    await before[Symbol.asyncDispose]();
+    await using after = await startApp({ files, port: before.port });
+    await vi.waitFor(async () => {
+      for (const page of tabs) {
+        expect(await page.evaluate('api.recovered.at(-1)')).toBe(false);
+      }
+    }, patient);
+    await after.hub.publish('news', 2);
+    await expectReceived(tabs, [1, 2]);
+    await oneConnection(after);
+  }, 60_000);
+});
+
+describe('the elected leader', () => {
+  test('dies again and again while messages flow', async () => {
+    await using running = await startApp({ files });
+    const { tabs } = await openTabs(running, { count: 5, mode: 'elected' });
+    const sent: number[] = [];
+    const living = [...tabs];
+    while (living.length > 1) {
+      for (let n = 0; n < 10; n++) {
+        sent.push(sent.length);
+        await running.hub.publish('news', sent.length - 1);
+      }
+      const holders = await Promise.all(living.map(heldBy));
+      const [leader] = living.splice(holders.indexOf('this_page'), 1);
+      expect(holders.filter((holder) => holder === 'this_page')).toHaveLength(1);
+      await leader!.close();
+      sent.push(sent.length);
+      await running.hub.publish('news', sent.length - 1);
+      await vi.waitFor(
+        async () => expect(await Promise.all(living.map(heldBy))).toContain('this_page'),
+        patient,
+      );
+      await expectReceived(living, sent);
+      await oneConnection(running);
+    }
+  }, 90_000);
+
+  test('frozen without a word: another tab takes over, and the frozen one follows when it is back', async () => {
+    await using running = await startApp({ files });
+    const { tabs } = await openTabs(running, { count: 3, mode: 'elected' });
+    const holders = await Promise.all(tabs.map(heldBy));
+    const leader = tabs[holders.indexOf('this_page')]!;
+    const others = tabs.filter((page) => page !== leader);
+    // A dialog stops everything in its page, its timers and its messages too.
+    const dialog = leader.waitForEvent('dialog');
+    const blocked = leader.evaluate('alert("frozen")');
+    const shown = await dialog;
+    await vi.waitFor(
+      async () => expect(await Promise.all(others.map(heldBy))).toContain('this_page'),
+      { timeout: 30_000, interval: 200 },
+    );
+    await running.hub.publish('news', 'while frozen');
+    await expectReceived(others, ['while frozen']);
+    await shown.accept();
+    await blocked;
+    await expectReceived(tabs, ['while frozen']);
+    await oneConnection(running);
+  }, 90_000);
+});
+
+test('a worker that cannot be loaded is replaced by an elected tab', async () => {
+  await using running = await startApp({
+    files: { ...files, '/worker.js': scriptFile('throw 1') },
+  });
+  const { tabs } = await openTabs(running, { count: 2, mode: 'worker' });
+  await running.hub.publish('news', 1);
+  await expectReceived(tabs, [1]);
+  await oneConnection(running);
+  expect(await Promise.all(tabs.map(heldBy))).toContain('this_page');
+}, 60_000);
+
+test('a hundred connects at once, as many thrown away at once: no complaint in the console', async () => {
+  await using running = await startApp({ files });
+  const context = await newContext();
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (!message.text().includes('favicon')) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(`${running.url}/many`);
+  await vi.waitFor(() => expect(running.hub.metrics.clients).toBe(100), {
+    timeout: 80_000,
+    interval: 200,
+  });
+  expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
+}, 90_000);

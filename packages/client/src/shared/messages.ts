@@ -1,0 +1,98 @@
+import type { ClientErrorCode, ClientErrorDetails } from '../client-error.ts';
+import type { ConnectionState } from '../connection-state.ts';
+import type { ConnectionOptions } from '../options.ts';
+import type { Call, ChannelEvent, ChannelOptions, Position, Publication } from '../wire.ts';
+
+/** Which leader a message comes from or is meant for. A later term always wins. */
+export interface Leader {
+  /** When it was elected: wall clock, in milliseconds. */
+  readonly term: number;
+  readonly id: string;
+}
+
+/** What of the options can be sent to another tab or a worker; functions stay where they are. */
+export interface SharedOptions extends Pick<
+  ConnectionOptions,
+  | 'endpoints'
+  | 'emulationEndpoint'
+  | 'name'
+  | 'backoff'
+  | 'connectTimeoutMs'
+  | 'maxPingDelayMs'
+  | 'token'
+  | 'data'
+  | 'headers'
+> {
+  readonly hasGetToken: boolean;
+  readonly hasGetChannelToken: boolean;
+}
+
+export interface WantedChannel {
+  readonly channel: string;
+  readonly options: ChannelOptions;
+  readonly since?: Position;
+}
+
+/** From a tab, for the leader it names. */
+export type TabMessage =
+  | {
+      readonly kind: 'hello';
+      readonly options: SharedOptions;
+      readonly wantsConnection: boolean;
+      readonly channels: readonly WantedChannel[];
+    }
+  | ({ readonly kind: 'attach' } & WantedChannel)
+  | { readonly kind: 'detach'; readonly channel: string }
+  | { readonly kind: 'call'; readonly id: number; readonly call: Call }
+  | { readonly kind: 'measure'; readonly id: number }
+  | { readonly kind: 'want'; readonly connection: boolean }
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'token_answer'; readonly id: number; readonly token?: string }
+  | { readonly kind: 'wake' }
+  | { readonly kind: 'bye' };
+
+/** From a leader, for the tabs it names, or for all. */
+export type LeaderMessage =
+  /** I am the leader: after an election, and to whoever asks. */
+  | { readonly kind: 'leader' }
+  | { readonly kind: 'state'; readonly state: ConnectionState }
+  | { readonly kind: 'event'; readonly channel: string; readonly event: ChannelEvent }
+  | { readonly kind: 'server_publication'; readonly publication: Publication }
+  | { readonly kind: 'message'; readonly data: unknown }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | {
+      readonly kind: 'failure';
+      readonly id: number;
+      readonly code: ClientErrorCode;
+      readonly message: string;
+      readonly details: ClientErrorDetails;
+    }
+  /** Give me a token: for the connection, or for a channel. */
+  | { readonly kind: 'token_wanted'; readonly id: number; readonly channel?: string };
+
+/** What goes over the BroadcastChannel. */
+export type Envelope =
+  | {
+      readonly from: 'tab';
+      readonly tab: string;
+      readonly leader: string;
+      readonly body: TabMessage;
+    }
+  | {
+      readonly from: 'leader';
+      readonly leader: Leader;
+      readonly to?: readonly string[];
+      readonly body: LeaderMessage;
+    }
+  /** Is there a leader? And does it know me, who introduced itself to it? */
+  | { readonly from: 'asker'; readonly tab?: string };
+
+/** Names on this origin. The number changes with the messages, so that old and new tabs never mix. */
+export function sharedName(key: string): string {
+  return `holdfast/1:${key}`;
+}
+
+/** The lock that a tab holds as long as it lives. */
+export function tabLockName(name: string, tab: string): string {
+  return `${name}:tab:${tab}`;
+}

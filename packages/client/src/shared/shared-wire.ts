@@ -1,0 +1,329 @@
+import { ClientError } from '../client-error.ts';
+import { type ConnectionState, idleState } from '../connection-state.ts';
+import { createEnvironment, type Environment } from '../environment.ts';
+import type { ConnectionOptions } from '../options.ts';
+import type { Call, ChannelEvent, ChannelOptions, Position, Wire, WireEvents } from '../wire.ts';
+import { type Bus, openBus } from './bus.ts';
+import type { Envelope, Leader, LeaderMessage, TabMessage, WantedChannel } from './messages.ts';
+import { sharedName, tabLockName } from './messages.ts';
+import { Switchboard } from './switchboard.ts';
+import { holdLock, type LocksLike } from './web-locks.ts';
+
+/** How often a tab looks whether its leader is alive. */
+const watchMs = 3_000;
+/** So many looks without a sign, and one to three more by chance, and the leader is deposed. */
+const patience = 3;
+/** So many looks are left to a worker before a tab stands for election beside it. */
+const workerPatience = 2;
+
+interface Wanted {
+  readonly options: ChannelOptions;
+  position: Position | undefined;
+}
+
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: ClientError) => void;
+}
+
+export interface SharedWireOptions {
+  readonly key: string;
+  readonly locks: LocksLike;
+  /** Starts the worker that shall hold the connection. Absent: the tabs elect one of themselves. */
+  readonly startWorker: ((name: string) => unknown) | undefined;
+}
+
+/** A tab's half of a shared connection. */
+export class SharedWire implements Wire {
+  readonly #name: string;
+  readonly #locks: LocksLike;
+  readonly #options: ConnectionOptions;
+  readonly #environment: Environment;
+  readonly #events: WireEvents;
+  readonly #tab: string = crypto.randomUUID();
+  readonly #channels = new Map<string, Wanted>();
+  readonly #pending = new Map<number, Pending>();
+  readonly #patience: number;
+  readonly #stopSignals: () => void;
+  /** Kept, since a worker ends when nothing refers to it any more. */
+  readonly #worker: unknown;
+  #bus: Bus | undefined;
+  #leader: Leader | undefined;
+  #state: ConnectionState;
+  #wantsConnection = false;
+  #token: string | undefined;
+  #nextId = 1;
+  #silentLooks = 0;
+  #isLeading = false;
+  #leaveElection: (() => void) | undefined;
+  #releaseLife: () => void = () => undefined;
+  #cancelWatch: () => void = () => undefined;
+
+  constructor(
+    { key, locks, startWorker }: SharedWireOptions,
+    options: ConnectionOptions,
+    events: WireEvents,
+  ) {
+    this.#name = sharedName(key);
+    this.#locks = locks;
+    this.#options = options;
+    this.#token = options.token;
+    this.#events = events;
+    this.#environment = options.environment ?? createEnvironment();
+    this.#state = idleState(this.#environment.now());
+    this.#patience = patience + Math.floor(this.#environment.random() * 3);
+    this.#worker = startWorker?.(this.#name);
+    this.#stopSignals = this.#environment.onSignal((signal) => {
+      if (signal === 'suspend') this.#leave();
+      else if (signal === 'resume') this.#join();
+      else if (signal === 'wake') this.#post({ kind: 'wake' });
+    });
+    this.#join();
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  connect(): void {
+    this.#wantsConnection = true;
+    if (this.#leader === undefined) this.#show({ status: 'connecting' });
+    this.#post({ kind: 'want', connection: true });
+  }
+
+  /** Ends this tab's part. The connection itself ends when no tab wants it any more. */
+  disconnect(): void {
+    this.#wantsConnection = false;
+    this.#post({ kind: 'want', connection: false });
+  }
+
+  setToken(token: string): void {
+    this.#token = token;
+    this.#post({ kind: 'token', token });
+  }
+
+  attach(channel: string, options: ChannelOptions, since?: Position): void {
+    this.#channels.set(channel, { options, position: since });
+    this.#post({ kind: 'attach', ...wanted(channel, { options, position: since }) });
+  }
+
+  detach(channel: string): void {
+    this.#channels.delete(channel);
+    this.#post({ kind: 'detach', channel });
+  }
+
+  async call(call: Call): Promise<unknown> {
+    return this.#ask((id) => ({ kind: 'call', id, call }));
+  }
+
+  async measureRoundTrip(): Promise<number | undefined> {
+    try {
+      return (await this.#ask((id) => ({ kind: 'measure', id }))) as number | undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  close(): void {
+    this.#stopSignals();
+    this.#leave();
+  }
+
+  #join(): void {
+    this.#releaseLife();
+    // Only a tab that holds this lock introduces itself: the leader takes its being free for death.
+    this.#releaseLife = holdLock(this.#locks, tabLockName(this.#name, this.#tab), {
+      onHeld: () => {
+        this.#bus = openBus(this.#name, (envelope) => this.#receive(envelope));
+        if (this.#worker === undefined) this.#standForElection(false);
+        this.#bus.post({ from: 'asker' });
+        this.#watch();
+        return () => undefined;
+      },
+    });
+  }
+
+  /** The page goes away, for good or into the cache: it must hold nothing that others wait for. */
+  #leave(): void {
+    this.#post({ kind: 'bye' });
+    this.#cancelWatch();
+    this.#leaveElection?.();
+    this.#leaveElection = undefined;
+    this.#bus?.close();
+    this.#bus = undefined;
+    this.#forgetLeader();
+    this.#releaseLife();
+  }
+
+  #standForElection(steal: boolean): void {
+    this.#leaveElection?.();
+    this.#leaveElection = holdLock(this.#locks, this.#name, {
+      steal,
+      onHeld: () => {
+        this.#isLeading = true;
+        const switchboard = new Switchboard({ name: this.#name, locks: this.#locks });
+        return () => {
+          this.#isLeading = false;
+          switchboard.close();
+        };
+      },
+      onLost: () => this.#standForElection(false),
+    });
+  }
+
+  /** A leader that is frozen keeps its lock and says nothing: only the silence tells. */
+  #watch(): void {
+    this.#cancelWatch = this.#environment.after(watchMs, () => {
+      this.#silentLooks += 1;
+      if (this.#silentLooks > this.#patience) {
+        this.#silentLooks = 0;
+        this.#standForElection(true);
+      } else if (this.#silentLooks >= workerPatience && this.#leaveElection === undefined) {
+        this.#standForElection(false);
+      }
+      const { nextRetryAt } = this.#state;
+      // The timers of a hidden leader run once a minute; those of a visible tab do not.
+      if (nextRetryAt !== undefined && this.#environment.now() > nextRetryAt + watchMs) {
+        this.#post({ kind: 'wake' });
+      }
+      this.#bus?.post(
+        this.#leader === undefined ? { from: 'asker' } : { from: 'asker', tab: this.#tab },
+      );
+      this.#watch();
+    });
+  }
+
+  #receive(envelope: Envelope): void {
+    if (envelope.from !== 'leader') return;
+    const { leader, to, body } = envelope;
+    const isNewer = this.#leader === undefined || leader.term > this.#leader.term;
+    if (leader.id !== this.#leader?.id && !isNewer) return;
+    this.#silentLooks = 0;
+    const isMeant = to === undefined || to.includes(this.#tab);
+    const isNew = leader.id !== this.#leader?.id;
+    if (isNew || (body.kind === 'leader' && to !== undefined && isMeant)) this.#follow(leader);
+    if (!isNew && isMeant) this.#handle(body);
+  }
+
+  #follow(leader: Leader): void {
+    this.#forgetLeader();
+    this.#leader = leader;
+    const { endpoints, emulationEndpoint, name, backoff, connectTimeoutMs } = this.#options;
+    const { maxPingDelayMs, data, headers, getToken, getChannelToken } = this.#options;
+    this.#post({
+      kind: 'hello',
+      wantsConnection: this.#wantsConnection,
+      channels: [...this.#channels].map(([channel, state]) => wanted(channel, state)),
+      options: {
+        endpoints,
+        emulationEndpoint,
+        name,
+        backoff,
+        connectTimeoutMs,
+        maxPingDelayMs,
+        hasGetToken: getToken !== undefined,
+        hasGetChannelToken: getChannelToken !== undefined,
+        ...(data === undefined ? {} : { data }),
+        ...(headers === undefined ? {} : { headers }),
+        ...(this.#token === undefined ? {} : { token: this.#token }),
+      },
+    });
+  }
+
+  #forgetLeader(): void {
+    if (this.#leader === undefined) return;
+    this.#leader = undefined;
+    for (const { reject } of this.#pending.values()) {
+      reject(
+        new ClientError(
+          'outcome_unknown',
+          'the tab that held the connection went away before the answer came',
+        ),
+      );
+    }
+    this.#pending.clear();
+    if (this.#wantsConnection) this.#show({ status: 'connecting', nextRetryAt: undefined });
+  }
+
+  #handle(body: LeaderMessage): void {
+    switch (body.kind) {
+      case 'leader':
+        break;
+      case 'state':
+        this.#show({ ...body.state, heldBy: this.#isLeading ? 'this_page' : 'elsewhere' });
+        break;
+      case 'event':
+        this.#event(body.channel, body.event);
+        break;
+      case 'server_publication':
+        this.#events.serverPublication(body.publication);
+        break;
+      case 'message':
+        this.#events.message(body.data);
+        break;
+      case 'answer':
+        this.#pending.get(body.id)?.resolve(body.value);
+        this.#pending.delete(body.id);
+        break;
+      case 'failure':
+        this.#pending.get(body.id)?.reject(new ClientError(body.code, body.message, body.details));
+        this.#pending.delete(body.id);
+        break;
+      case 'token_wanted':
+        void this.#giveToken(body.id, body.channel);
+        break;
+    }
+  }
+
+  /** A new leader may repeat what the old one had said: each position is delivered once. */
+  #event(channel: string, event: ChannelEvent): void {
+    const known = this.#channels.get(channel);
+    if (known === undefined) return;
+    if (event.type === 'subscribed') known.position = event.position;
+    if (event.type === 'publication') {
+      const { offset } = event.publication;
+      if (offset !== undefined && known.position !== undefined) {
+        if (offset <= known.position.offset) return;
+        known.position = { ...known.position, offset };
+      }
+    }
+    this.#events.channel(channel, event);
+  }
+
+  async #giveToken(id: number, channel: string | undefined): Promise<void> {
+    const { getToken, getChannelToken } = this.#options;
+    try {
+      const token = await (channel === undefined ? getToken?.() : getChannelToken?.(channel));
+      this.#post({ kind: 'token_answer', id, ...(token === undefined ? {} : { token }) });
+    } catch {
+      // The leader asks the next tab, and in the end reports that there is no token.
+      this.#post({ kind: 'token_answer', id });
+    }
+  }
+
+  #show(change: Partial<ConnectionState>): void {
+    const since = change.status === this.#state.status ? {} : { since: this.#environment.now() };
+    this.#state = { ...this.#state, ...since, ...change };
+    this.#events.state(this.#state);
+  }
+
+  async #ask(question: (id: number) => TabMessage): Promise<unknown> {
+    if (this.#leader === undefined) {
+      throw new ClientError('not_connected', 'no tab of this browser holds the connection yet');
+    }
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#pending.set(id, { resolve, reject });
+    this.#post(question(id));
+    return promise;
+  }
+
+  #post(body: TabMessage): void {
+    if (this.#leader === undefined) return;
+    this.#bus?.post({ from: 'tab', tab: this.#tab, leader: this.#leader.id, body });
+  }
+}
+
+function wanted(channel: string, { options, position }: Wanted): WantedChannel {
+  return { channel, options, ...(position === undefined ? {} : { since: position }) };
+}
