@@ -25,6 +25,8 @@ export interface ClusterOptions {
   readonly logger: Logger;
   readonly randomId: () => string;
   readonly describe: () => NodeInfo;
+  /** A node that was not there, or was away, has been heard of. */
+  readonly met: (nodeId: string) => void;
   readonly control: (message: ControlMessage) => void;
 }
 
@@ -167,7 +169,9 @@ export class Cluster {
     const isNew = !this.#peers.has(info.uid);
     this.#peers.set(info.uid, { info, heardAt: this.#options.clock.monotonic() });
     // A newcomer learns of us at once instead of at our next announcement.
-    if (isNew) this.#announce();
+    if (!isNew) return;
+    this.#announce();
+    this.#options.met(info.uid);
   }
 
   async #respond(request: Extract<NodeMessage, { readonly type: 'request' }>): Promise<void> {

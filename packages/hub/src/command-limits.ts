@@ -28,7 +28,7 @@ class Meter {
 
 /** What one connection used of its limits; made by its first command. */
 export class ConnectionMeters {
-  readonly commands = new Meter();
+  readonly commands: Meter = new Meter();
   publishes: Meter | undefined;
 }
 

@@ -40,6 +40,14 @@ export type ChannelOverrides = Pick<
   'presence' | 'joinLeave' | 'forcePushJoinLeave' | 'forcePositioning' | 'forceRecovery'
 >;
 
+/** What tells a token from others; revocations go by it. */
+export interface TokenIdentity {
+  /** `jti`. */
+  readonly id?: string;
+  /** `iat`, Unix seconds. Absent counts as long ago. */
+  readonly issuedAt?: number;
+}
+
 /** Permission to be in a channel, whoever gave it: a token, a hook, the server API or the rules. */
 export interface SubscribeGrant {
   /** Unix seconds; 0 or absent: never expires. */
@@ -54,6 +62,8 @@ export interface SubscribeGrant {
    * @defaultValue the namespace's `serverSideSubRefresh`
    */
   readonly serverSideRefresh?: boolean;
+  /** Present when a subscription token gave this; revoking the token ends the subscription. */
+  readonly token?: TokenIdentity;
 }
 
 /** Who a connection is, as found in a token, decided by a hook, or by configuration. */
@@ -72,6 +82,8 @@ export interface Credentials {
    * @defaultValue the hub's `client.serverSideRefresh`
    */
   readonly serverSideRefresh?: boolean;
+  /** Present when a connection token says so; revoking the token ends the connection. */
+  readonly token?: TokenIdentity;
 }
 
 export interface ConnectingEvent {

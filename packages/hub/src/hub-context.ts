@@ -12,6 +12,7 @@ import type { ClientSelector } from './ports/node-bus.ts';
 import type { MapBroker } from './ports/map-broker.ts';
 import type { PresenceStore } from './ports/presence-store.ts';
 import type { Refusal } from './refusal.ts';
+import type { Revocations } from './revocation/revocations.ts';
 import type { SessionRegistry } from './session-registry.ts';
 import type { PollTable } from './shared-poll/poll-table.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
@@ -31,6 +32,7 @@ export interface HubContext {
   /** Absent: nobody can track keys. */
   readonly sharedPollSecrets: SharedPollSecrets | undefined;
   readonly sessions: SessionRegistry;
+  readonly revocations: Revocations;
   readonly broker: Broker;
   readonly presenceStore: PresenceStore;
   readonly tokens: TokenVerifier | undefined;

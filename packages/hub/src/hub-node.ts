@@ -29,6 +29,7 @@ import type {
   HistoryOptions,
   Hub,
   HubOptions,
+  InvalidateTokensOptions,
   Logger,
   MapPublishInput,
   MapStateOptions,
@@ -44,6 +45,7 @@ import { MemoryBroker } from './memory/memory-broker.ts';
 import { MemoryBus } from './memory/memory-bus.ts';
 import { MemoryMapBroker } from './memory/memory-map-broker.ts';
 import { MemoryPresenceStore } from './memory/memory-presence-store.ts';
+import { MemoryRevocationStore } from './memory/memory-revocation-store.ts';
 import { HubMetrics } from './metrics.ts';
 import { type ChannelRules, Namespaces } from './namespaces.ts';
 import {
@@ -64,10 +66,12 @@ import type {
 } from './ports/map-broker.ts';
 import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
+import type { RevocationStore } from './ports/revocation-store.ts';
 import { readHistory } from './read-history.ts';
 import { SingleFlight } from './single-flight.ts';
 import { isRefusal, type Refusal } from './refusal.ts';
 import { carryOut } from './session-control.ts';
+import { Revocations } from './revocation/revocations.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { PollTable } from './shared-poll/poll-table.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
@@ -98,6 +102,8 @@ class HubNode implements Hub, HubContext {
   readonly polls: PollTable = new PollTable(this);
   readonly sharedPollSecrets: SharedPollSecrets | undefined;
   readonly sessions: SessionRegistry;
+  readonly revocations: Revocations;
+  readonly #revocationStore: RevocationStore;
   readonly broker: Broker;
   readonly presenceStore: PresenceStore;
   readonly tokens: TokenVerifier | undefined;
@@ -155,6 +161,7 @@ class HubNode implements Hub, HubContext {
       logger: this.logger,
       randomId: this.randomId,
       describe: () => this.#describe(),
+      met: (nodeId) => void this.revocations.learnFrom(nodeId),
       control: (message) => {
         if (message.type !== 'shared_poll_publish') carryOut(this, message);
         else this.polls.get(message.channel)?.publish(message.item);
@@ -162,6 +169,11 @@ class HubNode implements Hub, HubContext {
     });
     this.#cluster.handle('channels', (pattern) => this.#localChannels(pattern));
     this.#cluster.handle('emulation', (params) => this.#emulate(params));
+    this.#revocationStore = options.revocations ?? new MemoryRevocationStore({ clock: this.clock });
+    this.revocations = new Revocations(this, {
+      cluster: this.#cluster,
+      store: this.#revocationStore,
+    });
     this.#directory = new ConnectionDirectory(this, { cluster: this.#cluster, lastSeen });
     const webSocketOptions = { ...defaultWebSocketOptions, ...options.websocket };
     this.#httpOptions = resolveHttpTransportsOptions(options.http);
@@ -209,6 +221,7 @@ class HubNode implements Hub, HubContext {
   }
 
   async #start(): Promise<void> {
+    await this.revocations.start();
     await this.broker.start({
       publication: (event) => this.#streams.publication(event),
       join: (channel, info) => this.#streams.membership(channel, 'join', info),
@@ -274,6 +287,7 @@ class HubNode implements Hub, HubContext {
     this.#webSockets.close();
     this.timers.close();
     await this.#cluster.close();
+    await this.#revocationStore.close();
     await this.presenceStore.close();
     await this.mapBroker.close();
     await this.broker.close();
@@ -284,6 +298,7 @@ class HubNode implements Hub, HubContext {
       this.broker.problem(),
       this.mapBroker.problem(),
       this.presenceStore.problem(),
+      this.#revocationStore.problem(),
     ];
     if (this.#started === undefined) problems.push('the hub is not started');
     if (this.#shutdown !== undefined) problems.push('the node is shutting down');
@@ -409,6 +424,33 @@ class HubNode implements Hub, HubContext {
 
   async refresh(selector: ClientSelector, options: RefreshOptions = {}): Promise<void> {
     await this.#cluster.order({ type: 'refresh', selector, ...options });
+  }
+
+  async blockUser(user: string, { expireAt = 0 }: { expireAt?: number } = {}): Promise<void> {
+    await this.revocations.revoke({ kind: 'user', subject: user, expireAt });
+  }
+
+  async unblockUser(user: string): Promise<void> {
+    await this.revocations.lift('user', user);
+  }
+
+  async revokeToken(tokenId: string, expireAt: number): Promise<void> {
+    if (expireAt === 0) throw replyErrors.badRequest;
+    await this.revocations.revoke({ kind: 'token', subject: tokenId, expireAt });
+  }
+
+  async invalidateUserTokens(
+    user: string,
+    { issuedBefore, expireAt }: InvalidateTokensOptions,
+  ): Promise<void> {
+    if (expireAt === 0) throw replyErrors.badRequest;
+    const seconds = issuedBefore ?? Math.floor(this.clock.now() / 1000);
+    await this.revocations.revoke({
+      kind: 'tokens_of_user',
+      subject: user,
+      expireAt,
+      issuedBefore: seconds,
+    });
   }
 
   async publishSharedPoll(channel: string, item: SharedPollPublication): Promise<void> {

@@ -22,6 +22,7 @@ import type {
 } from './ports/map-broker.ts';
 import type { ClientSelector, NodeBus, NodeInfo } from './ports/node-bus.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
+import type { RevocationStore } from './ports/revocation-store.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
 
 /** Five levels of structured log lines, the subset of pino's interface that the hub needs. */
@@ -48,6 +49,8 @@ export interface HubOptions {
   readonly mapBroker?: MapBroker;
   /** @defaultValue a `MemoryPresenceStore` */
   readonly presence?: PresenceStore;
+  /** Keeps blocked users and revoked tokens. @defaultValue a `MemoryRevocationStore` */
+  readonly revocations?: RevocationStore;
   /** @defaultValue a bus without other nodes */
   readonly bus?: NodeBus;
   /** Shown in node info. @defaultValue the host name */
@@ -135,6 +138,13 @@ export interface RefreshOptions {
   readonly info?: Bytes;
 }
 
+export interface InvalidateTokensOptions {
+  /** Unix seconds, exclusive; `iat` has whole seconds. @defaultValue now */
+  readonly issuedBefore?: number;
+  /** Unix seconds; from when on these tokens have expired anyway. */
+  readonly expireAt: number;
+}
+
 /**
  * The live core. Server-side operations act on all nodes and skip client permissions; those on a
  * channel throw `ReplyError` 102 for an unknown namespace, 107 for a bad name, 108 for a feature
@@ -196,6 +206,27 @@ export interface Hub {
     disconnect?: { readonly code: number; readonly reason: string },
   ): Promise<void>;
   refresh(selector: ClientSelector, options?: RefreshOptions): Promise<void>;
+  /**
+   * Ends a user's connections everywhere (3507, final) and refuses new ones until {@link unblockUser},
+   * or `expireAt` (Unix seconds; 0: no end). When this resolves every node has done so. How long it
+   * outlives this process is up to `HubOptions.revocations`.
+   * @throws ReplyError 107 for a user or time that cannot be, 106 when `client.revocationLimit` is
+   * reached; any other error when a node did not confirm it, and then doing it again is safe
+   */
+  blockUser(user: string, options?: { readonly expireAt?: number }): Promise<void>;
+  /** Lifts {@link blockUser}; idempotent, with the same errors. */
+  unblockUser(user: string): Promise<void>;
+  /**
+   * Takes back one token by its `jti`: ends connections (3500, final) and subscriptions (2000) made
+   * with it and refuses it until `expireAt` (Unix seconds), when it has expired anyway. Otherwise as
+   * {@link blockUser}.
+   */
+  revokeToken(tokenId: string, expireAt: number): Promise<void>;
+  /**
+   * Takes back all tokens that a user got before a moment; those without `iat` count as old. As
+   * {@link revokeToken}. Connections that were let in without a token are not concerned.
+   */
+  invalidateUserTokens(user: string, options: InvalidateTokensOptions): Promise<void>;
   /**
    * Tells the subscribers of a shared-poll key about a new version at once.
    * @throws ReplyError 107 for another kind of channel, 108 unless `publishEnabled` and `versioned`

@@ -90,7 +90,10 @@ async function admit(subscription: Subscription, join: JoinOptions): Promise<Ref
   const given = await join.authorise();
   if (isRefusal(given)) return given;
   subscription.grant = { serverSideRefresh: options.serverSideSubRefresh, ...given };
-  const { expireAt = 0 } = subscription.grant;
+  const { expireAt = 0, token } = subscription.grant;
+  if (token !== undefined && session.hub.revocations.isRevoked(session.user, token)) {
+    return replyErrors.permissionDenied;
+  }
   if (expireAt !== 0 && expireAt * 1000 <= session.hub.clock.now()) return replyErrors.expired;
   return configure(subscription, join);
 }

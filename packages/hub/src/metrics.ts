@@ -19,6 +19,8 @@ export class HubMetrics {
   users = 0;
   subscriptions = 0;
   channels = 0;
+  /** Blocked users and revoked tokens that this node knows of. */
+  revocations = 0;
   /** Publications accepted by this node's publish calls. */
   publicationsAccepted = 0;
   /** Publications handed to a subscriber's queue. */
@@ -42,6 +44,8 @@ export class HubMetrics {
   readonly refusedHandshakes: LabelledCounter = new LabelledCounter();
   /** Handshakes that lost `Upgrade` or `Connection` on their way: `rescued` and `refused`. */
   readonly strippedHandshakes: LabelledCounter = new LabelledCounter();
+  /** Connections ended or refused: `blocked`, `token_revoked`. */
+  readonly revokedConnections: LabelledCounter = new LabelledCounter();
   /** By WebSocket close code. */
   readonly websocketErrors: LabelledCounter = new LabelledCounter();
 }

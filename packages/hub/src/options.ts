@@ -287,6 +287,8 @@ export interface ClientOptions {
   readonly lastSeenTtlMs: number;
   /** Users whose leaving a node remembers; with more the oldest are forgotten. @defaultValue 100000 */
   readonly lastSeenMaxUsers: number;
+  /** Blocked users and revoked tokens; beyond it no more are taken (106). @defaultValue 100000 */
+  readonly revocationLimit: number;
   /** How fast clients may send commands. */
   readonly rateLimit: RateLimitOptions;
   readonly subscribeToUserPersonalChannel: {
@@ -361,6 +363,7 @@ export const defaultClientOptions: ClientOptions = {
   maxPendingCommands: 1024,
   lastSeenTtlMs: 86_400_000,
   lastSeenMaxUsers: 100_000,
+  revocationLimit: 100_000,
   rateLimit: defaultRateLimitOptions,
   subscribeToUserPersonalChannel: {
     enabled: false,

@@ -17,7 +17,7 @@ import { ConnectionMeters } from './command-limits.ts';
 import { type CommandHost, CommandQueue } from './command-queue.ts';
 import { type CommandMethod, handleCommand, methodOf } from './commands/index.ts';
 import { leavePresence } from './channel-presence.ts';
-import type { Connection, Credentials } from './events.ts';
+import type { Connection, Credentials, TokenIdentity } from './events.ts';
 import type { HubContext } from './hub-context.ts';
 import {
   encodePush,
@@ -49,6 +49,8 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   /** Set from connect on. */
   connection: Connection | undefined;
   clientInfo: ClientInfo;
+  /** The connection token, when there was one. */
+  token: TokenIdentity | undefined;
   /** Channels of server-side subscriptions that came from the token. */
   tokenChannels: readonly string[] = [];
   wakeTick: number = neverDue;
@@ -287,6 +289,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
       ...(info === undefined ? {} : { conn_info: info }),
     };
     this.connection = connection;
+    this.token = credentials.token;
     this.#serverSideRefresh = credentials.serverSideRefresh === true;
     this.setExpiry(credentials.expireAt ?? 0);
     this.hub.sessions.add(this);

@@ -12,6 +12,7 @@ function resolve(options: Options, claims: { iss?: string; aud?: readonly string
     audiences: claims.aud ?? [],
     expiresAt: undefined,
     notBefore: undefined,
+    identity: {},
   });
   if (result instanceof TokenRefusal) return result.reason;
   return `${result.url.href}${result.isHostTemplated ? ' (templated host)' : ''}`;

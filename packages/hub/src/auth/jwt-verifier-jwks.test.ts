@@ -51,7 +51,10 @@ describe('tokens of a key set', () => {
     const { server, verifier } = scene;
     server.answer = respondWith(jwks({ r: rsa, e: ec, o: ed }));
     for (const [kid, pair] of Object.entries({ r: rsa, e: ec, o: ed })) {
-      expect(await verifier.verifyConnection(tokenOf(kid, pair))).toEqual({ user: '42' });
+      expect(await verifier.verifyConnection(tokenOf(kid, pair))).toEqual({
+        user: '42',
+        token: {},
+      });
     }
     expect(server.requestCount).toBe(1);
     const otherType = await verifier.examineConnection(tokenOf('e', rsa));
@@ -95,14 +98,14 @@ describe('tokens of a key set', () => {
     await using scene = await createScene();
     const { server, clock, verifier } = scene;
     server.answer = respondWith(jwks({ old: rsa }));
-    expect(await verifier.verifyConnection(tokenOf('old', rsa))).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(tokenOf('old', rsa))).toEqual({ user: '42', token: {} });
     server.answer = respondWith(jwks({ old: rsa, new: ed }));
     clock.advance(10_000);
-    expect(await verifier.verifyConnection(tokenOf('new', ed))).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(tokenOf('new', ed))).toEqual({ user: '42', token: {} });
     server.answer = respondWith(jwks({ new: ed }));
     clock.advance(3_600_000);
     expect(await verifier.verifyConnection(tokenOf('old', rsa))).toBe(disconnects.invalidToken);
-    expect(await verifier.verifyConnection(tokenOf('new', ed))).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(tokenOf('new', ed))).toEqual({ user: '42', token: {} });
     expect(server.requestCount).toBe(3);
   });
 
@@ -170,16 +173,16 @@ describe('tokens of a key set', () => {
     const { server, clock, verifier } = scene;
     server.answer = respondWith(jwks({ r: rsa }));
     const token = tokenOf('r', rsa);
-    expect(await verifier.verifyConnection(token)).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(token)).toEqual({ user: '42', token: {} });
     const { port } = server;
     await server.close();
     clock.advance(4_000_000);
-    expect(await verifier.verifyConnection(token)).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(token)).toEqual({ user: '42', token: {} });
     clock.advance(86_400_000);
     expect(await verifier.verifyConnection(token)).toBe(replyErrors.internal);
     await server.listen(port);
     clock.advance(5_000);
-    expect(await verifier.verifyConnection(token)).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(token)).toEqual({ user: '42', token: {} });
   });
 
   test('by a key that cannot be used are to be tried again later', async () => {
@@ -210,9 +213,9 @@ describe('tokens of several tenants', () => {
     });
     const ofOne = tokenOf('k', ed, { iss: 'https://id.example/one' });
     const asTwo = tokenOf('k', ed, { iss: 'https://id.example/two' });
-    expect(await verifier.verifyConnection(ofOne)).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(ofOne)).toEqual({ user: '42', token: {} });
     expect(await verifier.verifyConnection(asTwo)).toBe(disconnects.invalidToken);
-    expect(await verifier.verifyConnection(ofOne)).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(ofOne)).toEqual({ user: '42', token: {} });
     const unknown = tokenOf('k', ed, { iss: 'https://id.example/three' });
     expect(await verifier.verifyConnection(unknown)).toBe(disconnects.invalidToken);
     expect(server.requestCount).toBe(2);

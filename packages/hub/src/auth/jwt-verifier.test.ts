@@ -53,7 +53,7 @@ describe('signatures', () => {
     const verifier = verifierWith(options);
     const claims = { sub: '42', channel: 'news' };
     const token = forgeToken({ claims: { sub: '42' }, alg, key });
-    expect(await verifier.verifyConnection(token)).toEqual({ user: '42' });
+    expect(await verifier.verifyConnection(token)).toEqual({ user: '42', token: {} });
     expect(await verifier.verifySubscription(forgeToken({ claims, alg, key }))).toMatchObject({
       user: '42',
       channel: 'news',
@@ -162,11 +162,11 @@ describe('signatures', () => {
     const old = forgeToken({ claims: { sub: '1' }, key: 'the one before, also thirty-two bytes' });
     const current = forgeToken({ claims: { sub: '1' }, key: secret });
     rotating.advance(59_999);
-    expect(await verifier.verifyConnection(old)).toEqual({ user: '1' });
-    expect(await verifier.verifyConnection(current)).toEqual({ user: '1' });
+    expect(await verifier.verifyConnection(old)).toEqual({ user: '1', token: {} });
+    expect(await verifier.verifyConnection(current)).toEqual({ user: '1', token: {} });
     rotating.advance(1);
     expect(await verifier.verifyConnection(old)).toBe(disconnects.invalidToken);
-    expect(await verifier.verifyConnection(current)).toEqual({ user: '1' });
+    expect(await verifier.verifyConnection(current)).toEqual({ user: '1', token: {} });
   });
 
   test('of the previous secret count for ever without an end', async () => {
@@ -197,7 +197,7 @@ describe('signatures', () => {
     const verifier = verifierWith({ ...skip, insecure: true });
     expect(verifier.warnings).toEqual([expect.stringContaining('anyone can be any user')]);
     const token = forgeToken({ claims: { sub: 'anyone' }, key: 'whatever' });
-    expect(await verifier.verifyConnection(token)).toEqual({ user: 'anyone' });
+    expect(await verifier.verifyConnection(token)).toEqual({ user: 'anyone', token: {} });
     const expired = forgeToken({ claims: { exp: nowSeconds - 1 }, key: 'whatever' });
     expect(await verifier.verifyConnection(expired)).toBe(replyErrors.tokenExpired);
   });
@@ -236,6 +236,7 @@ describe('time', () => {
     expect(await lenient.verifyConnection(expired)).toEqual({
       user: '',
       expireAt: nowSeconds + 1,
+      token: {},
     });
     const over = forgeToken({ claims: { exp: nowSeconds - 30 }, key: secret });
     expect(await lenient.verifyConnection(over)).toBe(replyErrors.tokenExpired);

@@ -30,10 +30,10 @@ function text(bytes: Uint8Array | undefined): string {
 
 describe('connection claims', () => {
   test('say who the user is; no sub is the anonymous user', () => {
-    expect(connection({ sub: '42' })).toEqual({ user: '42' });
-    expect(connection({})).toEqual({ user: '' });
-    expect(connection({ sub: '' })).toEqual({ user: '' });
-    expect(connection({ sub: null })).toEqual({ user: '' });
+    expect(connection({ sub: '42' })).toEqual({ user: '42', token: {} });
+    expect(connection({})).toEqual({ user: '', token: {} });
+    expect(connection({ sub: '' })).toEqual({ user: '', token: {} });
+    expect(connection({ sub: null })).toEqual({ user: '', token: {} });
   });
 
   test('carry info and meta exactly as they were written', () => {
@@ -139,6 +139,7 @@ describe('connection claims', () => {
       audiences: ['a'],
       expiresAt: 10,
       notBefore: 5,
+      identity: { id: 'j', issuedAt: 4 },
     });
     const list = accept(parseConnectionClaims(jws({ aud: ['a', 'b'] }))).registered;
     expect(list.audiences).toEqual(['a', 'b']);
@@ -209,7 +210,7 @@ describe('connection claims', () => {
 
   test('with a channel belong to a subscription token', () => {
     expect(parseConnectionClaims(jws({ channel: 'news' }))).toMatchObject({ reason: 'wrong_kind' });
-    expect(connection({ channel: '' })).toEqual({ user: '' });
+    expect(connection({ channel: '' })).toEqual({ user: '', token: {} });
   });
 });
 
@@ -233,13 +234,14 @@ describe('subscription claims', () => {
         info: Buffer.from('{"a":1}'),
         data: Buffer.from([1]),
         overrides: { presence: true },
+        token: {},
       },
     });
     expect(subscription({ channel: 'x' })).toEqual({
       user: '',
       channel: 'x',
       client: '',
-      grant: {},
+      grant: { token: {} },
     });
   });
 

@@ -1,4 +1,4 @@
-import type { ChannelOverrides, Credentials, SubscribeGrant } from '../events.ts';
+import type { ChannelOverrides, Credentials, SubscribeGrant, TokenIdentity } from '../events.ts';
 import { ClaimReader } from './claim-reader.ts';
 import type { CompactJws } from './compact-jws.ts';
 import { quote, TokenRefusal } from './token-refusal.ts';
@@ -12,6 +12,8 @@ export interface RegisteredClaims {
   readonly expiresAt: number | undefined;
   /** Unix seconds. */
   readonly notBefore: number | undefined;
+  /** `jti` and `iat`, which decide once tokens are revoked. */
+  readonly identity: TokenIdentity;
 }
 
 export interface ParsedToken<Value> {
@@ -46,6 +48,7 @@ export function parseConnectionClaims(
     ...readExpireAt(claims, registered, rules),
     ...(subs && { subs }),
     ...(meta && { meta }),
+    token: registered.identity,
   };
   if (problems[0] !== undefined) return new TokenRefusal('claims', problems[0]);
   if (channel) {
@@ -67,7 +70,11 @@ export function parseSubscriptionClaims(
     user: readUser(claims, rules),
     channel: claims.string('channel') ?? '',
     client: claims.string('client') ?? '',
-    grant: { ...readExpireAt(claims, registered, rules), ...readGrant(claims) },
+    grant: {
+      ...readExpireAt(claims, registered, rules),
+      ...readGrant(claims),
+      token: registered.identity,
+    },
   };
   if (problems[0] !== undefined) return new TokenRefusal('claims', problems[0]);
   if (value.channel === '') {
@@ -78,10 +85,13 @@ export function parseSubscriptionClaims(
 }
 
 function readRegistered(claims: ClaimReader): RegisteredClaims {
-  // Read for their types alone: an issuer that gets these wrong gets others wrong too.
-  claims.unixSeconds('iat');
-  claims.string('jti');
+  const id = claims.string('jti');
+  const issuedAt = claims.unixSeconds('iat');
   return {
+    identity: {
+      ...(id === undefined ? {} : { id }),
+      ...(issuedAt === undefined ? {} : { issuedAt }),
+    },
     issuer: claims.string('iss'),
     audiences: claims.stringOrStrings('aud') ?? [],
     expiresAt: claims.unixSeconds('exp'),

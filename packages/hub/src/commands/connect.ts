@@ -31,6 +31,7 @@ export async function connect(session: Session, command: Command): Promise<Refus
     session.revoke();
     return joined;
   }
+  if (session.state === 'closed') return disconnects.connectionClosed;
   const result = connectResult(session, credentials, joined);
   if (session.transport.info.unidirectional) session.push({ connect: result });
   else session.reply({ id: command.id ?? 0, connect: result });
@@ -43,9 +44,11 @@ export async function connect(session: Session, command: Command): Promise<Refus
   return undefined;
 }
 
-function admit(session: Session, { user, expireAt = 0 }: Credentials): Refusal | undefined {
+function admit(session: Session, { user, expireAt = 0, token }: Credentials): Refusal | undefined {
   const { hub, state } = session;
   if (state === 'closed') return disconnects.connectionClosed;
+  const revoked = hub.revocations.refusalOf(user, token);
+  if (revoked !== undefined) return revoked;
   const limit = hub.options.userConnectionLimit;
   if (limit > 0 && user !== '' && hub.sessions.connectionsOf(user) >= limit) {
     return disconnects.connectionLimit;

@@ -17,12 +17,15 @@ export async function refresh(session: Session, command: Command): Promise<Refus
   if (credentials === replyErrors.tokenExpired) return disconnects.expired;
   if (isRefusal(credentials)) return credentials;
   if (credentials.user !== user) return disconnects.invalidToken;
+  const revoked = hub.revocations.refusalOf(user, credentials.token);
+  if (revoked !== undefined) return revoked;
   const channels = Object.keys(credentials.subs ?? {});
   if (channels.toSorted().join('\n') !== tokenChannels.toSorted().join('\n')) {
     // The client gets its new set of subscriptions by connecting again.
     return disconnects.insufficientState;
   }
   const expireAt = hub.options.insecure ? 0 : (credentials.expireAt ?? 0);
+  session.token = credentials.token;
   session.setExpiry(expireAt);
   if (credentials.info !== undefined) session.setInfo(credentials.info);
   session.reply({
@@ -57,7 +60,11 @@ export async function subRefresh(session: Session, command: Command): Promise<Re
     claims.user === session.user &&
     (claims.client === '' || claims.client === session.id);
   if (!isForThis) return disconnects.invalidToken;
-  const { expireAt = 0, info } = claims.grant;
+  const { expireAt = 0, info, token: identity } = claims.grant;
+  if (identity !== undefined) {
+    if (hub.revocations.isRevoked(session.user, identity)) return disconnects.invalidToken;
+    subscription.grant = { ...subscription.grant, token: identity };
+  }
   if (info !== undefined) subscription.grant = { ...subscription.grant, info };
   session.setSubscriptionExpiry(subscription, expireAt);
   session.reply({ id: command.id ?? 0, sub_refresh: expiryMembers(expireAt, hub.clock.now()) });

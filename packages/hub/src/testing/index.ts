@@ -9,6 +9,7 @@ export * from './describe-broker.ts';
 export * from './describe-map-broker.ts';
 export * from './describe-node-bus.ts';
 export * from './describe-presence-store.ts';
+export * from './describe-revocation-store.ts';
 export * from './fault-link.ts';
 export * from './manual-clock.ts';
 export * from './memory-network.ts';

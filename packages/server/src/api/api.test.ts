@@ -378,6 +378,12 @@ test('each reply is as its schema says, so the OpenAPI document is true', async 
     map_stats: { channel: 'state:a' },
     map_clear: { channel: 'state:a' },
     shared_poll_publish: { channel: 'poll:a', key: 'x', data: 1, version: 1 },
+    connections: {},
+    online: { users: ['u', '__proto__'] },
+    block_user: { user: 'u', expire_at: 4_000_000_000 },
+    unblock_user: { user: 'u' },
+    revoke_token: { uid: 't', expire_at: 4_000_000_000 },
+    invalidate_user_tokens: { user: 'u', expire_at: 4_000_000_000 },
   };
   for (const [name, method] of Object.entries(apiMethods)) {
     const { result } = await server.call(name, params[name as keyof typeof apiMethods]);

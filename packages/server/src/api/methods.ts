@@ -14,6 +14,7 @@ import { type ApiMethod, define } from './api-method.ts';
 import { mapMethods } from './map-methods.ts';
 import type { JsonWithRaw } from './raw-json.ts';
 import * as schemas from './schemas.ts';
+import { userMethods } from './user-methods.ts';
 
 /**
  * The methods that stand on their own; `batch` is made of them. Server-side operations skip client
@@ -157,6 +158,7 @@ export const apiMethods = {
     },
   }),
   ...mapMethods,
+  ...userMethods,
 } as const satisfies Record<string, ApiMethod>;
 
 export type ApiMethodName = keyof typeof apiMethods;

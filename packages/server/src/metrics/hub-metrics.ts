@@ -26,6 +26,11 @@ const hubMetrics: {
     kind: 'gauge',
     help: 'Channels with at least one subscriber right now',
   },
+  revocations: {
+    name: 'holdfast_revocations',
+    kind: 'gauge',
+    help: 'Blocked users and revoked tokens that this node knows of',
+  },
   publicationsAccepted: {
     name: 'holdfast_publications_total',
     kind: 'counter',
@@ -90,6 +95,11 @@ const hubMetrics: {
     name: 'holdfast_stripped_handshakes_total',
     label: 'outcome',
     help: 'WebSocket handshakes that a proxy had stripped of their headers: rescued or refused',
+  },
+  revokedConnections: {
+    name: 'holdfast_revoked_connections_total',
+    label: 'reason',
+    help: 'Connections ended or refused because of a blocked user or a revoked token',
   },
   websocketErrors: {
     name: 'holdfast_websocket_errors_total',

@@ -25,6 +25,7 @@ describe('a made token', () => {
       info: Buffer.from('{"name":"Ann"}'),
       meta: Buffer.from('{"plan":"pro"}'),
       subs: { news: { data: Buffer.from('{"hello":1}'), overrides: { presence: true } } },
+      token: { issuedAt: 1_700_000_000 },
     });
   });
 
@@ -34,14 +35,17 @@ describe('a made token', () => {
       user: '',
       channel: '$news',
       client: '',
-      grant: { data: Buffer.from('[1]') },
+      grant: { data: Buffer.from('[1]'), token: { issuedAt: 1_700_000_000 } },
     });
   });
 
   test.each(['HS256', 'HS384', 'HS512'] as const)('can be signed with %s', async (algorithm) => {
     const token = await createToken({ user: '1', secret, now, algorithm });
     expect(decodeProtectedHeader(token)).toEqual({ alg: algorithm, typ: 'JWT' });
-    expect(await verifier.verifyConnection(token)).toEqual({ user: '1' });
+    expect(await verifier.verifyConnection(token)).toEqual({
+      user: '1',
+      token: { issuedAt: 1_700_000_000 },
+    });
   });
 
   test('has the claims that were asked for and no others', async () => {

@@ -93,6 +93,11 @@ export const client = section('Client connections: who may connect, and their li
     'Users whose leaving a node remembers; with more the oldest are forgotten.',
     { own: true },
   ),
+  revocation_limit: integer(
+    100_000,
+    'Blocked users and revoked tokens; beyond it no more are taken (106).',
+    { own: true, min: 1 },
+  ),
   rate_limit: section(
     'How fast clients may send commands. One beyond a limit is answered with error 111, which clients take as "try later".',
     {
