@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type Command, jsonCodec, type Reply } from '@holdfast/protocol';
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 
 /** A client without any cleverness: sends what a test says and keeps everything that comes back. */
 export class RawSession implements AsyncDisposable {
@@ -24,16 +24,20 @@ export class RawSession implements AsyncDisposable {
     });
   }
 
-  static async open(url: string): Promise<RawSession> {
-    const webSocket = new WebSocket(url);
+  static async open(url: string, options: ClientOptions = {}): Promise<RawSession> {
+    const webSocket = new WebSocket(url, options);
     const session = new RawSession(webSocket);
     await once(webSocket, 'open');
     return session;
   }
 
   /** Opens a session and connects it. */
-  static async connect(url: string, connect: Command['connect'] = {}): Promise<RawSession> {
-    const session = await RawSession.open(url);
+  static async connect(
+    url: string,
+    connect: Command['connect'] = {},
+    options: ClientOptions = {},
+  ): Promise<RawSession> {
+    const session = await RawSession.open(url, options);
     await session.ask({ id: 1, connect });
     return session;
   }

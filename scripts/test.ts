@@ -54,6 +54,7 @@ totals.failed += problems.length;
 check('oxfmt', '--check');
 check('oxlint', '--type-aware', '--deny-warnings');
 check('tsc', '-p', 'tsconfig.json');
+check('npm', 'run', '--silent', 'build');
 check('tsc', '-p', 'packages/server/assets');
 runVitest(process.argv.slice(2));
 
