@@ -227,6 +227,11 @@ export const inboxModule: StoreModule = {
       },
     },
   ],
+  async newestId(db) {
+    const { rows } = await sql<{ id: string | null }>`
+      select max(id) as id from inbox_notifications`.execute(db);
+    return rows[0]?.id ?? undefined;
+  },
   checks: [
     {
       name: 'mailboxes',

@@ -1,8 +1,10 @@
+import { moveCommand } from '@holdfast/store';
 import { testBackends, ManualClock } from '@holdfast/store/testing';
 import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
 import type { InboxEvent } from './events.ts';
 import { InboxError } from './errors.ts';
+import { inboxModule } from './inbox-module.ts';
 import { openInbox } from './testing/inbox-fixture.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
@@ -461,6 +463,23 @@ describe.each(testBackends)('the inbox on $name', (backend) => {
     }, patience);
   });
 
+  test('newest stays first when the clock is set back, also over a restart', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    const titles: string[] = [];
+    for (const round of [1, 2, 3]) {
+      await using fixture = await openInbox(database, { clock });
+      for (const half of ['a', 'b']) {
+        const title = `${round}${half}`;
+        await fixture.inbox.send({ to: { user: 'ann' }, category: 'a', title });
+        titles.unshift(title);
+        clock.set(clock.now() - hour);
+      }
+      const { items } = await fixture.inbox.list('ann');
+      expect(items.map((item) => item.title)).toEqual(titles);
+    }
+  });
+
   test('refuses what cannot be right, and says what it is', async () => {
     await using database = await backend.create();
     await using fixture = await openInbox(database);
@@ -535,4 +554,34 @@ describe.each(testBackends)('the inbox on $name', (backend) => {
     ];
     for (const promise of refused) expect(await codeOf(promise)).toBe('inbox_invalid');
   });
+});
+
+test('moves from SQLite to PostgreSQL, where it goes on', async () => {
+  await using from = await testBackends[0]!.create();
+  await using to = await testBackends[1]!.create();
+  let before: unknown;
+  {
+    await using fixture = await openInbox(from);
+    const { inbox } = fixture;
+    for (const title of ['1', '2', '3']) {
+      await inbox.send({ to: { users: ['ann', 'bob'] }, category: 'a', title, groupKey: title });
+    }
+    const { items } = await inbox.list('ann');
+    await inbox.markRead('ann', [items[0]!.id]);
+    await inbox.connect('ann', 'phone');
+    await inbox.subscribe('ann', 'news');
+    before = [await inbox.list('ann'), await inbox.counts('bob'), await inbox.topics('ann')];
+  }
+  const moved = await moveCommand({ from: from.url, to: to.url, modules: [inboxModule] });
+  expect(moved).toMatchObject({
+    exitCode: 0,
+    text: expect.stringContaining('inbox_notifications: 6'),
+  });
+  await using fixture = await openInbox(to);
+  const { inbox } = fixture;
+  const after = [await inbox.list('ann'), await inbox.counts('bob'), await inbox.topics('ann')];
+  expect(after).toEqual(before);
+  expect(await fixture.store.integrityCheck()).toEqual([]);
+  await inbox.send({ to: { user: 'ann' }, category: 'a', title: '4' });
+  expect((await inbox.snapshot('ann')).version).toBe(5);
 });

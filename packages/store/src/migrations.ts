@@ -50,6 +50,11 @@ export interface StoreModule {
   /** In order; new ones are only ever added at the end. */
   readonly migrations: readonly Migration[];
   readonly checks?: readonly IntegrityCheck[];
+  /**
+   * The greatest id that the module's tables hold, where their order is by id. New ids continue above
+   * it, though the machine's clock was set back while the program was not running.
+   */
+  readonly newestId?: (db: Transaction<unknown>) => Promise<string | undefined>;
 }
 
 interface AppliedMigration {

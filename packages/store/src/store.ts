@@ -2,7 +2,7 @@ import type { DatabaseConnection } from 'kysely';
 import { systemClock, type Clock } from './clock.ts';
 import type { BackupProgress, DialectName, Engine } from './engine.ts';
 import { StoreError } from './errors.ts';
-import { createIdSource, type IdSource } from './id-source.ts';
+import { createIdSource, idTime, type IdSource } from './id-source.ts';
 import { findProblems } from './integrity.ts';
 import { lockKey } from './lock-key.ts';
 import { StoreMetrics } from './metrics.ts';
@@ -61,13 +61,38 @@ export async function openStore<Tables = unknown>(options: StoreOptions): Promis
   try {
     const modules = [storeModule, ...(options.modules ?? [])];
     await migrate(engine, modules, clock);
-    const store = new Store<Tables>(engine, { ...options, clock, metrics, modules });
+    const ids = options.ids ?? (await continueIds(engine, modules, clock));
+    const store = new Store<Tables>(engine, { ...options, clock, metrics, modules, ids });
     await store.assertReady();
     return store;
   } catch (error) {
     await engine.close();
     throw error;
   }
+}
+
+/** More than this ahead of the clock, a stored id comes from a clock that was wrong, and is not followed. */
+const maxIdLeadMs = 86_400_000;
+
+/** Ids above all that are stored, though the clock may have been set back since. */
+async function continueIds(
+  engine: Engine,
+  modules: readonly StoreModule[],
+  clock: Clock,
+): Promise<IdSource> {
+  const newest = await engine.read(async (connection) => {
+    const db = openSession<unknown>(engine, connection);
+    const found: string[] = [];
+    for (const module of modules) {
+      const id = await module.newestId?.(db);
+      if (id !== undefined && idTime(id) - clock.now() < maxIdLeadMs) found.push(id);
+    }
+    return found.reduce<string | undefined>(
+      (greatest, id) => (greatest === undefined || id > greatest ? id : greatest),
+      undefined,
+    );
+  });
+  return createIdSource(newest === undefined ? { clock } : { clock, after: newest });
 }
 
 /** Connects to the database that `options.url` names. */
@@ -112,6 +137,7 @@ export class Store<Tables = unknown> {
       readonly clock: Clock;
       readonly metrics: StoreMetrics;
       readonly modules: readonly StoreModule[];
+      readonly ids: IdSource;
     },
   ) {
     this.#engine = engine;
@@ -120,7 +146,7 @@ export class Store<Tables = unknown> {
     this.label = engine.label;
     this.metrics = options.metrics;
     this.clock = options.clock;
-    this.ids = options.ids ?? createIdSource({ clock: options.clock });
+    this.ids = options.ids;
     this.outbox = new Outbox(engine, {
       clock: this.clock,
       random: options.random ?? Math.random,

