@@ -81,7 +81,7 @@ export function createAdminRoutes(options: AdminRoutesOptions): Hono {
 
   app.post('/admin/sign-in', async (context) => {
     if (!isSameOrigin(context)) return refuse(context, foreignOrigin);
-    const body = await readBody(context.req.raw, 4096);
+    const body = await readBody(context, 4096);
     const secret = signInRequest.safeParse(typeof body === 'string' ? undefined : parseJson(body));
     if (!secret.success) return refuse(context, malformed);
     const signIn =

@@ -61,7 +61,7 @@ export function createApiRoutes(options: ApiRoutesOptions): Hono {
   const readJson = async (context: Context, isValid = isJson): Promise<string | Response> => {
     const denied = options.authorize(context);
     if (denied) return refuse(context, denied);
-    const body = await readBody(context.req.raw, maxBodyBytes);
+    const body = await readBody(context, maxBodyBytes);
     if (typeof body === 'string') {
       const [status, message] = bodyRefusals[body];
       return refuse(context, { status, reason: body, error: badRequest(message) });
