@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { MemoryBroker } from '@holdfast/hub';
 import { launchBrowser } from '../browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
 import { startApp, type AppOptions, type RunningApp } from './running-app.ts';
@@ -154,6 +155,23 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
     await oneConnection(after);
   }, 60_000);
 });
+
+test('the server restarts and its broker keeps the history: no tab misses or repeats anything', async () => {
+  const broker = new MemoryBroker();
+  const before = await startApp({ files, hub: { broker } });
+  onTestFinished(() => before[Symbol.asyncDispose]());
+  const { tabs } = await openTabs(before, { count: 5, mode: 'elected' });
+  await before.hub.publish('news', 1);
+  await expectReceived(tabs, [1]);
+  await before.kill();
+  await before.hub.publish('news', 2);
+  await using after = await startApp({ files, hub: { broker }, port: before.port });
+  await expectReceived(tabs, [1, 2]);
+  await after.hub.publish('news', 3);
+  await expectReceived(tabs, [1, 2, 3]);
+  for (const page of tabs) expect(await page.evaluate('api.recovered.at(-1)')).toBe(true);
+  await oneConnection(after);
+}, 60_000);
 
 describe('the elected leader', () => {
   test('dies again and again while messages flow', async () => {
