@@ -25,6 +25,8 @@ export class HubMetrics {
   publicationsAccepted = 0;
   /** Publications handed to a subscriber's queue. */
   deliveries = 0;
+  /** Publications that a subscriber did not get because a later one took their place. */
+  conflated = 0;
   /** Socket writes; deliveries per write shows how well coalescing works. */
   writes = 0;
   bytesSent = 0;

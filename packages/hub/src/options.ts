@@ -32,6 +32,16 @@ export interface ChannelOptions {
   /** Offer deltas for every publication, not only those published with `delta`. @defaultValue false */
   readonly deltaPublish: boolean;
   readonly allowTagsFilter: boolean;
+  /**
+   * Each subscriber gets at most one publication per key in this time, always the latest. In steps of
+   * 50 ms. @defaultValue 0 (every publication)
+   */
+  readonly conflationIntervalMs: number;
+  /**
+   * The tag whose value is the key; publications without it share one, as all do when this is empty.
+   * Map channels have keys of their own. @defaultValue ''
+   */
+  readonly conflationKeyTag: string;
   readonly allowSubscribeForClient: boolean;
   readonly allowSubscribeForAnonymous: boolean;
   readonly allowPublishForClient: boolean;
@@ -172,6 +182,8 @@ export const defaultChannelOptions: ChannelOptions = {
   allowedDeltaTypes: [],
   deltaPublish: false,
   allowTagsFilter: false,
+  conflationIntervalMs: 0,
+  conflationKeyTag: '',
   allowSubscribeForClient: false,
   allowSubscribeForAnonymous: false,
   allowPublishForClient: false,

@@ -1,5 +1,6 @@
 import type { ClientInfo } from '@holdfast/protocol';
 import type { Broadcast } from './broadcast.ts';
+import { Conflator } from './conflator.ts';
 import type { SubscribeGrant } from './events.ts';
 import type { SharedPush } from './message-encoder.ts';
 import type { ChannelRules } from './namespaces.ts';
@@ -26,6 +27,7 @@ const maxHeldBroadcasts = 10_000;
  * While `joining`, publications are held; `goLive` delivers those that the subscribe result did not
  * already contain. In a positioned subscription every delivery must be the next offset: a repetition
  * is dropped, a gap ends the subscription with "insufficient state", so that the client recovers.
+ * Conflation comes after that: what it leaves out has still counted as delivered here.
  */
 export class Subscription {
   readonly session: Session;
@@ -60,12 +62,16 @@ export class Subscription {
   /** A stream top that a check found ahead of us; still ahead a moment later, it proves a loss. */
   suspectedTop: Position | undefined;
   #held: (Broadcast | SharedPush)[] | undefined = [];
+  readonly #conflator: Conflator<Broadcast> | undefined;
+  /** With conflation: offset of the publication that the client got last. */
+  #sentOffset = 0;
 
   constructor({ session, channel, rules, isServerSide }: SubscriptionOptions) {
     this.session = session;
     this.channel = channel;
     this.rules = rules;
     this.isServerSide = isServerSide;
+    this.#conflator = this.#createConflator();
   }
 
   /** A map subscription whose client has some pages, and asks for more. */
@@ -95,10 +101,48 @@ export class Subscription {
       this.epoch = position.epoch;
     }
     if (broadcast.excludeClient === this.session.id) {
+      this.#conflator?.discard(this.#conflationKey(broadcast));
       this.#noteBase(broadcast, false);
       return;
     }
     if (this.filter !== undefined && !this.filter(broadcast.publication.tags)) return;
+    if (this.#conflator === undefined) this.#send(broadcast);
+    else this.#conflator.offer(this.#conflationKey(broadcast), broadcast);
+  }
+
+  #conflationKey({ publication: { key, tags } }: Broadcast): string {
+    return key ?? tags?.[this.rules.options.conflationKeyTag] ?? '';
+  }
+
+  #createConflator(): Conflator<Broadcast> | undefined {
+    const { hub } = this.session;
+    const { conflationIntervalMs: intervalMs } = this.rules.options;
+    if (intervalMs === 0) return undefined;
+    return new Conflator<Broadcast>({
+      intervalMs,
+      clock: hub.clock,
+      timers: hub.timers,
+      deliver: (broadcast) => this.#sendConflated(broadcast),
+      dropped: (_, broadcast) => {
+        hub.metrics.conflated += 1;
+        this.#noteBase(broadcast, false);
+      },
+    });
+  }
+
+  /** As {@link #send}, for one that may not be the next in the stream. */
+  #sendConflated(broadcast: Broadcast): void {
+    if (this.state !== 'live') return;
+    const { position } = broadcast;
+    if (position !== undefined && !this.rules.isMap) {
+      // Patches are made against the publication before, and the client may have an older one.
+      if (position.offset !== this.#sentOffset + 1) this.hasDeltaBase = false;
+      this.#sentOffset = position.offset;
+    }
+    this.#send(broadcast);
+  }
+
+  #send(broadcast: Broadcast): void {
     const message = broadcast.messageFor(this);
     this.#noteBase(broadcast, true);
     if (message === null) this.session.refusePayload();
@@ -147,6 +191,7 @@ export class Subscription {
     const held = this.#held;
     this.#held = undefined;
     this.state = 'live';
+    this.#sentOffset = this.offset;
     this.catchUpBy = Infinity;
     this.lastPositionCheck = now;
     for (const item of held ?? []) {
@@ -160,5 +205,6 @@ export class Subscription {
   end(): void {
     this.state = 'ended';
     this.#held = undefined;
+    this.#conflator?.close();
   }
 }

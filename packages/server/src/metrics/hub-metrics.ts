@@ -41,6 +41,11 @@ const hubMetrics: {
     kind: 'counter',
     help: 'Publications handed to the queue of a subscriber',
   },
+  conflated: {
+    name: 'holdfast_conflated_publications_total',
+    kind: 'counter',
+    help: 'Publications that a subscriber did not get because a later one took their place',
+  },
   writes: {
     name: 'holdfast_writes_total',
     kind: 'counter',

@@ -53,6 +53,16 @@ export const channelShape = {
     'Offer deltas for every publication, not only for those published with `delta`.',
   ),
   allow_tags_filter: flag(false, 'Subscribers may filter publications by tags.'),
+  conflation_interval: duration(
+    '0s',
+    'Each subscriber gets at most one publication per key in this time, always the latest. `0`: every publication.',
+    { own: true },
+  ),
+  conflation_key_tag: text(
+    '',
+    'Tag of publications whose value is the key of `conflation_interval`; those without it share one. Map channels have keys of their own.',
+    { own: true },
+  ),
   allow_subscribe_for_client: permission('Users with a token', 'subscribe'),
   allow_subscribe_for_anonymous: permission(
     'With `allow_subscribe_for_client`, anonymous clients',
