@@ -1,4 +1,5 @@
 import type { StoreTransaction } from '@holdfast/store';
+import type { SelectQueryBuilder } from 'kysely';
 import { TaskError } from './errors.ts';
 import type { TaskContext } from './task-context.ts';
 import type { TaskRow, TaskTables } from './task-module.ts';
@@ -234,9 +235,5 @@ export class TaskUnit {
 /** 40 columns a row, and SQLite takes 32,766 parameters. */
 const insertRows = 200;
 
-function selectAllTasks(trx: StoreTransaction<TaskTables>) {
-  return trx.selectFrom('tasks').selectAll();
-}
-
 /** Kysely's select of whole rows. */
-export type TaskQuery = ReturnType<typeof selectAllTasks>;
+export type TaskQuery = SelectQueryBuilder<TaskTables, 'tasks', TaskRow>;

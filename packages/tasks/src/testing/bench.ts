@@ -9,6 +9,14 @@ import { createTasks, type Tasks } from '../tasks.ts';
 
 const kinds: Readonly<Record<string, KindOptions>> = {
   parent: {},
+  model: {
+    leaseMs: 10_000,
+    maxRuntimeMs: 60_000,
+    cancelGraceMs: 5000,
+    attempts: 3,
+    concurrency: { total: 4 },
+    merge: (waiting, incoming) => [...(waiting as string[]), ...(incoming as string[])],
+  },
   plain: { leaseMs: 30_000, attempts: 3, backoff: { baseMs: 1000 } },
   sync: {
     leaseMs: 30_000,
