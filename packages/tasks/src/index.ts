@@ -4,16 +4,20 @@
  * @module
  */
 export type { ClaimedTask, ClaimOptions, Lease } from './claim.ts';
+export type { DoctorOptions, Finding } from './doctor.ts';
 export * from './errors.ts';
+export { examineForeignTable, type ForeignDatabase, type ForeignTable } from './foreign-doctor.ts';
 export { unionWindow, type KindOptions, type Window } from './kind.ts';
 export type { Failure, LeaseState, OutputPart, OutputState } from './lease-writes.ts';
 export type { HandleOptions } from './local-worker.ts';
 export type { ProgressUpdate, Step, StepPlan } from './progress.ts';
 export type { TaskAnswer, TaskRequest } from './request.ts';
 export type { TaskRetentionOptions } from './retention.ts';
+export type { ScheduleRule } from './schedules/schedule-rule.ts';
+export type { ScheduleRun, Schedules, ScheduleView } from './schedules/schedules.ts';
 export type { TaskChannels, TaskLogger } from './task-context.ts';
 export type { TaskMetrics } from './task-metrics.ts';
-export { taskModule, type TaskTables } from './task-module.ts';
+export { taskModule, type TaskAuditTable, type TaskTables } from './task-module.ts';
 export type { OutputPage, StarvedKind, TaskFilter, TaskSnapshot } from './task-reads.ts';
 export type { StopReason, TaskHandler, TaskTools } from './task-run.ts';
 export type { OutputChunk, TaskChange, TaskEvent } from './task-unit.ts';
@@ -25,4 +29,6 @@ export {
   type Tasks,
   type TasksOptions,
 } from './tasks.ts';
+export type { TaskContext } from './task-context.ts';
+export { createWorkerApi, type WorkerApiOptions } from './worker-api.ts';
 export type { WorkerSign, WorkerView } from './worker-registry.ts';

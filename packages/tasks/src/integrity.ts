@@ -49,8 +49,8 @@ const rules: readonly BrokenRule[] = [
 ];
 
 /** Problems of single tasks, with their ids. */
-export async function findBrokenTasks(
-  db: Transaction<unknown>,
+export async function findBrokenTasks<Tables>(
+  db: Transaction<Tables>,
   limit = 100,
 ): Promise<readonly { readonly id: string; readonly problem: string }[]> {
   const found: { id: string; problem: string }[] = [];

@@ -7,6 +7,7 @@ import {
 } from '@holdfast/store';
 import { cancelTree } from './cancel.ts';
 import { claimTasks, type ClaimedTask, type ClaimOptions, type Lease } from './claim.ts';
+import { examineTasks, listAudit, type DoctorOptions, type Finding } from './doctor.ts';
 import { Doorbell } from './doorbell.ts';
 import { TaskError } from './errors.ts';
 import { resolveKind, type Kind, type KindOptions } from './kind.ts';
@@ -35,11 +36,12 @@ import {
   type TaskRequest,
 } from './request.ts';
 import { deleteTaskRows, retentionJobs, type TaskRetentionOptions } from './retention.ts';
+import { Schedules } from './schedules/schedules.ts';
 import { openSharedTime } from './shared-time.ts';
 import { sweepTasks } from './sweep.ts';
 import type { TaskChannels, TaskContext, TaskLogger } from './task-context.ts';
 import { TaskMetrics } from './task-metrics.ts';
-import type { TaskTables } from './task-module.ts';
+import type { TaskAuditTable, TaskTables } from './task-module.ts';
 import {
   findStarvedKinds,
   listTasks,
@@ -126,6 +128,7 @@ export interface Continued<T> {
  */
 export class Tasks implements AsyncDisposable {
   readonly metrics: TaskMetrics = new TaskMetrics();
+  readonly schedules: Schedules;
   readonly #options: TasksOptions;
   readonly #context: TaskContext;
   readonly #kinds = new Map<string, Kind>();
@@ -170,6 +173,14 @@ export class Tasks implements AsyncDisposable {
       sweepMs: options.sweepMs ?? 1000,
       measureTime: () => use.time.measure(),
       noteWorker: () => this.#worker.note(),
+    });
+    this.schedules = new Schedules(this.#context);
+    this.#maintenance.add({
+      name: 'schedules',
+      everyMs: 1000,
+      run: async () => {
+        await this.schedules.tick();
+      },
     });
     this.#worker = new LocalWorker(this.#context, {
       doorbell: this.#doorbell,
@@ -444,6 +455,16 @@ export class Tasks implements AsyncDisposable {
   /** What keeps tasks from being worked on, as of the last sweep. Feeds health. */
   problems(): readonly string[] {
     return this.#maintenance.problems;
+  }
+
+  /** Finds tasks that look stuck or break a rule, and heals them when told to. */
+  examine(options: DoctorOptions = {}): Promise<readonly Finding[]> {
+    return examineTasks(this.#context, options);
+  }
+
+  /** What was repaired, newest first. */
+  repairs(): Promise<readonly TaskAuditTable[]> {
+    return listAudit(this.#context);
   }
 
   /** Settles every row whose time is over. Runs by itself every second. */
