@@ -1,12 +1,13 @@
+import path from 'node:path';
 import { openStore } from '@holdfast/store';
 import { testBackends, type TestDatabase } from '@holdfast/store/testing';
 import { createTasks, taskModule, type Tasks, type TaskTables } from '@holdfast/tasks';
 import { describe, expect, test, vi } from 'vitest';
-import { startChild, type Child } from '../store/child.ts';
+import { startChild, type Child } from '../child.ts';
 import { kinds, leaseMs } from './kinds.ts';
 
 const patience = { timeout: 20_000, interval: 20 };
-const script = '../tasks/node.ts';
+const script = path.join(import.meta.dirname, 'node.ts');
 
 interface Watcher extends AsyncDisposable {
   readonly tasks: Tasks;

@@ -48,8 +48,9 @@ class Api:
 class Task:
     """One attempt. A thread of its own keeps the lease while the work goes on."""
 
-    def __init__(self, api, claimed):
+    def __init__(self, api, worker, claimed):
         self.api = api
+        self.worker = worker
         self.id = claimed["id"]
         self.token = claimed["token"]
         self.payload = claimed["payload"]
@@ -66,7 +67,7 @@ class Task:
         while not self._ended.wait(self._beat_seconds):
             try:
                 lease = {"id": self.id, "token": self.token}
-                [state] = self.api.call("heartbeat", {"leases": [lease]})["leases"]
+                [state] = self.api.call("heartbeat", {"worker": self.worker, "leases": [lease]})["leases"]
                 last = time.monotonic()
                 if "error" in state or state["isCancelRequested"]:
                     self.stopped.set()
@@ -118,8 +119,8 @@ def count_words(task):
     return counts
 
 
-def work(api, claimed):
-    task = Task(api, claimed)
+def work(api, worker, claimed):
+    task = Task(api, worker, claimed)
     try:
         task.complete(count_words(task))
     except Fenced:
@@ -154,7 +155,7 @@ def main():
             }
             for claimed in api.call("claim", claim)["tasks"]:
                 print("claimed", claimed["id"], flush=True)
-                work(api, claimed)
+                work(api, worker, claimed)
             backoff = 0.5
         except OSError as error:
             print("cannot reach the server:", error, flush=True)

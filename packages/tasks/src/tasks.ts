@@ -60,6 +60,7 @@ import {
   dismissWorker,
   listWorkers,
   noteWorker,
+  renewWorker,
   type WorkerSign,
   type WorkerView,
 } from './worker-registry.ts';
@@ -330,6 +331,11 @@ export class Tasks implements AsyncDisposable {
   /** Says that a worker outside this process is alive. It counts as alive for 30 seconds. */
   noteWorker(sign: WorkerSign): Promise<void> {
     return noteWorker(this.#context, sign);
+  }
+
+  /** Says that a worker that was noted before is still alive, for example while it works. */
+  renewWorker(id: string): Promise<void> {
+    return renewWorker(this.#context, id);
   }
 
   /** A worker outside this process ends in order. */

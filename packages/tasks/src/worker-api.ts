@@ -188,6 +188,7 @@ async function heartbeats(tasks: Tasks, body: Body): Promise<unknown> {
   if (!Array.isArray(leases) || leases.length > maxLeases) {
     throw new TaskError('task_bad_request', `leases must be a list of up to ${maxLeases}`);
   }
+  if (body['worker'] !== undefined) await tasks.renewWorker(text(body, 'worker'));
   const states = [];
   for (const lease of leases as readonly Body[]) {
     try {

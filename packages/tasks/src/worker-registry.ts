@@ -57,6 +57,18 @@ export async function noteWorker(context: TaskContext, sign: WorkerSign): Promis
   );
 }
 
+/** A worker that is known already is still alive. */
+export async function renewWorker(context: TaskContext, id: string): Promise<void> {
+  const now = context.now();
+  await context.store.transaction((trx) =>
+    trx
+      .updateTable('task_workers')
+      .set({ seen_at: now, expires_at: now + workerTtlMs })
+      .where('worker_id', '=', id)
+      .execute(),
+  );
+}
+
 /** A worker says good-bye: from now on it does not count. */
 export async function dismissWorker(context: TaskContext, id: string): Promise<void> {
   const now = context.now();
