@@ -256,7 +256,7 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
 
   test('ten thousand events on a thousand channels', async () => {
     await using database = await backend.create();
-    await using store = await open(database);
+    await using store = await open(database, { maxWaitMs: 60_000 });
     const broker = new FakeBroker();
     store.outbox.start({ publish: broker.publish });
     await Promise.all(
