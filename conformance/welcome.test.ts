@@ -233,7 +233,9 @@ test('the API reference shows every method, and nothing inline', async () => {
   const response = await page.goto(`${server.addresses[0]}/swagger`);
   expect(response?.headers()['content-security-policy']).toContain("script-src 'self'");
   const headings = await page.locator('h2').allTextContents();
+  const document = await (await fetch(`${server.addresses[0]}/openapi.json`)).json();
+  const { paths } = document as { readonly paths: Readonly<Record<string, object>> };
+  expect(headings.map((heading) => heading.split(' ')[1])).toEqual(Object.keys(paths));
   expect(headings).toEqual(expect.arrayContaining(['POST /api/publish', 'POST /api/batch']));
-  expect(headings).toHaveLength(17);
   expect(troubles).toEqual([]);
 });
