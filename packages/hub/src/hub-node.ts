@@ -80,6 +80,7 @@ import { TimerWheel } from './timer-wheel.ts';
 import { HttpListener } from './transports/http-listener.ts';
 import { requestTarget } from './transports/request-target.ts';
 import { WebSocketListener } from './transports/websocket-listener.ts';
+import { WidePublisher } from './wide-publisher.ts';
 import { WriteScheduler } from './write-scheduler.ts';
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -119,6 +120,7 @@ class HubNode implements Hub, HubContext {
   readonly #name: string;
   readonly #cluster: Cluster;
   readonly #directory: ConnectionDirectory;
+  readonly #widePublisher: WidePublisher;
   readonly #gate: ConnectionGate;
   readonly #webSockets: WebSocketListener;
   readonly #http: HttpListener;
@@ -174,6 +176,7 @@ class HubNode implements Hub, HubContext {
       cluster: this.#cluster,
       store: this.#revocationStore,
     });
+    this.#widePublisher = new WidePublisher(this, this.#cluster);
     this.#directory = new ConnectionDirectory(this, { cluster: this.#cluster, lastSeen });
     const webSocketOptions = { ...defaultWebSocketOptions, ...options.websocket };
     this.#httpOptions = resolveHttpTransportsOptions(options.http);
@@ -386,6 +389,18 @@ class HubNode implements Hub, HubContext {
         }
       }),
     );
+  }
+
+  publishToPattern(
+    pattern: string,
+    data: unknown,
+    options: PublishOptions = {},
+  ): Promise<ReadonlyMap<string, BrokerPublishResult | ReplyError>> {
+    return this.#widePublisher.publishToPattern(pattern, toBytes(data), options);
+  }
+
+  messageToAll(data: unknown): Promise<number> {
+    return this.#widePublisher.messageToAll(toBytes(data));
   }
 
   async subscribe(

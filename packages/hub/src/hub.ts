@@ -184,6 +184,24 @@ export interface Hub {
     data: unknown,
     options?: PublishOptions,
   ): Promise<readonly (BrokerPublishResult | ReplyError)[]>;
+  /**
+   * Publishes to each stream channel that has a subscriber right now and whose name matches a glob, as
+   * {@link channels} reads it. The results are by channel; those without subscribers are not reached.
+   * @throws ReplyError 107 for an empty pattern, 106 for more than 10,000 channels; then nothing is
+   * published
+   */
+  publishToPattern(
+    pattern: string,
+    data: unknown,
+    options?: PublishOptions,
+  ): Promise<ReadonlyMap<string, BrokerPublishResult | ReplyError>>;
+  /**
+   * Sends a message, outside of any channel, to every connection of every node, at most once: who is
+   * not connected never gets it. Resolves to the number of connections it was queued for; a node that
+   * does not answer within two seconds is logged and not counted.
+   * @throws ReplyError 107 when it is no JSON, or longer than 64 KiB
+   */
+  messageToAll(data: unknown): Promise<number>;
   /** Subscribes a user's connections from the server's side. */
   subscribe(selector: ClientSelector, channel: string, options?: SubscribeOptions): Promise<void>;
   /**

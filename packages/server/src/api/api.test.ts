@@ -360,6 +360,8 @@ test('each reply is as its schema says, so the OpenAPI document is true', async 
   const params: Readonly<Record<keyof typeof apiMethods, object>> = {
     publish: { channel: 'news', data: 1 },
     broadcast: { channels: ['news', 'unknown:x'], data: 1 },
+    publish_to_pattern: { pattern: 'ne*', data: 1 },
+    message_to_all: { data: { a: 1 } },
     subscribe: { channel: 'news', user: 'u' },
     unsubscribe: { channel: 'news', user: 'u' },
     disconnect: { user: 'u' },

@@ -53,6 +53,29 @@ export const apiMethods = {
       };
     },
   }),
+  publish_to_pattern: define({
+    summary: 'Publish into every channel that has subscribers and matches a pattern',
+    request: schemas.publishToPatternRequest,
+    result: schemas.publishToPatternResult,
+    async run({ hub }, { pattern, ...publication }) {
+      const results = await hub.publishToPattern(
+        pattern,
+        payloadOf(publication),
+        publishOptions(publication),
+      );
+      const errors = new Map<string, JsonWithRaw>();
+      for (const [channel, result] of results) {
+        if (result instanceof ReplyError) errors.set(channel, errorJson(result));
+      }
+      return { num_channels: results.size - errors.size, errors };
+    },
+  }),
+  message_to_all: define({
+    summary: 'Send a message, outside of any channel, to every connection',
+    request: schemas.messageToAllRequest,
+    result: schemas.messageToAllResult,
+    run: async ({ hub }, { data }) => ({ num_connections: await hub.messageToAll(data) }),
+  }),
   subscribe: define({
     summary: "Subscribe a user to a channel from the server's side",
     request: schemas.subscribeRequest,

@@ -96,6 +96,22 @@ export const broadcastRequest = z.object({
   ...publicationShape,
 });
 
+export const publishToPatternRequest = z.object({
+  pattern: z
+    .string()
+    .min(1, 'must not be empty')
+    .meta({ description: 'Glob over channels, as of `channels`', examples: ['chat:*'] }),
+  ...publicationShape,
+});
+
+export const messageToAllRequest = z.object({
+  data: rawJson('Any JSON value of at most 64 KiB'),
+});
+
+export const messageToAllResult = z.object({
+  num_connections: z.int().meta({ description: 'Connections that it was queued for' }),
+});
+
 /** An error as every reply carries it, and the whole body in transport error mode. */
 export const errorObject = z
   .object({
@@ -112,6 +128,11 @@ export const broadcastResult = z.object({
   responses: z
     .array(z.object({ result: publishResult.optional(), error: errorObject.optional() }))
     .meta({ description: 'One per channel, in the order of the request' }),
+});
+
+export const publishToPatternResult = z.object({
+  num_channels: z.int().meta({ description: 'Channels that were published to' }),
+  errors: z.record(z.string(), errorObject).meta({ description: 'By channel, where it failed' }),
 });
 
 const override = z.object({ value: z.boolean() }).optional();
