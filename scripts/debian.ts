@@ -8,6 +8,10 @@ const programs: readonly {
   readonly debianPackage: string;
   readonly why: string;
 }[] = [
+  { binary: 'apache2', debianPackage: 'apache2-bin', why: 'connections are tested through it' },
+  { binary: 'caddy', debianPackage: 'caddy', why: 'connections are tested through it' },
+  { binary: 'haproxy', debianPackage: 'haproxy', why: 'connections are tested through it' },
+  { binary: 'nginx', debianPackage: 'nginx', why: 'connections are tested through it' },
   { binary: 'chromium', debianPackage: 'chromium', why: 'pages are tested in a real browser' },
   { binary: 'curl', debianPackage: 'curl', why: 'commands of the handbook are run as they stand' },
   {

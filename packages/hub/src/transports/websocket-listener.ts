@@ -50,6 +50,11 @@ export class WebSocketListener {
     this.#options = options;
     this.#notices = new ProxyNotices(hub.logger);
     this.#server = new WebSocketServer(serverOptions(options));
+    // Tells who looks from outside that the connection works in spite of the proxy.
+    this.#server.on('headers', (headers, request) => {
+      const rescued = rescuedFrom(request);
+      if (rescued !== undefined) headers.push(`X-Holdfast-Rescued: ${rescued.proxy}`);
+    });
     // What `ws` finds wrong beyond our own checks: lists in headers that cannot be parsed.
     this.#server.on('wsClientError', ({ message }, socket) =>
       this.#refuse(socket, { status: 400, code: 'malformed_header', message }),

@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
 import { addConfigCommand } from './config-command.ts';
+import { addDoctorCommand } from './doctor-command.ts';
+import { addProxyConfigCommand } from './proxy-config-command.ts';
 import { addServeCommand } from './serve-command.ts';
 import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
 import { addTokenCommand } from './token-command.ts';
@@ -13,6 +15,8 @@ Examples:
   holdfast config check                           say everything that is wrong
   holdfast config explain client.ping_interval    say what an option is and where it comes from
   holdfast token create --user 42                 make a token to connect with
+  holdfast proxy-config nginx                     print a configuration for nginx in front
+  holdfast doctor https://rt.example.com          find out why clients cannot connect
 `;
 
 /**
@@ -38,6 +42,8 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   addServeCommand(program, terminal, finish);
   addConfigCommand(program, terminal, finish);
   addTokenCommand(program, terminal, finish);
+  addProxyConfigCommand(program, terminal, finish);
+  addDoctorCommand(program, terminal, finish);
   program
     .command('version')
     .description('print the versions of this program and of Node.js')

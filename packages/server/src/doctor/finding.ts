@@ -1,0 +1,41 @@
+/** What the doctor looked at, in the order of the examination. */
+export const checkNames = [
+  'dns',
+  'tcp',
+  'tls',
+  'http',
+  'upgrade',
+  'subprotocol',
+  'connect',
+  'latency',
+  'message_size',
+  'compression',
+  'origin',
+  'sse',
+  'http_stream',
+  'parallel',
+  'reconnect',
+  'idle',
+  'server_ping',
+] as const;
+
+export type CheckName = (typeof checkNames)[number];
+
+/** The result of one check. */
+export interface Finding {
+  readonly status: 'pass' | 'warn' | 'fail' | 'skip';
+  /** What was seen. */
+  readonly evidence: string;
+  /** Why that is so, in one sentence. */
+  readonly cause?: string;
+  /** What to do about it. */
+  readonly mend?: string;
+}
+
+export function pass(evidence: string): Finding {
+  return { status: 'pass', evidence };
+}
+
+export function skip(evidence: string): Finding {
+  return { status: 'skip', evidence };
+}

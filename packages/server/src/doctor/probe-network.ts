@@ -1,0 +1,68 @@
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { connect, isIP } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { DoctorTarget } from './doctor-target.ts';
+import { pass, skip, type Finding } from './finding.ts';
+import { printable } from './judge-handshake.ts';
+
+/** Whether the name has addresses. @throws the error of the resolver */
+export async function probeDns({ hostname }: DoctorTarget): Promise<Finding> {
+  if (isIP(hostname) !== 0) return skip(`${hostname} is an address`);
+  const addresses = await lookup(hostname, { all: true });
+  return pass(addresses.map(({ address }) => address).join(', '));
+}
+
+/** Whether the port takes connections. @throws the error of the network */
+export async function probeTcp(
+  { hostname, port }: DoctorTarget,
+  timeoutMs: number,
+): Promise<Finding> {
+  const started = performance.now();
+  const socket = connect({ host: hostname, port });
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(timeoutMs) }).catch(timedOut);
+    return pass(`connected in ${(performance.now() - started).toFixed(1)} ms`);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A certificate that ends sooner is warned about. */
+const renewalDays = 14;
+const dayMs = 86_400_000;
+
+/** Whether TLS works, with HTTP/1.1 inside. @throws the error of the handshake */
+export async function probeTls(
+  { isSecure, hostname, port }: DoctorTarget,
+  timeoutMs: number,
+): Promise<Finding> {
+  if (!isSecure) return skip('the address is without TLS');
+  const socket = connectTls({
+    host: hostname,
+    port,
+    ALPNProtocols: ['http/1.1'],
+    ...(isIP(hostname) === 0 && { servername: hostname }),
+  });
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(timeoutMs) }).catch(timedOut);
+    const { valid_to: until, issuer } = socket.getPeerCertificate();
+    const days = Math.floor((Date.parse(until) - Date.now()) / dayMs);
+    const by = printable(String(issuer.O ?? issuer.CN ?? 'unknown'));
+    const evidence = `${socket.getProtocol()}, certificate of ${by} for ${days} more days`;
+    if (days >= renewalDays) return pass(evidence);
+    return {
+      status: 'warn',
+      evidence,
+      cause: 'The certificate ends soon.',
+      mend: 'Look whether its automatic renewal works.',
+    };
+  } finally {
+    socket.destroy();
+  }
+}
+
+function timedOut(error: unknown): never {
+  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
+  throw Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' });
+}

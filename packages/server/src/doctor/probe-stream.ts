@@ -1,0 +1,99 @@
+import type { DoctorTarget } from './doctor-target.ts';
+import type { StreamObservation } from './judge-stream.ts';
+
+interface StreamReply {
+  readonly id?: number;
+  readonly connect?: { readonly session?: string; readonly node?: string };
+}
+
+/** Opens one of the streaming transports, and sends a command beside it. */
+export async function probeStream(
+  target: DoctorTarget,
+  {
+    kind,
+    token,
+    timeoutMs,
+  }: { readonly kind: 'sse' | 'http_stream'; readonly token?: string; readonly timeoutMs: number },
+): Promise<StreamObservation> {
+  const connect = JSON.stringify({ id: 1, connect: { ...(token !== undefined && { token }) } });
+  const started = performance.now();
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), timeoutMs);
+  const nothing = { answer: undefined, headAfterMs: undefined, firstMessageAfterMs: undefined };
+  try {
+    const response = await fetch(kind === 'sse' ? target.sse : target.httpStream, {
+      // In the body, so that no token gets into the log of a proxy.
+      method: 'POST',
+      body: connect,
+      headers: { 'Content-Type': 'application/json', 'Accept-Encoding': 'identity, gzip' },
+      redirect: 'manual',
+      signal: stop.signal,
+    });
+    const headAfterMs = performance.now() - started;
+    const answer = {
+      status: response.status,
+      headers: Object.fromEntries(response.headers),
+    };
+    const common = { answer, headAfterMs, waitedMs: timeoutMs };
+    if (response.status !== 200 || response.body === null) {
+      return { ...common, firstMessageAfterMs: undefined, isOpen: false };
+    }
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const first = await readUntil(reader, (reply) => reply.id === 1);
+    const firstMessageAfterMs = first && performance.now() - started;
+    const { session, node } = first?.connect ?? {};
+    if (session === undefined || node === undefined) {
+      return { ...common, firstMessageAfterMs, isOpen: false };
+    }
+    const command = await fetch(target.emulation, {
+      method: 'POST',
+      body: JSON.stringify({ session, node, data: JSON.stringify({ id: 2, rpc: { method: '' } }) }),
+      headers: { 'Content-Type': 'application/json' },
+      redirect: 'manual',
+      signal: stop.signal,
+    });
+    const reply =
+      command.status === 204 ? await readUntil(reader, (one) => one.id === 2) : undefined;
+    return {
+      ...common,
+      firstMessageAfterMs,
+      isOpen: true,
+      command: { status: command.status, isReplied: reply !== undefined },
+    };
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    return { ...nothing, isOpen: true, waitedMs: timeoutMs };
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+  }
+}
+
+/** Most of a stream that is looked at. */
+const maxCharacters = 65_536;
+
+/** Reads messages, in SSE's framing or one a line, until one fits; undefined when the time is over. */
+async function readUntil(
+  reader: ReadableStreamDefaultReader<string>,
+  fits: (reply: StreamReply) => boolean,
+): Promise<StreamReply | undefined> {
+  let text = '';
+  try {
+    while (text.length < maxCharacters) {
+      const { done, value } = await reader.read();
+      if (done) return undefined;
+      text += value;
+      const lines = text.split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) {
+        const json = line.replace(/^data: /, '').trim();
+        if (!json.startsWith('{')) continue;
+        const reply = JSON.parse(json) as StreamReply;
+        if (fits(reply)) return reply;
+      }
+    }
+  } catch {
+    // The time was over, or the stream was cut, or it is no stream of ours: nothing fits.
+  }
+  return undefined;
+}
