@@ -71,7 +71,7 @@ async function runDoctor(
   const failed = all.filter(({ status }) => status === 'fail').length;
   const warned = all.filter(({ status }) => status === 'warn').length;
   if (json) {
-    const checks = [...findings].map(([name, finding]) => ({ name, ...finding }));
+    const checks = [...findings].map(([name, finding]) => Object.assign({ name }, finding));
     terminal.out(JSON.stringify({ url: target.websocket, ok: failed === 0, checks }, undefined, 2));
   } else {
     terminal.out(`${all.length} checks: ${failed} failed, ${warned} with a warning.`);

@@ -164,7 +164,7 @@ class Examination {
     await this.#check('connect', async () => {
       reply = await this.#ask(socket, 1, this.#connectCommand());
       if (reply?.connect !== undefined) return pass('the server let the doctor in');
-      const closed = await Promise.race([socket.closed, undefined]);
+      const closed = await Promise.race([socket.closed, Promise.resolve(undefined)]);
       if (reply?.error !== undefined || (closed !== undefined && closed.code >= 3000)) {
         const said = reply?.error ?? { code: closed?.code ?? 0, message: 'connection closed' };
         const isOwn = this.#options.token !== undefined;

@@ -2,7 +2,8 @@ import type { Finding } from './finding.ts';
 
 /** Says what an error of the network below HTTP means. */
 export function judgeNetworkError(error: unknown): Finding {
-  const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const message = error instanceof Error ? error.message : String(error);
   const evidence = code === '' ? message : `${code}: ${message}`;
   const [cause, mend] = verdict(code, message);
   return { status: 'fail', evidence, cause, mend };

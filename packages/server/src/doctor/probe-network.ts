@@ -48,7 +48,7 @@ export async function probeTls(
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(timeoutMs) }).catch(timedOut);
     const { valid_to: until, issuer } = socket.getPeerCertificate();
     const days = Math.floor((Date.parse(until) - Date.now()) / dayMs);
-    const by = printable(String(issuer.O ?? issuer.CN ?? 'unknown'));
+    const by = printable(issuer.O ?? issuer.CN);
     const evidence = `${socket.getProtocol()}, certificate of ${by} for ${days} more days`;
     if (days >= renewalDays) return pass(evidence);
     return {

@@ -49,11 +49,11 @@ export async function openProbeSocket(
   });
   const messages: ProbeMessage[] = [];
   const pings = { count: 0 };
-  let isClosed = false;
+  const state = { isClosed: false };
   let wake = (): void => {};
   const closed = new Promise<{ code: number; atMs: number }>((resolve) => {
     webSocket.on('close', (code) => {
-      isClosed = true;
+      state.isClosed = true;
       resolve({ code, atMs: performance.now() });
       wake();
     });
@@ -78,17 +78,18 @@ export async function openProbeSocket(
   webSocket.on('upgrade', (response) => (upgraded = response));
   const refused = new Promise<HandshakeAnswer>((resolve) => {
     webSocket.on('unexpected-response', (_request, response) => {
-      void readAnswer(response, timeoutMs).then((answer) => {
-        webSocket.on('error', () => {});
-        webSocket.terminate();
-        resolve(answer);
-      });
+      resolve(readAnswer(response, timeoutMs));
     });
   });
   const opened = once(webSocket, 'open').then(() => undefined);
   const answer = await Promise.race([opened, refused]);
   opened.catch(() => {});
-  if (answer !== undefined) return answer;
+  if (answer !== undefined) {
+    // Complains that the handshake is not complete, which is known.
+    webSocket.on('error', () => {});
+    webSocket.terminate();
+    return answer;
+  }
   webSocket.on('error', () => {
     // The close event follows and says as much.
   });
@@ -100,7 +101,7 @@ export async function openProbeSocket(
     send: (command) => webSocket.send(JSON.stringify(command)),
     async next(waitMs) {
       const deadline = performance.now() + waitMs;
-      while (messages.length === 0 && !isClosed && performance.now() < deadline) {
+      while (messages.length === 0 && !state.isClosed && performance.now() < deadline) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, Math.max(1, deadline - performance.now()));
           wake = () => {

@@ -5,10 +5,8 @@ export function haproxyConfig(settings: ProxySettings): string {
   const { upstreamHost, upstreamPort, idleSeconds, paths } = settings;
   const tls = settings.isUpstreamTls ? ' ssl verify required ca-file @system-ca' : '';
   return `# Holdfast behind HAProxy. Save as /etc/haproxy/haproxy.cfg, then: systemctl reload haproxy
-# A reload keeps open connections in the old process; hard-stop-after cuts them.
-
-global
-    maxconn 20000
+# A reload keeps open connections in the old process; hard-stop-after cuts them. Each client takes two
+# file descriptors: HAProxy serves as many as half of its limit (LimitNOFILE of its unit).
 
 defaults
     mode http
@@ -28,8 +26,8 @@ frontend clients
     http-request set-header X-Forwarded-Proto http unless { ssl_fc }
     acl is_holdfast path ${paths.join(' ')}
     http-request deny deny_status 413 if { req.body_size gt ${settings.maxBodyBytes} }
-    use_backend holdfast if is_holdfast
     http-request return status 404 content-type text/plain string "not found" unless is_holdfast
+    use_backend holdfast if is_holdfast
 
 backend holdfast
     server node1 ${upstreamHost}:${upstreamPort}${tls}

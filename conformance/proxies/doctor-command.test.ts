@@ -1,0 +1,48 @@
+import { tmpdir } from 'node:os';
+import { expect, test } from 'vitest';
+import { startProgram } from '../program.ts';
+import { startProxiedServer } from './proxied-server.ts';
+import { freePort } from './real-proxy.ts';
+
+const cwd = tmpdir();
+
+test('holdfast doctor says every check, and ends with 0', async () => {
+  await using server = await startProxiedServer();
+  const args = ['doctor', `http://127.0.0.1:${server.port}`, '--idle', '1', '--connections', '5'];
+  const program = startProgram(args, { cwd });
+  expect(await program.ended).toBe(0);
+  expect(program.output.out).toMatch(/pass {2}upgrade {7}HTTP 101/);
+  expect(program.output.out).toContain('17 checks: 0 failed');
+});
+
+test('as JSON, with a fault: what, why, what to do, and 1', async () => {
+  const program = startProgram(['doctor', `http://127.0.0.1:${await freePort()}`, '--json'], {
+    cwd,
+  });
+  expect(await program.ended).toBe(1);
+  const report = JSON.parse(program.output.out) as {
+    readonly ok: boolean;
+    readonly checks: readonly object[];
+  };
+  expect(report.ok).toBe(false);
+  expect(report.checks).toContainEqual({
+    name: 'tcp',
+    status: 'fail',
+    evidence: expect.stringContaining('ECONNREFUSED'),
+    cause: 'Nothing listens on this port.',
+    mend: expect.stringContaining('Start the server'),
+  });
+});
+
+test('a token is taken from a variable, and never shown', async () => {
+  await using server = await startProxiedServer();
+  const token = 'secret.of.somebody';
+  const url = `http://127.0.0.1:${server.port}`;
+  const program = startProgram(['doctor', url, '--token-env', 'TOKEN', '--idle', '1'], {
+    cwd,
+    environment: { TOKEN: token },
+  });
+  expect(await program.ended).toBe(1);
+  expect(program.output.out).toContain('The token was refused.');
+  expect(program.output.out + program.output.err).not.toContain(token);
+});

@@ -1,0 +1,40 @@
+import { proxyConfig, type ProxyName } from '@holdfast/server';
+import { expect, test } from 'vitest';
+import {
+  examineProxy,
+  startProxiedServer,
+  troubles,
+  tryCentrifuge,
+  tryEventSource,
+  tryWebSocket,
+} from './proxied-server.ts';
+import { startApache, startCaddy, startHaproxy, startNginx, type RealProxy } from './real-proxy.ts';
+
+const proxies: readonly (readonly [
+  ProxyName,
+  (port: number, text: string) => Promise<RealProxy>,
+])[] = [
+  ['nginx', startNginx],
+  ['haproxy', startHaproxy],
+  ['caddy', startCaddy],
+  ['apache', startApache],
+];
+
+test.each(proxies)('%s as proxy-config has it lets everybody through', async (name, start) => {
+  await using server = await startProxiedServer();
+  await using proxy = await start(server.listenPort, proxyConfig(name, server.settings));
+  const { url } = proxy;
+  expect(await tryWebSocket(url)).toBe(101);
+  for (const transport of ['websocket', 'http_stream', 'sse'] as const) {
+    expect(await tryCentrifuge(server, url, [transport])).toBe(transport);
+  }
+  await tryEventSource(server, url);
+  const findings = await examineProxy(url, { channel: 'recovered' });
+  expect([troubles(findings), findings.get('reconnect')?.evidence]).toEqual([
+    {},
+    expect.stringContaining('everything missed recovered'),
+  ]);
+  // What is not for clients stays inside.
+  expect((await fetch(`${url}/api/info`, { method: 'POST' })).status).not.toBe(401);
+  expect(server.running.hub.metrics.strippedHandshakes.counts.size).toBe(0);
+});
