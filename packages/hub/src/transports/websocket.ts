@@ -37,6 +37,8 @@ export class WebSocketTransport implements Transport, Sleeper {
   wakeTick: number = neverDue;
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
+  /** Asked once: `ws` makes a new string of its extensions each time. */
+  readonly #mayCompress: boolean;
   readonly #frames: FrameMemo;
   readonly #timers: TimerWheel;
   readonly #clock: Clock;
@@ -50,6 +52,7 @@ export class WebSocketTransport implements Transport, Sleeper {
     this.pingsNatively = options.pingsNatively;
     this.#webSocket = options.webSocket;
     this.#socket = socket;
+    this.#mayCompress = options.webSocket.extensions !== '';
     this.#frames = options.frames;
     this.#timers = options.timers;
     this.#clock = options.clock;
@@ -88,7 +91,7 @@ export class WebSocketTransport implements Transport, Sleeper {
     const webSocket = this.#webSocket;
     if (webSocket.readyState !== webSocket.OPEN) return true;
     let mayGoOn: boolean;
-    if (webSocket.extensions === '') {
+    if (!this.#mayCompress) {
       mayGoOn = this.#socket.write(this.#frames.frame(messages));
     } else {
       const payload = this.encoder.codec.joinMessages(messages);
