@@ -161,20 +161,30 @@ describe('a client that costs too much', () => {
     await other.close();
   });
 
-  test('by not reading what it asked for is cut at the limit of its queue', async () => {
-    using client = await openConnected(hub.port);
-    const { disconnects } = hub.hub.metrics;
+  /** Eight megabytes of commands. */
+  const flood = (): Buffer =>
+    Buffer.concat(Array.from({ length: 130 }, () => frameOf(jsonEchoOfSize(60_000))));
+
+  test('by not reading what it asked for is not heard any further, and cut in time', async () => {
+    await using own = await startEchoHub({ websocket: { writeTimeoutMs: 300 } });
+    using client = await openConnected(own.port);
+    const { metrics } = own.hub;
     client.pause();
-    await vi.waitFor(
-      () => {
-        client.send(
-          Buffer.concat(Array.from({ length: 20 }, () => frameOf(jsonEchoOfSize(9_000)))),
-        );
-        // Slow (3008): the kernel takes some megabytes first, then the queue fills up.
-        expect(disconnects.counts.get('3008')).toBe(1);
-      },
-      { timeout: 20_000, interval: 1 },
-    );
+    client.send(Buffer.concat([flood(), flood()]));
+    await vi.waitFor(() => expect(metrics.disconnects.counts.get('3009')).toBe(1), 10_000);
+    // What waits in the hub; the rest of the difference to 16 MB never left the client.
+    expect(metrics.bytesReceived - metrics.bytesSent).toBeLessThan(2_000_000);
+  });
+
+  test('before anybody knows who it is', async () => {
+    await using own = await startEchoHub({ client: { staleCloseDelayMs: 300 } });
+    own.hub.on('connecting', () => new Promise<undefined>(() => {}));
+    using client = await RawClient.open(own.port);
+    client.send(encodeFrame({ opcode: opcodes.text, payload: '{"id":1,"connect":{}}' }));
+    client.send(flood());
+    const { metrics } = own.hub;
+    await vi.waitFor(() => expect(metrics.disconnects.counts.get('3502')).toBe(1), 10_000);
+    expect(metrics.bytesReceived).toBeLessThan(2_000_000);
   });
 });
 

@@ -2,7 +2,7 @@ import type { Command } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import { type CommandHost, CommandQueue } from './command-queue.ts';
 
-function setUp({ concurrency = 0, limit = 100 } = {}) {
+function setUp({ concurrency = 0, limit = 100, maxPendingBytes = 1_000 } = {}) {
   const begun: number[] = [];
   const reading: boolean[] = [];
   const gates = new Map<number, () => void>();
@@ -16,7 +16,7 @@ function setUp({ concurrency = 0, limit = 100 } = {}) {
     },
     setReading: (isReading: boolean) => void reading.push(isReading),
   } satisfies CommandHost;
-  const queue = new CommandQueue({ concurrency, maxPendingCommands: limit }, host);
+  const queue = new CommandQueue({ concurrency, maxPendingCommands: limit, maxPendingBytes }, host);
   const finish = async (id: number): Promise<void> => {
     gates.get(id)?.();
     await Promise.resolve();
@@ -31,8 +31,8 @@ function commands(...ids: readonly number[]): readonly Command[] {
 
 test('one after the other, in order', async () => {
   const { queue, begun, finish } = setUp();
-  queue.push(commands(1, 2));
-  queue.push(commands(3));
+  queue.push(commands(1, 2), 10);
+  queue.push(commands(3), 10);
   expect(begun).toEqual([1]);
   await finish(1);
   expect(begun).toEqual([1, 2]);
@@ -43,7 +43,7 @@ test('one after the other, in order', async () => {
 
 test('the first command is handled alone, the others as many at a time as allowed', async () => {
   const { queue, begun, finish } = setUp({ concurrency: 2 });
-  queue.push(commands(1, 2, 3, 4));
+  queue.push(commands(1, 2, 3, 4), 10);
   expect(begun).toEqual([1]);
   await finish(1);
   expect(begun).toEqual([1, 2, 3]);
@@ -53,9 +53,9 @@ test('the first command is handled alone, the others as many at a time as allowe
 
 test('reading stops while too much waits, and goes on when half of it is done', async () => {
   const { queue, reading, finish } = setUp({ limit: 4 });
-  queue.push(commands(1, 2, 3, 4, 5));
+  queue.push(commands(1, 2, 3, 4, 5), 10);
   expect(reading).toEqual([]);
-  queue.push(commands(6));
+  queue.push(commands(6), 10);
   expect(reading).toEqual([false]);
   await finish(1);
   await finish(2);
@@ -64,9 +64,28 @@ test('reading stops while too much waits, and goes on when half of it is done', 
   expect(reading).toEqual([false, true]);
 });
 
+test('reading stops while too many bytes wait, and goes on when nothing waits', async () => {
+  const { queue, reading, finish } = setUp({ maxPendingBytes: 100 });
+  queue.push(commands(1), 101);
+  expect(reading).toEqual([]);
+  queue.push(commands(2), 60);
+  queue.push(commands(3), 60);
+  expect(reading).toEqual([false]);
+  await finish(1);
+  expect(reading).toEqual([false]);
+  await finish(2);
+  expect(reading).toEqual([false, true]);
+  await finish(3);
+  queue.push(commands(4), 60);
+  queue.push(commands(5), 60);
+  expect(reading).toEqual([false, true]);
+  queue.push(commands(6), 60);
+  expect(reading).toEqual([false, true, false]);
+});
+
 test('after clear nothing begins any more', async () => {
   const { queue, begun, finish } = setUp();
-  queue.push(commands(1, 2));
+  queue.push(commands(1, 2), 10);
   queue.clear();
   await finish(1);
   expect(begun).toEqual([1]);
@@ -74,10 +93,10 @@ test('after clear nothing begins any more', async () => {
 
 test('nothing is begun while replies wait for the client, and it goes on in order', async () => {
   const { queue, host, begun, finish } = setUp();
-  queue.push(commands(1, 2, 3));
+  queue.push(commands(1, 2, 3), 10);
   host.isBacklogged = true;
   await finish(1);
-  queue.push(commands(4));
+  queue.push(commands(4), 10);
   expect(begun).toEqual([1]);
   host.isBacklogged = false;
   queue.resume();

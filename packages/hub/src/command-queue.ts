@@ -5,6 +5,11 @@ export interface CommandLimits {
   readonly concurrency: number;
   /** Commands that may wait; with more the host stops reading until half of them are handled. */
   readonly maxPendingCommands: number;
+  /**
+   * Bytes that may have come since commands began to wait; with more the host stops reading until
+   * none waits.
+   */
+  readonly maxPendingBytes: number;
 }
 
 /** Whose commands they are. */
@@ -24,6 +29,8 @@ export class CommandQueue {
   readonly #limits: CommandLimits;
   readonly #host: CommandHost;
   #waiting: Command[] = [];
+  /** Of all frames since nothing waited: no less than the commands that wait hold in memory. */
+  #waitingBytes = 0;
   #running = 0;
   #isFirst = true;
   #isReading = true;
@@ -33,11 +40,15 @@ export class CommandQueue {
     this.#host = host;
   }
 
-  push(commands: readonly Command[]): void {
+  /** @param bytes - length of the frame that the commands came in. */
+  push(commands: readonly Command[], bytes: number): void {
     for (const command of commands) this.#waiting.push(command);
+    this.#waitingBytes += bytes;
     this.#work();
-    if (this.#isReading && this.#waiting.length > this.#limits.maxPendingCommands)
-      this.#setReading(false);
+    const { maxPendingCommands, maxPendingBytes } = this.#limits;
+    const isFull =
+      this.#waiting.length > maxPendingCommands || this.#waitingBytes > maxPendingBytes;
+    if (this.#isReading && isFull) this.#setReading(false);
   }
 
   /** The host is no longer backlogged. */
@@ -47,6 +58,7 @@ export class CommandQueue {
 
   clear(): void {
     this.#waiting = [];
+    this.#waitingBytes = 0;
   }
 
   #setReading(isReading: boolean): void {
@@ -74,7 +86,10 @@ export class CommandQueue {
       void handled.then(() => this.#finish());
     }
     waiting.splice(0, taken);
-    const isRelieved = this.#waiting.length <= this.#limits.maxPendingCommands / 2;
+    if (this.#waiting.length === 0) this.#waitingBytes = 0;
+    const { maxPendingCommands, maxPendingBytes } = this.#limits;
+    const isRelieved =
+      this.#waiting.length <= maxPendingCommands / 2 && this.#waitingBytes <= maxPendingBytes;
     if (!this.#isReading && isRelieved) this.#setReading(true);
   }
 

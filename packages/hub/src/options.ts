@@ -295,6 +295,8 @@ export interface ClientOptions {
   readonly recoveryMaxPublicationLimit: number;
   /** Commands of one connection that may wait while earlier ones are handled. @defaultValue 1024 */
   readonly maxPendingCommands: number;
+  /** Bytes that may come while commands of one connection wait. @defaultValue 1048576 */
+  readonly maxPendingBytes: number;
   /** How long a node remembers when a user left. @defaultValue 86400000 (a day) */
   readonly lastSeenTtlMs: number;
   /** Users whose leaving a node remembers; with more the oldest are forgotten. @defaultValue 100000 */
@@ -373,6 +375,7 @@ export const defaultClientOptions: ClientOptions = {
   historyMaxPublicationLimit: 300,
   recoveryMaxPublicationLimit: 300,
   maxPendingCommands: 1024,
+  maxPendingBytes: 1_048_576,
   lastSeenTtlMs: 86_400_000,
   lastSeenMaxUsers: 100_000,
   revocationLimit: 100_000,

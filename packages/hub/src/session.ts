@@ -101,7 +101,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     if (this.state === 'closed') return;
     this.hub.metrics.bytesReceived += frame.length;
     try {
-      this.handle(this.encoder.codec.decodeCommands(frame));
+      this.handle(this.encoder.codec.decodeCommands(frame), frame.length);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.hub.logger.info({ client: this.id, cause: error.code }, error.message);
@@ -109,14 +109,14 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     }
   }
 
-  /** Takes decoded commands, in order after those before them. */
-  handle(commands: readonly Command[]): void {
+  /** Takes the decoded commands of a frame of `bytes`, in order after those before them. */
+  handle(commands: readonly Command[], bytes: number): void {
     if (this.state === 'closed') return;
     // A pong answers no command, so it need not wait for those before it.
     if (this.state === 'connected' && commands.length === 1 && isPong(commands[0])) {
       this.#pinger.ponged();
     } else {
-      this.#commands.push(commands);
+      this.#commands.push(commands, bytes);
     }
   }
 

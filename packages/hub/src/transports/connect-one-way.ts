@@ -8,7 +8,8 @@ import type { Session } from '../session.ts';
 export function connectOneWay(session: Session, request: Uint8Array): void {
   const text = request.length === 0 ? '{}' : Buffer.from(request).toString();
   try {
-    session.handle(jsonCodec.decodeCommands(Buffer.from(`{"id":1,"connect":${text}}`)));
+    const commands = jsonCodec.decodeCommands(Buffer.from(`{"id":1,"connect":${text}}`));
+    session.handle(commands, request.length);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     session.close(disconnects.badRequest);

@@ -67,6 +67,11 @@ export const client = section('Client connections: who may connect, and their li
     'Commands of one connection that may wait while earlier ones are handled.',
     { own: true, min: 1 },
   ),
+  max_pending_bytes: integer(
+    1_048_576,
+    'Bytes that may come while commands of one connection wait; with more it is not read from until none waits.',
+    { own: true, min: 1 },
+  ),
   channel_position_check_delay: duration(
     '40s',
     'Least time between two checks that a subscription has missed nothing.',
