@@ -45,6 +45,7 @@ export const quickScale: Scale = {
 export const smokeScale: Scale = {
   name: 'smoke',
   fanOut: { subscribers: 40, messageBytes: 200, rounds: 2, ticks: 3, tickIntervalMs: 1 },
-  idle: { connections: [40, 80], rounds: 1, pingIntervalMs: 200, holdMs: 500 },
+  // Long enough that a machine under load answers pings in time, short enough that some are sent.
+  idle: { connections: [40, 80], rounds: 1, pingIntervalMs: 3_000, holdMs: 1_500 },
   connect: { connections: 40, rounds: 2, inFlight: 8 },
 };

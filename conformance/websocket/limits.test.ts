@@ -177,7 +177,7 @@ describe('a client that costs too much', () => {
   });
 
   test('before anybody knows who it is', async () => {
-    await using own = await startEchoHub({ client: { staleCloseDelayMs: 300 } });
+    await using own = await startEchoHub({ client: { staleCloseDelayMs: 2_000 } });
     own.hub.on('connecting', () => new Promise<undefined>(() => {}));
     using client = await RawClient.open(own.port);
     client.send(encodeFrame({ opcode: opcodes.text, payload: '{"id":1,"connect":{}}' }));
