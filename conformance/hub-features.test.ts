@@ -1,3 +1,4 @@
+import { MemoryPresenceStore } from '@holdfast/hub';
 import { createMemoryNetwork } from '@holdfast/hub/testing';
 import { WebSocket } from 'ws';
 import { describe, expect, test, vi } from 'vitest';
@@ -194,6 +195,36 @@ describe('server-side subscriptions', () => {
     await running.hub.publish('#ann', 'for you');
     await vi.waitFor(() => expect(seen).toEqual([['#ann', 'for you']]));
   });
+});
+
+test('a connection that ends while its subscriptions are made was never one', async () => {
+  const gate = Promise.withResolvers<void>();
+  const entered = Promise.withResolvers<void>();
+  class SlowPresence extends MemoryPresenceStore {
+    override async add(...entry: Parameters<MemoryPresenceStore['add']>): Promise<void> {
+      entered.resolve();
+      await gate.promise;
+      return super.add(...entry);
+    }
+  }
+  const presence = new SlowPresence();
+  await using running = await startHub({
+    presence,
+    channel: { withoutNamespace: { presence: true } },
+  });
+  const notices: string[] = [];
+  running.hub.on('connecting', () => ({ user: 'ann', subs: { own: {} } }));
+  running.hub.on('connected', () => void notices.push('connected'));
+  running.hub.on('disconnected', () => void notices.push('disconnected'));
+  const session = await RawSession.open(running.url);
+  session.send({ id: 1, connect: {} });
+  await entered.promise;
+  await session[Symbol.asyncDispose]();
+  await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0));
+  gate.resolve();
+  await vi.waitFor(async () => expect((await presence.get('own')).size).toBe(0));
+  expect(notices).toEqual([]);
+  expect(running.hub.metrics).toMatchObject({ clients: 0, subscriptions: 0 });
 });
 
 describe('who may do what', () => {

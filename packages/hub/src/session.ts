@@ -469,6 +469,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
 
   #end(code: number, reason: string): void {
     if (this.state === 'closed') return;
+    const wasConnected = this.state === 'connected';
     this.state = 'closed';
     this.#queue = [];
     this.#queuedBytes = 0;
@@ -481,7 +482,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
       void this.endSubscription(subscription, { code: 1, reason: 'disconnect' });
     }
     const { connection } = this;
-    if (connection === undefined) return;
+    if (connection === undefined || !wasConnected) return;
     this.hub.logger.info({ client: this.id, user: this.user, code }, `disconnected: ${reason}`);
     this.hub.notify('disconnected', { connection, code, reason });
   }

@@ -60,12 +60,15 @@ export class ClaimReader {
     return typeof value === 'string' ? [value] : this.strings(name);
   }
 
-  /** Whole Unix seconds. */
+  /** Unix seconds, rounded down to whole ones. */
   unixSeconds(name: string): number | undefined {
     const value = this.#value(name);
     if (value === undefined) return undefined;
-    if (!Number.isInteger(value)) return this.#wrong(name, 'a whole number of seconds', value);
-    const seconds = value as number;
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      return this.#wrong(name, 'a number of seconds', value);
+    }
+    // RFC 7519 §2 allows fractions, which Python's `time.time()` has.
+    const seconds = Math.floor(value);
     if (Math.abs(seconds) <= maxUnixSeconds) return seconds;
     const hint = Math.abs(seconds) <= maxUnixSeconds * 1000 ? '; these look like milliseconds' : '';
     this.#problems.push(`"${this.#path}${name}" is beyond the year 9999${hint}`);

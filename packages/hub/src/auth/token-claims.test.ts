@@ -151,7 +151,6 @@ describe('connection claims', () => {
     { sub: { id: '42' } },
     { sub: true },
     { exp: '2000000000' },
-    { exp: 2_000_000_000.5 },
     { exp: true },
     { exp: [1] },
     { exp: 1e300 },
@@ -164,7 +163,6 @@ describe('connection claims', () => {
     { aud: { a: 1 } },
     { jti: 5 },
     { expire_at: '1' },
-    { expire_at: 1.5 },
     { b64info: 5 },
     { b64info: 'not base64!' },
     { b64info: 'AP8' },
@@ -186,6 +184,12 @@ describe('connection claims', () => {
     { channel: 5 },
   ])('of the wrong type are refused: %j', (claims) => {
     expect(parseConnectionClaims(jws(claims))).toMatchObject({ reason: 'claims' });
+  });
+
+  test('times may have fractions, as those of Python have', () => {
+    expect(parseConnectionClaims(jws({ exp: 1_700_000_000.75 }))).toMatchObject({
+      registered: { expiresAt: 1_700_000_000 },
+    });
   });
 
   test('of infinite value are refused', () => {

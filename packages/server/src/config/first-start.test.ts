@@ -3,7 +3,7 @@ import { loadBad, loadFrom, loadGood, type TestInput } from '../testing/load-fro
 import type { GeneratedSecrets } from './generated-secrets.ts';
 
 const secrets: GeneratedSecrets = {
-  file: '/work/data/secrets.json',
+  file: '/srv/data/secrets.json',
   tokenHmacSecretKey: 'generated-token-secret-of-32-bytes',
   apiKey: 'generated-api-key',
   adminSecret: 'generated-admin-secret',
@@ -48,7 +48,7 @@ describe('a start without any configuration', () => {
     expect(config.client.token.hmac_secret_key.reveal()).toBe(secrets.tokenHmacSecretKey);
     expect(config.http_api.key.reveal()).toBe(secrets.apiKey);
     expect(config.admin.secret.reveal()).toBe(secrets.adminSecret);
-    expect(asked).toEqual(['/work/data']);
+    expect(asked).toEqual(['/srv/data']);
     expect(warnings).toEqual([]);
     expect(sources.get('channel.without_namespace.presence')).toEqual({ source: 'first start' });
     expect(sources.get('http_api.key')).toEqual({ source: 'generated', file: secrets.file });
@@ -120,7 +120,7 @@ describe('generated secrets', () => {
 
   test('come from the data folder that is configured', () => {
     expect(load(file({ data_dir: '/srv/secrets' })).asked).toEqual(['/srv/secrets']);
-    expect(load({ environment: { HOLDFAST_DATA_DIR: 'here' } }).asked).toEqual(['/work/here']);
+    expect(load({ environment: { HOLDFAST_DATA_DIR: 'here' } }).asked).toEqual(['/srv/here']);
   });
 
   test('are not asked for when the configuration is refused', () => {

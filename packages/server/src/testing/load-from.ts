@@ -12,9 +12,9 @@ export interface TestInput extends Partial<Omit<ConfigInput, 'readFile' | 'cwd'>
 
 /** Loads a configuration from texts in memory. */
 export function loadFrom({ files = {}, ...input }: TestInput): LoadedConfig | RefusedConfig {
-  const byPath = new Map(Object.entries(files).map(([name, text]) => [`/work/${name}`, text]));
+  const byPath = new Map(Object.entries(files).map(([name, text]) => [`/srv/${name}`, text]));
   return loadConfig({
-    cwd: '/work',
+    cwd: '/srv',
     environment: {},
     readFile: (file) => byPath.get(file),
     ...input,
