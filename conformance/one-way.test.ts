@@ -224,8 +224,8 @@ describe('bad input', () => {
     const reader = response.body?.getReader();
     await reader?.read();
     const { metrics } = running.hub;
-    for (let count = 0; count < 500 && !metrics.disconnects.counts.has('3008'); count += 1) {
-      await running.hub.publish('news', 'x'.repeat(50_000));
+    for (let count = 0; count < 700 && !metrics.disconnects.counts.has('3008'); count += 1) {
+      await running.hub.publish('news', 'x'.repeat(40_000));
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(metrics.disconnects.counts.get('3008')).toBe(1);
