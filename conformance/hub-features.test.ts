@@ -406,6 +406,71 @@ describe('deltas', () => {
   });
 });
 
+describe('tags filters of streams', () => {
+  const filtered = {
+    channel: {
+      withoutNamespace: { ...withHistory, forceRecovery: true, allowTagsFilter: true },
+    },
+  };
+
+  test('hold for live and for recovered publications, while the position moves with all', async () => {
+    await using running = await startHub(filtered);
+    const client = running.client();
+    const subscription = client.newSubscription('a', {
+      tagsFilter: { key: 'color', cmp: 'eq', val: 'red' },
+    });
+    const received: unknown[] = [];
+    const recoveries: boolean[] = [];
+    subscription.on('publication', ({ data }) => received.push(data));
+    subscription.on('subscribed', ({ recovered }) => recoveries.push(recovered));
+    subscription.subscribe();
+    client.connect();
+    await subscription.ready(5_000);
+    const send = (n: number, color: string) => running.hub.publish('a', n, { tags: { color } });
+    await send(1, 'red');
+    await send(2, 'blue');
+    await send(3, 'red');
+    await vi.waitFor(() => expect(received).toEqual([1, 3]));
+    running.cutConnections();
+    await send(4, 'blue');
+    await send(5, 'red');
+    await vi.waitFor(() => expect(received).toEqual([1, 3, 5]));
+    expect(recoveries).toEqual([false, true]);
+  });
+
+  test.each([
+    ['a leaf without a key', { cmp: 'eq', val: 'x' }],
+    ['an unknown comparison', { key: 'a', cmp: 'like', val: 'x' }],
+    ['an empty and', { op: 'and' }],
+    [
+      'a not of two',
+      {
+        op: 'not',
+        nodes: [
+          { key: 'a', cmp: 'ex' },
+          { key: 'b', cmp: 'ex' },
+        ],
+      },
+    ],
+  ])('%s is refused', async (_, tf) => {
+    await using running = await startHub(filtered);
+    await using session = await RawSession.connect(running.url);
+    expect(await session.ask({ id: 2, subscribe: { channel: 'a', tf } })).toMatchObject({
+      error: { code: 107 },
+    });
+    expect(running.hub.metrics.subscriptions).toBe(0);
+  });
+
+  test('one is refused where the namespace does not allow it', async () => {
+    await using running = await startHub();
+    await using session = await RawSession.connect(running.url);
+    const tf = { key: 'a', cmp: 'ex' };
+    expect(await session.ask({ id: 2, subscribe: { channel: 'a', tf } })).toMatchObject({
+      error: { code: 107 },
+    });
+  });
+});
+
 describe('limits of connections', () => {
   test.each([
     ['connection_limit', { connectionLimit: 1 }],

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import type { HubOptions } from '@holdfast/hub';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -184,6 +186,21 @@ describe('bad input', () => {
     await using running = await startHub(oneWay);
     const body = JSON.stringify({ node: running.hub.nodeId, session: 'gone', data: '{}' });
     expect((await post(running.at('/emulation'), body)).status).toBe(204);
+  });
+
+  test('a request that is never finished leaves nothing behind', async () => {
+    await using running = await startHub(oneWay);
+    const before = running.hub.metrics.connections;
+    for (const path of ['/connection/http_stream', '/emulation', '/connection/uni_http_stream']) {
+      const socket = connect(running.port, '127.0.0.1');
+      await once(socket, 'connect');
+      socket.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"id":1,`);
+      await new Promise((resolve) => setImmediate(resolve));
+      socket.destroy();
+    }
+    const response = await post(running.at('/emulation'), 'nonsense');
+    expect(response.status).toBe(400);
+    expect(running.hub.metrics.connections).toBe(before);
   });
 
   test('other methods are refused, preflights are answered', async () => {
