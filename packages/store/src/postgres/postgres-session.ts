@@ -56,7 +56,7 @@ export class PostgresSession implements DatabaseConnection {
     }
   }
 
-  // oxlint-disable-next-line require-yield
+  // oxlint-disable-next-line require-yield -- the driver port wants a generator; this one only refuses
   async *streamQuery<R>(): AsyncGenerator<QueryResult<R>> {
     throw streamingRefused();
   }

@@ -71,7 +71,7 @@ export class SqliteSession implements DatabaseConnection {
     }
   }
 
-  // oxlint-disable-next-line require-yield
+  // oxlint-disable-next-line require-yield -- the driver port wants a generator; this one only refuses
   async *streamQuery<R>(): AsyncGenerator<QueryResult<R>> {
     throw streamingRefused();
   }
