@@ -31,7 +31,8 @@ export function startProgram(
 ): Program {
   const child = spawn(process.execPath, ['--conditions=@holdfast/source', entry, ...args], {
     cwd,
-    env: { PATH: process.env.PATH, NO_COLOR: '1', ...environment },
+    // As in a CI job: what goes to a pipe must have no colors there either.
+    env: { PATH: process.env.PATH, CI: 'true', ...environment },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const output = { out: '', err: '' };

@@ -136,9 +136,9 @@ function runCheck(terminal: Terminal, given: GivenConfig, strict: boolean): Exit
   const result = loadFromTerminal(terminal, given, { makeSecrets: false });
   const warnings =
     'errors' in result ? result.warnings : [...result.warnings, ...tokenWarnings(result.config)];
-  for (const warning of warnings) terminal.err(describeWarning(warning));
+  for (const warning of warnings) terminal.err(describeWarning(warning, terminal.errColors));
   if ('errors' in result) {
-    for (const error of result.errors) terminal.err(describeProblem(error));
+    for (const error of result.errors) terminal.err(describeProblem(error, terminal.errColors));
     terminal.err(`${count(result.errors.length, 'problem')}: the server would not start.`);
     return exitCodes.failed;
   }
@@ -180,7 +180,7 @@ export function withConfig(
 ): void {
   const result = loadFromTerminal(terminal, givenConfig(command), { makeSecrets: false });
   if ('errors' in result) {
-    for (const error of result.errors) terminal.err(describeProblem(error));
+    for (const error of result.errors) terminal.err(describeProblem(error, terminal.errColors));
     finish(exitCodes.failed);
     return;
   }

@@ -1,10 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import pc from 'picocolors';
 import { doctorTarget } from '../doctor/doctor-target.ts';
 import { examine, type ExamineOptions } from '../doctor/examine.ts';
 import type { CheckName, Finding } from '../doctor/finding.ts';
 import type { Finish } from './config-command.ts';
-import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
+import { exitCodes, type Colors, type ExitCode, type Terminal } from './terminal.ts';
 
 interface DoctorOptions extends Omit<ExamineOptions, 'idleSeconds' | 'timeoutMs'> {
   readonly idle: number;
@@ -64,7 +63,7 @@ async function runDoctor(
     timeoutMs: timeout * 1000,
   };
   const findings = await examine(target, options, (name, finding) => {
-    if (!json) terminal.out(describe(name, finding));
+    if (!json) terminal.out(describe(name, finding, terminal.outColors));
     else if (terminal.isInteractive) terminal.err(`${name}: ${finding.status}`);
   });
   const all = [...findings.values()];
@@ -79,10 +78,14 @@ async function runDoctor(
   return failed === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
-const colors = { pass: pc.green, warn: pc.yellow, fail: pc.red, skip: pc.dim } as const;
+const colorOf = { pass: 'green', warn: 'yellow', fail: 'red', skip: 'dim' } as const;
 
-function describe(name: CheckName, { status, evidence, cause, mend }: Finding): string {
-  const lines = [`${colors[status](status)}  ${name.padEnd(12)}  ${evidence}`];
+function describe(
+  name: CheckName,
+  { status, evidence, cause, mend }: Finding,
+  colors: Colors,
+): string {
+  const lines = [`${colors[colorOf[status]](status)}  ${name.padEnd(12)}  ${evidence}`];
   if (cause !== undefined) lines.push(`      ${cause}`);
   if (mend !== undefined) lines.push(`      → ${mend}`);
   return lines.join('\n');

@@ -9,8 +9,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import pc from 'picocolors';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from './run-cli.ts';
+
+const plain = pc.createColors(false);
 
 let cwd: string;
 
@@ -40,6 +43,8 @@ async function run(
   const code = await runCli(args, {
     cwd,
     environment,
+    outColors: plain,
+    errColors: plain,
     isInteractive: false,
     out: (lines) => out.push(lines),
     err: (lines) => err.push(lines),

@@ -2,7 +2,6 @@ import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { TokenOptionError } from '@holdfast/hub';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { guardProcess } from '../process-guard.ts';
 import { StartError } from '../start-error.ts';
 import type { RunningServer } from '../server.ts';
@@ -35,7 +34,7 @@ async function runServer(
 ): Promise<ExitCode> {
   const loaded = loadFromTerminal(terminal, given, { makeSecrets: true });
   if ('errors' in loaded) {
-    for (const error of loaded.errors) terminal.err(describeProblem(error));
+    for (const error of loaded.errors) terminal.err(describeProblem(error, terminal.errColors));
     terminal.err('The server was not started.');
     return exitCodes.failed;
   }
@@ -47,7 +46,7 @@ async function runServer(
     server = await startServer(loaded);
   } catch (error) {
     if (!(error instanceof StartError || error instanceof TokenOptionError)) throw error;
-    terminal.err(`${pc.red('error')} ${error.message}`);
+    terminal.err(`${terminal.errColors.red('error')} ${error.message}`);
     terminal.err('The server was not started.');
     return exitCodes.failed;
   }
@@ -73,9 +72,11 @@ function announce(
   { signInLink }: { readonly signInLink: boolean },
 ): void {
   if (!terminal.isInteractive && !signInLink) return;
-  const lines = [`Holdfast is running at ${pc.bold(server.addresses[0] ?? '')}`];
+  const lines = [`Holdfast is running at ${terminal.errColors.bold(server.addresses[0] ?? '')}`];
   if (server.signInLink !== undefined) {
-    lines.push(`Open its page (works once, within the hour): ${pc.cyan(server.signInLink)}`);
+    lines.push(
+      `Open its page (works once, within the hour): ${terminal.errColors.cyan(server.signInLink)}`,
+    );
   }
   terminal.err(`\n  ${lines.join('\n  ')}\n`);
 }

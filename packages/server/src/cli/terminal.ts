@@ -1,4 +1,7 @@
+import pc from 'picocolors';
 import type { Environment } from '../config/env.ts';
+
+export type Colors = ReturnType<typeof pc.createColors>;
 
 /** What a command has of the outside world besides files. */
 export interface Terminal {
@@ -8,6 +11,10 @@ export interface Terminal {
   readonly out: (lines: string) => void;
   /** Writes lines to standard error: problems, warnings and notes. */
   readonly err: (lines: string) => void;
+  /** Colors standard output, where it can show them; elsewhere it leaves text as it is. */
+  readonly outColors: Colors;
+  /** The same for standard error. */
+  readonly errColors: Colors;
   /** Whether a person reads standard error right now, rather than a file or a collector of logs. */
   readonly isInteractive: boolean;
   /** Reads standard input to its end. */
@@ -23,6 +30,8 @@ export function processTerminal(): Terminal {
     environment: process.env,
     out: (lines) => process.stdout.write(`${lines}\n`),
     err: (lines) => process.stderr.write(`${lines}\n`),
+    outColors: colorsOf(process.stdout),
+    errColors: colorsOf(process.stderr),
     isInteractive: process.stderr.isTTY,
     async readInput() {
       let text = '';
@@ -43,6 +52,11 @@ export function processTerminal(): Terminal {
         }
       }),
   };
+}
+
+/** Asks the stream itself: other signs, such as `CI`, would color what a file or a pipe receives. */
+function colorsOf(stream: NodeJS.WriteStream): Colors {
+  return pc.createColors(stream.isTTY ? stream.hasColors() : false);
 }
 
 /** Exit codes of all commands. */

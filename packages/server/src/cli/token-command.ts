@@ -94,7 +94,7 @@ async function withSections(
 ): Promise<ExitCode> {
   const loaded = loadFromTerminal(terminal, givenConfig(command), { makeSecrets });
   if ('errors' in loaded) {
-    for (const error of loaded.errors) terminal.err(describeProblem(error));
+    for (const error of loaded.errors) terminal.err(describeProblem(error, terminal.errColors));
     return exitCodes.failed;
   }
   const { output, notes, isOk } = await run(toTokenOptions(loaded.config));

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { array, assert, constantFrom, property, record, string, tuple } from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import pc from 'picocolors';
 import { describeProblem, describeWarning } from '../cli/describe-findings.ts';
 import { loadFrom, type TestInput } from '../testing/load-from.ts';
 import { testConfig } from '../testing/test-config.ts';
@@ -9,6 +10,8 @@ import { envName } from './env.ts';
 import { explain } from './explain.ts';
 import { configFormats, printConfig } from './print-config.ts';
 import { mask, Secret } from './secret.ts';
+
+const plain = pc.createColors(false);
 
 /** In every secret that a test configures; it must never come out again. */
 const marker = 'b7e23ec29af22b0b';
@@ -49,11 +52,11 @@ function mark(value: unknown, secret: string): unknown {
 /** Everything that is ever printed, logged or shown about a configuration. */
 function outputsOf(input: TestInput): readonly string[] {
   const result = loadFrom(input);
-  const warnings = result.warnings.map((warning) => describeWarning(warning));
+  const warnings = result.warnings.map((warning) => describeWarning(warning, plain));
   if ('errors' in result) {
     return [
       ...warnings,
-      ...result.errors.map((error) => describeProblem(error)),
+      ...result.errors.map((error) => describeProblem(error, plain)),
       inspect(result, { depth: 9 }),
     ];
   }
