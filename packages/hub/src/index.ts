@@ -28,7 +28,7 @@ export {
 export * from './delta/create-delta.ts';
 export * from './events.ts';
 export * from './hub.ts';
-export { createHub } from './hub-node.ts';
+export { createHub } from './hub-facade.ts';
 export * from './memory/memory-broker.ts';
 export * from './memory/memory-bus.ts';
 export * from './memory/memory-exchange.ts';
