@@ -121,7 +121,7 @@ export async function appendOutput(
   if (chunks.length > 0) {
     const rows = chunks.map((chunk) => ({ task_id: row.id, ...chunk }));
     await unit.trx.insertInto('task_output').values(rows).execute();
-    for (const group of groupsOf(chunks)) unit.publishOutput(row.id, group);
+    for (const group of groupsOf(chunks)) unit.publishOutput(row, group);
   }
   const state = extend(unit, row);
   // The first refusal is told to watchers; chunks are events of their own.

@@ -3,6 +3,7 @@ import type { Kind } from './kind.ts';
 import type { Durations } from './progress.ts';
 import type { TaskTables } from './task-module.ts';
 import type { WorkerCount } from './task-view.ts';
+import type { TaskChannels } from './task-channels.ts';
 import type { TaskMetrics } from './task-metrics.ts';
 
 /** Structured log lines, the subset of pino's interface that tasks need. */
@@ -11,14 +12,6 @@ export interface TaskLogger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-}
-
-/** Where events go. */
-export interface TaskChannels {
-  /** Everything about one task, its output included. */
-  task(id: string): string;
-  /** Every task of one owner, without output. Undefined for none. */
-  owner(owner: string): string | undefined;
 }
 
 /** What everything in this package works with. */

@@ -167,12 +167,12 @@ export class TaskUnit {
     this.#changes.set(row.id, changes);
   }
 
-  publishOutput(id: string, chunks: readonly OutputChunk[]): void {
-    this.#publish(this.context.channels.task(id), { type: 'output', id, chunks });
+  publishOutput(row: Pick<TaskRow, 'id' | 'owner'>, chunks: readonly OutputChunk[]): void {
+    this.#publish(this.context.channels.task(row), { type: 'output', id: row.id, chunks });
   }
 
   publishDeleted(row: Pick<TaskRow, 'id' | 'owner'>): void {
-    this.#publish(this.context.channels.task(row.id), { type: 'deleted', id: row.id });
+    this.#publish(this.context.channels.task(row), { type: 'deleted', id: row.id });
     const channel = this.context.channels.owner(row.owner);
     if (channel !== undefined) this.#publish(channel, { type: 'deleted', id: row.id });
   }
@@ -216,7 +216,7 @@ export class TaskUnit {
     for (const { row, changes } of changed) {
       if (changes.length === 0) continue;
       const event: TaskEvent = { type: 'task', changes, task: viewOf(row, facts) };
-      this.#publish(this.context.channels.task(row.id), event);
+      this.#publish(this.context.channels.task(row), event);
       const channel = this.context.channels.owner(row.owner);
       if (channel !== undefined) this.#publish(channel, event);
     }

@@ -33,7 +33,7 @@ describe.each(testBackends)('tasks on $name', (backend) => {
       expiresAt: null,
     });
     const events = await bench.events();
-    const own = events.filter(({ channel }) => channel === `task:${id}`);
+    const own = events.filter(({ channel }) => channel === `task:${id}#eve`);
     expect(own.map(({ event }) => event.type === 'task' && event.changes[0])).toEqual([
       'pending',
       'started',

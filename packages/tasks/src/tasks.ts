@@ -39,7 +39,8 @@ import { deleteTaskRows, retentionJobs, type TaskRetentionOptions } from './rete
 import { Schedules } from './schedules/schedules.ts';
 import { openSharedTime } from './shared-time.ts';
 import { sweepTasks } from './sweep.ts';
-import type { TaskChannels, TaskContext, TaskLogger } from './task-context.ts';
+import { ownerOnlyChannels, type TaskChannels } from './task-channels.ts';
+import type { TaskContext, TaskLogger } from './task-context.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import type { TaskAuditTable, TaskTables } from './task-module.ts';
 import {
@@ -85,7 +86,7 @@ export interface TasksOptions {
   readonly random?: () => number;
   /** @defaultValue no logging */
   readonly logger?: TaskLogger;
-  /** @defaultValue `task:<id>`, and `tasks:#<owner>` for tasks that have an owner */
+  /** @defaultValue `task:<id>#<owner>` and `tasks:#<owner>`, without the owner where there is none */
   readonly channels?: Partial<TaskChannels>;
   /** Where a channel stands, so that a snapshot can be continued. @defaultValue unknown */
   readonly position?: (channel: string) => Promise<ChannelPosition | undefined>;
@@ -117,7 +118,8 @@ const batchKind = 'batch';
 
 /** A snapshot, and where to go on from it. */
 export interface Continued<T> {
-  readonly channel: string;
+  /** Null for none: read again instead. */
+  readonly channel: string | null;
   /** Events after it continue the snapshot; events of the same or a lower version change nothing. */
   readonly position: ChannelPosition | null;
   readonly snapshot: T;
@@ -155,9 +157,8 @@ export class Tasks implements AsyncDisposable {
       random: options.random ?? Math.random,
       logger: options.logger ?? silent,
       channels: {
-        task: options.channels?.task ?? ((id) => `task:${id}`),
-        owner:
-          options.channels?.owner ?? ((owner) => (owner === '' ? undefined : `tasks:#${owner}`)),
+        task: options.channels?.task ?? ownerOnlyChannels.task,
+        owner: options.channels?.owner ?? ownerOnlyChannels.owner,
       },
       metrics: this.metrics,
       kind: (name) => {
@@ -428,8 +429,11 @@ export class Tasks implements AsyncDisposable {
   }
 
   /** A task with the position of its channel: what happens later is after that position. */
-  snapshot(id: string): Promise<Continued<TaskSnapshot>> {
-    return this.#continued(this.#context.channels.task(id), () => readTask(this.#context, id));
+  async snapshot(id: string): Promise<Continued<TaskSnapshot>> {
+    const { owner } = await readTask(this.#context, id);
+    return this.#continued(this.#context.channels.task({ id, owner }), () =>
+      readTask(this.#context, id),
+    );
   }
 
   /** Tasks of an owner with the position of the owner's channel. */
@@ -437,7 +441,7 @@ export class Tasks implements AsyncDisposable {
     owner: string,
     filter: Omit<TaskFilter, 'owner'> = {},
   ): Promise<Continued<readonly TaskView[]>> {
-    const channel = this.#context.channels.owner(owner) ?? '';
+    const channel = this.#context.channels.owner(owner) ?? null;
     return this.#continued(channel, () => listTasks(this.#context, { ...filter, owner }));
   }
 
@@ -482,9 +486,13 @@ export class Tasks implements AsyncDisposable {
     return TaskUnit.run(this.#context, write);
   }
 
-  async #continued<T>(channel: string, read: () => Promise<T>): Promise<Continued<T>> {
+  async #positionOf(channel: string): Promise<ChannelPosition | null> {
+    return (await this.#options.position?.(channel)) ?? null;
+  }
+
+  async #continued<T>(channel: string | null, read: () => Promise<T>): Promise<Continued<T>> {
     // The position first: everything published up to it was committed before, so the read sees it.
-    const position = (await this.#options.position?.(channel)) ?? null;
+    const position = channel === null ? null : await this.#positionOf(channel);
     return { channel, position, snapshot: await read() };
   }
 }
