@@ -10,8 +10,8 @@ export * from './email-target.ts';
 export * from './errors.ts';
 export * from './escalation-target.ts';
 export * from './events.ts';
-export { createInboxHandler, type InboxHandler, type InboxHandlerOptions } from './http/handler.ts';
-export { inboxOpenApi, type InboxOpenApi } from './http/open-api.ts';
+export { createInboxHandler, type InboxHandlerOptions } from './http/handler.ts';
+export { inboxOpenApi } from './http/open-api.ts';
 export { createInbox, type Inbox } from './inbox.ts';
 export { inboxModule, type SendState } from './inbox-module.ts';
 export {

@@ -1,54 +1,22 @@
-import type { z } from 'zod';
+import { defined, routeFor, type Route } from '@holdfast/http';
 import { InboxError } from '../errors.ts';
 import type { Inbox } from '../inbox.ts';
 import type { ListOptions } from '../reader.ts';
 import type { SendRequest } from '../sends.ts';
 import * as schemas from './schemas.ts';
+import { readStreamedSend } from './streamed-send.ts';
 
-/** What a route is given once caller and shapes are checked. */
-export interface RouteInput<Query, Body> {
+interface InboxService {
   readonly inbox: Inbox;
-  /** The authenticated user on routes of users, the user in the path on routes of servers. */
-  readonly user: string;
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: Query;
-  readonly body: Body;
+  readonly maxRecipients: number;
 }
 
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Below the base path; `{name}` takes one segment. */
-  readonly path: string;
-  /** `server`: with the API key. `user`: with the user's own token, below `/me`. */
-  readonly side: 'server' | 'user';
-  readonly summary: string;
-  readonly query?: z.ZodType;
-  readonly body?: z.ZodType;
-  readonly result: z.ZodType;
-  readonly run: (input: RouteInput<unknown, unknown>) => Promise<unknown>;
-}
+type InboxRoute = Route<InboxService>;
+const route = routeFor<InboxService>();
 
-interface RouteShape<Query extends z.ZodType, Body extends z.ZodType> {
-  readonly method: Route['method'];
-  readonly path: string;
-  readonly side: Route['side'];
-  readonly summary: string;
-  readonly query?: Query;
-  readonly body?: Body;
-  readonly result: z.ZodType;
-  readonly run: (input: RouteInput<z.output<Query>, z.output<Body>>) => Promise<unknown>;
-}
-
-/** Ties the types of the schemas to the function; the handler checks them before it calls. */
-function route<Query extends z.ZodType, Body extends z.ZodType>(
-  shape: RouteShape<Query, Body>,
-): Route {
-  return shape as unknown as Route;
-}
-
-const server = (method: Route['method'], path: string) =>
+const server = (method: InboxRoute['method'], path: string) =>
   ({ side: 'server', method, path }) as const;
-const user = (method: Route['method'], path: string) =>
+const user = (method: InboxRoute['method'], path: string) =>
   ({ side: 'user', method, path: `/me${path}` }) as const;
 
 /** A change of ids of which none is the user's is answered with 404, like any unknown thing. */
@@ -60,16 +28,9 @@ async function found<
   throw new InboxError('inbox_not_found', 'there is no such notification');
 }
 
-/** Drops what is undefined, which optional members must not be. */
-function defined<Value extends object>(value: Value): Value {
-  return Object.fromEntries(
-    Object.entries(value).filter(([, member]) => member !== undefined),
-  ) as Value;
-}
-
 type ChangeName = 'markRead' | 'markUnread' | 'archive' | 'unarchive' | 'delete';
 
-function change(path: string, name: ChangeName, summary: string): Route {
+function change(path: string, name: ChangeName, summary: string): InboxRoute {
   return route({
     ...user('POST', path),
     summary,
@@ -89,12 +50,18 @@ const listRoute = (base: ReturnType<typeof server> | ReturnType<typeof user>, su
   });
 
 /** Every operation of the HTTP interface; the handler and the OpenAPI document are made of it. */
-export const routes: readonly Route[] = [
+export const routes: readonly InboxRoute[] = [
   route({
     ...server('POST', '/send'),
     summary:
       'Send to a user, a list or a topic. As application/x-ndjson: the request without "to" on the first line, then one user id (a JSON string) on each',
     body: schemas.sendRequest,
+    otherBody: {
+      mediaType: 'application/x-ndjson',
+      schema: schemas.streamedSendRequest,
+      read: async (request, { maxRecipients }) =>
+        (await readStreamedSend(request, maxRecipients)) as never,
+    },
     result: schemas.sendResult,
     run: ({ inbox, body }) => inbox.send(defined(body) as SendRequest),
   }),

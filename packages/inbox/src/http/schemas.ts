@@ -1,3 +1,4 @@
+import { errorBody } from '@holdfast/http';
 import { z } from 'zod';
 import { severities } from '../notification.ts';
 import { maxChangeIds } from '../changes.ts';
@@ -68,9 +69,6 @@ export const sendStatus = z.object({
 });
 export const sendResult = sendStatus.extend({ repeated: z.boolean() });
 
-export const errorBody = z.object({
-  error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }),
-});
 export const batchResult = z.object({
   results: z.array(z.union([sendResult, errorBody])),
 });

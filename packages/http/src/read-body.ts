@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import { InboxError } from '../errors.ts';
-import { HttpRefusal } from './http-refusal.ts';
+import { HttpRefusal, InvalidRequest } from './http-refusal.ts';
 
 const maxLineBytes = 65_536;
 
@@ -12,6 +11,7 @@ export function mediaType(request: Request): string {
 /**
  * The JSON body of a request. Only `application/json` is taken: a form of a foreign page cannot send
  * that without asking first.
+ * @throws {@link HttpRefusal} 413, 415; {@link InvalidRequest}
  */
 export async function readJson<Schema extends z.ZodType>(
   request: Request,
@@ -41,11 +41,12 @@ export async function readJson<Schema extends z.ZodType>(
     text += decoder.decode();
   } catch (error) {
     if (error instanceof HttpRefusal) throw error;
-    throw new InboxError('inbox_invalid', 'the body is not complete, or not UTF-8');
+    throw new InvalidRequest('the body is not complete, or not UTF-8');
   }
   return parseJson(text, schema);
 }
 
+/** @throws {@link InvalidRequest} */
 export function parseJson<Schema extends z.ZodType>(
   text: string,
   schema: Schema,
@@ -54,19 +55,18 @@ export function parseJson<Schema extends z.ZodType>(
   try {
     value = JSON.parse(text);
   } catch {
-    throw new InboxError('inbox_invalid', 'the body is not JSON');
+    throw new InvalidRequest('the body is not JSON');
   }
   return check(value, schema);
 }
 
-/** @throws {@link InboxError} naming the place of the first mistake */
+/** @throws {@link InvalidRequest} naming the place of the first mistake */
 export function check<Schema extends z.ZodType>(value: unknown, schema: Schema): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.') ?? '';
-  throw new InboxError(
-    'inbox_invalid',
+  throw new InvalidRequest(
     `${where === '' ? 'the request' : where}: ${issue?.message ?? 'is not right'}`,
   );
 }
@@ -84,12 +84,12 @@ export async function* readLines(request: Request): AsyncGenerator<string> {
       const lines = (rest + piece).split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > maxLineBytes) {
-        throw new InboxError('inbox_invalid', `a line has more than ${maxLineBytes} characters`);
+        throw new InvalidRequest(`a line has more than ${maxLineBytes} characters`);
       }
       for (const line of lines) if (line.trim() !== '') yield line.trim();
     }
   } catch (error) {
-    if (error instanceof InboxError) throw error;
-    throw new InboxError('inbox_invalid', 'the body is not complete, or not UTF-8');
+    if (error instanceof InvalidRequest) throw error;
+    throw new InvalidRequest('the body is not complete, or not UTF-8');
   }
 }

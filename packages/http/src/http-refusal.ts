@@ -1,4 +1,4 @@
-/** A request that is refused before the inbox is asked. */
+/** A request that is refused before the feature behind the interface is asked. */
 export class HttpRefusal extends Error {
   override readonly name = 'HttpRefusal';
   readonly status: number;
@@ -18,4 +18,9 @@ export class HttpRefusal extends Error {
     this.code = answer.code;
     this.headers = answer.headers ?? {};
   }
+}
+
+/** What was sent does not have the shape it must have. Answered with 400 and the interface's own code. */
+export class InvalidRequest extends Error {
+  override readonly name = 'InvalidRequest';
 }

@@ -1,0 +1,23 @@
+/**
+ * HTTP interfaces from a table of routes, for any server that speaks `Request` and `Response`. The
+ * table serves the requests and describes itself as OpenAPI.
+ *
+ * @module
+ */
+export { HttpRefusal, InvalidRequest } from './http-refusal.ts';
+export { errorBody, openApiOf, type OpenApiPart } from './open-api.ts';
+export { check, mediaType, parseJson, readJson, readLines } from './read-body.ts';
+export {
+  defined,
+  routeFor,
+  type OtherBody,
+  type Route,
+  type RouteInput,
+  type RouteShape,
+} from './route.ts';
+export {
+  createRouteHandler,
+  type HttpInterfaceOptions,
+  type RouteHandler,
+  type RouteTable,
+} from './route-handler.ts';
