@@ -10,7 +10,14 @@ export const kinds: Readonly<Record<string, KindOptions>> = {
   hold: quick,
   echo: quick,
   leaf: quick,
+  block: quick,
+  flood: { ...quick, maxOutputBytes: 100_000 },
   parent: quick,
+  once: { ...quick, attempts: 1 },
+  joined: { ...quick, key: () => 'the only one' },
   /** Its first heartbeat never comes before its end. */
   mute: { leaseMs, heartbeatMs: leaseMs - 1, backoff: { baseMs: 1 } },
+  brink: { leaseMs, heartbeatMs: leaseMs - 1, backoff: { baseMs: 1 } },
+  /** Outlives a database that is away for a moment. */
+  steady: { leaseMs: 60_000, heartbeatMs: 300 },
 };

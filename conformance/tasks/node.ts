@@ -2,15 +2,19 @@
  * A server process that works on tasks. It writes one line on its standard output, synchronously, for
  * everything that happens to it.
  *
- * Kinds: `hold` goes on until it is stopped, `echo` returns its payload, `leaf` waits for the
- * moment that its payload names, so that several processes end at the same instant.
+ * Kinds: `hold` and `mute` go on until they are stopped, `echo` returns its payload, `leaf` waits for
+ * the moment that its payload names, so that several processes end at the same instant, `block` keeps
+ * the whole process busy for that many milliseconds, `brink` ends that many milliseconds after
+ * its lease, `flood` writes that many bytes of output. A work
+ * of `request-<kind>` requests one task of that kind with the payload of the fifth argument.
  */
 import { writeSync } from 'node:fs';
 import { delay, openStore, systemClock } from '@holdfast/store';
-import { createTasks, taskModule, type TaskTables } from '@holdfast/tasks';
+import { createTasks, taskModule, type TaskHandler, type TaskTables } from '@holdfast/tasks';
 import { kinds } from './kinds.ts';
 
-const [url = '', name = '', skewMs = '0', work = 'hold,echo,leaf'] = process.argv.slice(2);
+const [url = '', name = '', skewMs = '0', work = 'hold,echo,leaf', payload = 'null'] =
+  process.argv.slice(2);
 
 function say(...words: readonly unknown[]): void {
   writeSync(1, `${words.join(' ')}\n`);
@@ -20,36 +24,71 @@ const clock = { ...systemClock, now: () => Date.now() + Number(skewMs) };
 const store = await openStore<TaskTables>({ url, modules: [taskModule], clock });
 const tasks = await createTasks({ store, kinds, sweepMs: 200, pollMs: 50 });
 
-const handled = new Set(work.split(','));
-if (handled.has('hold')) {
-  tasks.handle('hold', async (task, { signal }) => {
-    say('start', task.id, task.attempt);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    signal.addEventListener('abort', () => resolve());
-    await promise;
-    say('stop', task.id, signal.reason);
-    const wrote = await tasks.complete(task, name).then(
-      () => 'kept',
-      (error: unknown) => (error as { code?: string }).code ?? String(error),
-    );
-    say('wrote', task.id, wrote);
-    throw new Error('stopped');
-  });
-}
-if (handled.has('echo')) tasks.handle('echo', (task) => Promise.resolve([name, task.payload]));
-if (handled.has('leaf')) {
-  tasks.handle(
-    'leaf',
-    async (task) => {
-      await delay(systemClock, Math.max(1, (task.payload as number) - Date.now()));
-      return name;
-    },
-    { concurrency: 20 },
+/** Says what became of it, and tries to write after its end. */
+const hold: TaskHandler = async (task, { signal }) => {
+  say('start', task.id, task.attempt);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => resolve());
+  await promise;
+  say('stop', task.id, signal.reason);
+  const wrote = await tasks.complete(task, name).then(
+    () => 'kept',
+    (error: unknown) => (error as { code?: string }).code ?? String(error),
   );
-}
-if (handled.has('request-hold')) await tasks.request({ kind: 'hold' });
-if (handled.has('request')) {
-  const { id } = await tasks.request({ kind: 'echo', payload: 'killed' });
+  say('wrote', task.id, wrote);
+  throw new Error('stopped');
+};
+
+const handlers: Readonly<Record<string, TaskHandler>> = {
+  hold,
+  mute: hold,
+  steady: hold,
+  joined: hold,
+  brink: async (task) => {
+    if (task.attempt === 1) {
+      const leftMs = task.expiresAt - task.now + (task.payload as number);
+      await delay(systemClock, leftMs - 10);
+    }
+    return name;
+  },
+  echo: (task) => {
+    say('echoed', JSON.stringify(task.payload));
+    return Promise.resolve([name, task.payload]);
+  },
+  leaf: async (task) => {
+    await delay(systemClock, Math.max(1, (task.payload as number) - Date.now()));
+    return name;
+  },
+  block: async (task, { signal }) => {
+    say('start', task.id, task.attempt);
+    if (task.attempt > 1) {
+      say('done', task.attempt);
+      return name;
+    }
+    const until = performance.now() + (task.payload as number);
+    while (performance.now() < until);
+    say('yields', task.id);
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    say('stop', task.id, signal.reason);
+    throw new Error('stopped');
+  },
+  flood: (task, { output }) => {
+    const text = 'x'.repeat(1_048_576);
+    let refused = 0;
+    for (let bytes = 0; bytes < (task.payload as number); bytes += text.length) {
+      if (!output(text)) refused += 1;
+    }
+    say('flooded', refused, Math.round(process.memoryUsage.rss() / 1_048_576));
+    return Promise.resolve(refused);
+  },
+};
+
+for (const one of work.split(',')) {
+  const handler = handlers[one];
+  if (handler !== undefined) tasks.handle(one, handler, { concurrency: 20 });
+  const [, requested] = /^request-(\w+)$/.exec(one) ?? [];
+  if (requested === undefined) continue;
+  const { id } = await tasks.request({ kind: requested, payload: JSON.parse(payload) });
   say('requested', id);
 }
 await tasks.start();

@@ -1,54 +1,14 @@
-import path from 'node:path';
-import { openStore } from '@holdfast/store';
-import { testBackends, type TestDatabase } from '@holdfast/store/testing';
-import { createTasks, taskModule, type Tasks, type TaskTables } from '@holdfast/tasks';
+import { testBackends } from '@holdfast/store/testing';
 import { describe, expect, test, vi } from 'vitest';
-import { startChild, type Child } from '../child.ts';
-import { kinds, leaseMs } from './kinds.ts';
+import { leaseMs } from './kinds.ts';
+import { patience, startNode, watch } from './watcher.ts';
 
-const patience = { timeout: 20_000, interval: 20 };
-const script = path.join(import.meta.dirname, 'node.ts');
-
-interface Watcher extends AsyncDisposable {
-  readonly tasks: Tasks;
-  readonly published: { channel: string; data: { changes?: readonly string[] } }[];
-}
-
-/** A server that watches, sweeps and publishes, and works on nothing. */
-async function watch(database: TestDatabase): Promise<Watcher> {
-  const store = await openStore<TaskTables>({ url: database.url, modules: [taskModule] });
-  const tasks = await createTasks({ store, kinds, sweepMs: 200, pollMs: 50 });
-  const published: Watcher['published'] = [];
-  store.outbox.start({
-    publish: (channel, data) => {
-      published.push({ channel, data: JSON.parse(Buffer.from(data).toString()) as object });
-      return Promise.resolve();
-    },
-  });
-  await tasks.start();
-  return {
-    tasks,
-    published,
-    async [Symbol.asyncDispose]() {
-      await tasks.close();
-      expect(await store.integrityCheck()).toEqual([]);
-      await store.close();
-    },
-  };
-}
-
-async function startNode(...args: readonly string[]): Promise<Child & AsyncDisposable> {
-  const child = startChild(script, args);
-  await child.waitFor(/^ready$/);
-  return { ...child, [Symbol.asyncDispose]: () => child.kill() };
-}
-
-const [sqlite, postgres] = testBackends;
+const [, postgres] = testBackends;
 
 describe('two processes on PostgreSQL', () => {
   test('a worker is killed in the middle: retrying is on screen within lease + 1 s, and another goes on', async () => {
     await using database = await postgres!.create();
-    await using watcher = await watch(database);
+    await using watcher = await watch(database.url);
     const { tasks, published } = watcher;
     const first = await startNode(database.url, 'first', '0', 'hold');
     const { id } = await tasks.request({ kind: 'hold' });
@@ -75,7 +35,7 @@ describe('two processes on PostgreSQL', () => {
 
   test('a worker is stopped for twice the lease: it is told, and what it writes is refused', async () => {
     await using database = await postgres!.create();
-    await using watcher = await watch(database);
+    await using watcher = await watch(database.url);
     const { tasks } = watcher;
     await using zombie = await startNode(database.url, 'zombie', '0', 'hold');
     const { id } = await tasks.request({ kind: 'hold' });
@@ -96,7 +56,7 @@ describe('two processes on PostgreSQL', () => {
 
   test('children that finish in the same instant on two processes end their parent once', async () => {
     await using database = await postgres!.create();
-    await using watcher = await watch(database);
+    await using watcher = await watch(database.url);
     const { tasks, published } = watcher;
     await using one = await startNode(database.url, 'one', '0', 'leaf');
     await using two = await startNode(database.url, 'two', '0', 'leaf');
@@ -122,7 +82,7 @@ describe('two processes on PostgreSQL', () => {
 
   test('clocks that differ by a minute change nothing', async () => {
     await using database = await postgres!.create();
-    await using watcher = await watch(database);
+    await using watcher = await watch(database.url);
     const { tasks } = watcher;
     await using ahead = await startNode(database.url, 'ahead', '60000', 'hold');
     await using behind = await startNode(database.url, 'behind', '-60000', 'echo');
@@ -142,36 +102,73 @@ describe('two processes on PostgreSQL', () => {
     expect(await tasks.get(held.id)).toMatchObject({ status: 'running', attempt: 1 });
   });
 
-  test('a process that is killed between its commit and its publication: both are kept', async () => {
+  test('a handler that blocks its process beyond its lease: another goes on, and it is told', async () => {
     await using database = await postgres!.create();
-    // It never starts its outbox, so that nothing of it was published.
-    const requester = await startNode(database.url, 'requester', '0', 'request');
-    await requester.kill();
-    await using watcher = await watch(database);
-    const [task] = await watcher.tasks.list();
-    expect(task).toMatchObject({ kind: 'echo', status: 'waiting_for_worker' });
-    await vi.waitFor(
-      () => expect(watcher.published.map(({ channel }) => channel)).toContain(`task:${task?.id}`),
-      patience,
+    await using watcher = await watch(database.url);
+    await using first = await startNode(database.url, 'first', '0', 'block');
+    const { id } = await watcher.tasks.request({ kind: 'block', payload: 3 * leaseMs });
+    await first.waitFor(/^start .* 1$/);
+    await using other = await startNode(database.url, 'other', '0', 'block');
+    await other.waitFor(/^start .* 2$/);
+    expect(first.lines).not.toContain(`yields ${id}`);
+    await first.waitFor(new RegExp(`^stop ${id} lease_lost$`));
+    expect(await watcher.tasks.get(id)).toMatchObject({ status: 'completed', result: 'other' });
+  });
+
+  test('sweepers race workers that finish when their lease ends: each ends once', async () => {
+    await using database = await postgres!.create();
+    await using watcher = await watch(database.url, { sweepMs: 10 });
+    await using one = await startNode(database.url, 'one', '0', 'brink');
+    await using two = await startNode(database.url, 'two', '0', 'brink');
+    const total = 40;
+    const batch = await watcher.tasks.batch(
+      Array.from({ length: total }, (_, index) => ({ kind: 'brink', payload: 10 * (index - 30) })),
     );
-    await using worker = await startNode(database.url, 'worker', '0', 'echo');
     await vi.waitFor(
       async () =>
-        expect(await watcher.tasks.get(task?.id ?? '')).toMatchObject({
-          result: ['worker', 'killed'],
+        expect(await watcher.tasks.get(batch.id)).toMatchObject({
+          status: 'completed',
+          children: { total, open: 0, failed: 0 },
         }),
       patience,
     );
-    expect(worker.process.exitCode).toBeNull();
+    const ends = (): readonly string[] =>
+      watcher.published
+        .filter(({ data }) => data.changes?.includes('completed'))
+        .map(({ channel }) => channel);
+    await vi.waitFor(() => expect(new Set(ends()).size).toBe(total + 1), patience);
+    expect(ends()).toHaveLength(total + 1);
+    const attempts = await Promise.all(
+      batch.children.map(async ({ id }) => (await watcher.tasks.get(id)).attempt),
+    );
+    // Both sides won somewhere; otherwise this was no race.
+    expect(new Set(attempts)).toEqual(new Set([1, 2]));
+    expect([one, two].every(({ process }) => process.exitCode === null)).toBe(true);
   });
-});
 
-test('on SQLite a server is killed in the middle, and the next start goes on', async () => {
-  await using database = await sqlite!.create();
-  const first = startChild(script, [database.url, 'first', '0', 'hold,request-hold']);
-  await first.waitFor(/^start .* 1$/);
-  await first.kill();
-  await using second = await startNode(database.url, 'second', '0', 'hold');
-  await second.waitFor(/^start .* 2$/);
-  expect(second.lines.filter((line) => line.startsWith('start'))).toHaveLength(1);
+  test('requests during a run: one follow-up, and it runs once', async () => {
+    await using database = await postgres!.create();
+    await using watcher = await watch(database.url);
+    const { tasks } = watcher;
+    await using node = await startNode(database.url, 'node', '0', 'joined');
+    const first = await tasks.request({ kind: 'joined' });
+    await node.waitFor(new RegExp(`^start ${first.id} 1$`));
+    const second = await tasks.request({ kind: 'joined', payload: 1 });
+    const third = await tasks.request({ kind: 'joined', payload: 2 });
+    expect([first, second, third].map(({ outcome }) => outcome)).toEqual([
+      'started',
+      'queued',
+      'joined',
+    ]);
+    expect(third.id).toBe(second.id);
+    await tasks.cancel(first.id);
+    await node.waitFor(new RegExp(`^start ${second.id} 1$`));
+    expect(await tasks.get(second.id)).toMatchObject({ payload: 2, status: 'running' });
+    await tasks.cancel(second.id);
+    await vi.waitFor(
+      async () => expect(await tasks.list({ phase: 'live' })).toHaveLength(0),
+      patience,
+    );
+    expect(node.lines.filter((line) => line.startsWith('start'))).toHaveLength(2);
+  });
 });

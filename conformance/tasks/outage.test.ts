@@ -1,0 +1,45 @@
+import { startPostgres } from '@holdfast/store/testing';
+import { expect, test, vi } from 'vitest';
+import { leaseMs } from './kinds.ts';
+import { patience, startNode, watch } from './watcher.ts';
+
+test('PostgreSQL is away for three leases: long leases go on, short ones are lost, told and retried', async () => {
+  await using server = await startPostgres();
+  const url = await server.createDatabase('outage');
+  await using watcher = await watch(url);
+  const { tasks } = watcher;
+  await using node = await startNode(url, 'node', '0', 'hold,steady,echo');
+  const short = await tasks.request({ kind: 'hold' });
+  const long = await tasks.request({ kind: 'steady' });
+  await node.waitFor(new RegExp(`^start ${short.id} 1$`));
+  await node.waitFor(new RegExp(`^start ${long.id} 1$`));
+  await server.crash();
+  const crashedAt = performance.now();
+  // It cannot know whether it still has its lease, so it stops before anybody else can begin.
+  await node.waitFor(new RegExp(`^stop ${short.id} lease_lost$`));
+  expect(performance.now() - crashedAt).toBeLessThan(leaseMs + 1500);
+  await vi.waitFor(
+    () => expect(performance.now() - crashedAt).toBeGreaterThan(3 * leaseMs),
+    patience,
+  );
+  await server.start();
+  await node.waitFor(new RegExp(`^start ${short.id} 2$`));
+  expect(await tasks.get(short.id)).toMatchObject({ status: 'running', attempt: 2 });
+  expect(await tasks.get(long.id)).toMatchObject({ status: 'running', attempt: 1 });
+  const echo = await tasks.request({ kind: 'echo', payload: 1 });
+  await vi.waitFor(
+    async () => expect(await tasks.get(echo.id)).toMatchObject({ status: 'completed' }),
+    patience,
+  );
+  expect(node.process.exitCode).toBeNull();
+  await vi.waitFor(
+    () =>
+      expect(
+        watcher.published.filter(
+          ({ channel, data }) =>
+            channel === `task:${echo.id}` && data.changes?.includes('completed'),
+        ),
+      ).toHaveLength(1),
+    patience,
+  );
+}, 60_000);
