@@ -5,6 +5,7 @@ import type { HubContext } from './hub-context.ts';
 import { compileOrigins } from './origins.ts';
 import { Session } from './session.ts';
 import type { HttpRefusal } from './transports/http-refusal.ts';
+import { addressOf, ProxyFaults } from './transports/proxy-faults.ts';
 import type { Transport } from './transports/transport.ts';
 
 /** An Origin that can be repeated in an answer without harm: a scheme, a host and a port. */
@@ -12,6 +13,7 @@ const plainOrigin = /^[a-z][a-z0-9+.-]{0,31}:\/\/[\w.:[\]-]{1,255}$/i;
 
 /** The one door for connections of every transport: who may come in, and who is inside. */
 export class ConnectionGate {
+  readonly faults: ProxyFaults;
   readonly #hub: HubContext;
   readonly #isOriginAllowed: (origin: string) => boolean;
   readonly #admission: AdmissionControl;
@@ -21,6 +23,7 @@ export class ConnectionGate {
 
   constructor(hub: HubContext) {
     this.#hub = hub;
+    this.faults = new ProxyFaults(hub);
     this.#isOriginAllowed = compileOrigins(hub.options.allowedOrigins);
     this.#admission = new AdmissionControl(hub.options, hub.clock);
   }
@@ -41,10 +44,13 @@ export class ConnectionGate {
   originProblem(request: IncomingMessage): HttpRefusal | undefined {
     const { origin } = request.headers;
     if (origin === undefined || this.#isOriginAllowed(origin)) return undefined;
-    this.#hub.logger.warn(
-      { origin: origin.slice(0, 255), host: request.headers.host?.slice(0, 255) },
-      "a request was refused: its Origin matches no pattern of 'client.allowed_origins'",
-    );
+    const named = origin.slice(0, 255);
+    this.faults.report(addressOf(request), 'origin_refused', {
+      scope: named,
+      origin: named,
+      host: request.headers.host?.slice(0, 255),
+      message: "a request was refused: its Origin matches no pattern of 'client.allowed_origins'",
+    });
     return {
       status: 403,
       code: 'origin_not_allowed',
@@ -60,7 +66,9 @@ export class ConnectionGate {
     return session;
   }
 
-  leave(session: Session): void {
+  /** @param wasCut - the connection is gone without a farewell of the client */
+  leave(session: Session, wasCut = false): void {
+    if (wasCut) this.faults.cut(session);
     session.closed();
     this.#sessions.delete(session);
     this.#hub.metrics.connections = this.#sessions.size;

@@ -46,6 +46,8 @@ export class HubMetrics {
   readonly refusedHandshakes: LabelledCounter = new LabelledCounter();
   /** Handshakes that lost `Upgrade` or `Connection` on their way: `rescued` and `refused`. */
   readonly strippedHandshakes: LabelledCounter = new LabelledCounter();
+  /** Signs of a proxy that is not set up for connections that last, by fault. */
+  readonly proxyFaults: LabelledCounter = new LabelledCounter();
   /** Connections ended or refused: `blocked`, `token_revoked`. */
   readonly revokedConnections: LabelledCounter = new LabelledCounter();
   /** By WebSocket close code. */

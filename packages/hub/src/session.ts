@@ -54,11 +54,14 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   /** Channels of server-side subscriptions that came from the token. */
   tokenChannels: readonly string[] = [];
   wakeTick: number = neverDue;
+  /** Monotonic milliseconds. */
+  readonly openedAt: number;
+  /** Frames of commands that came; a client whose second one came has heard the answer to its first. */
+  framesReceived = 0;
 
   readonly #commands: CommandQueue;
   readonly #pinger: Pinger;
   #meters: ConnectionMeters | undefined;
-  readonly #openedAt: number;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #isScheduled = false;
@@ -78,10 +81,10 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     this.id = hub.randomId();
     this.sessionId = transport.needsSessionId ? hub.randomId() : '';
     this.clientInfo = { user: '', client: this.id };
-    this.#openedAt = hub.clock.monotonic();
+    this.openedAt = hub.clock.monotonic();
     this.#pinger = new Pinger(this);
     this.#commands = new CommandQueue(hub.options, this);
-    hub.timers.schedule(this, this.#openedAt + hub.options.staleCloseDelayMs);
+    hub.timers.schedule(this, this.openedAt + hub.options.staleCloseDelayMs);
   }
 
   get user(): string {
@@ -100,6 +103,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   receive(frame: Uint8Array): void {
     if (this.state === 'closed') return;
     this.hub.metrics.bytesReceived += frame.length;
+    this.framesReceived += 1;
     try {
       this.handle(this.encoder.codec.decodeCommands(frame), frame.length);
     } catch (error) {
@@ -337,7 +341,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   wake(now: number): number {
     if (this.state === 'closed') return Infinity;
     if (this.state !== 'connected') {
-      if (now >= this.#openedAt + this.hub.options.staleCloseDelayMs) this.close(disconnects.stale);
+      if (now >= this.openedAt + this.hub.options.staleCloseDelayMs) this.close(disconnects.stale);
     } else {
       this.#pinger.wake(now);
       if (now >= this.#expiresAt) this.#expire();
@@ -355,7 +359,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
 
   #nextDeadline(): number {
     if (this.state === 'closed') return Infinity;
-    if (this.state !== 'connected') return this.#openedAt + this.hub.options.staleCloseDelayMs;
+    if (this.state !== 'connected') return this.openedAt + this.hub.options.staleCloseDelayMs;
     let next = Math.min(this.#pinger.deadline, this.#expiresAt, this.#upkeepAt);
     for (const subscription of this.subscriptions.values()) {
       next = Math.min(next, subscription.expiresAt, subscription.catchUpBy);

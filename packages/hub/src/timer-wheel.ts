@@ -10,7 +10,8 @@ export interface Sleeper {
 
 export const neverDue = -1;
 
-const tickMs = 50;
+/** Resolution of the wheel in milliseconds. */
+export const tickMs = 50;
 const slotCount = 2048;
 
 /**
@@ -29,6 +30,11 @@ export class TimerWheel {
     this.#clock = clock;
     this.#tick = Math.floor(clock.monotonic() / tickMs);
     this.#stop = clock.every(tickMs, () => this.#advance());
+  }
+
+  /** A coarse clock that costs nothing: ticks of {@link tickMs} since any moment. */
+  get tick(): number {
+    return this.#tick;
   }
 
   /** Wakes the sleeper at `deadline`, unless it already is to be woken earlier. */

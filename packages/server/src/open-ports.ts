@@ -76,7 +76,7 @@ async function openPort(
       ...(tls && { tls }),
       rescuesHandshakes,
       handle: front.handlerFor(role),
-      badRequest: (reason) => front.badRequests.add(reason),
+      badRequest: (reason, peer) => front.noteBadRequest(reason, peer),
     }),
   );
   const scheme = tls ? 'https' : 'http';

@@ -85,6 +85,7 @@ export class HttpListener {
     const endpoint = this.#endpoints.get(requestTarget(request.url).path);
     if (endpoint === undefined) return false;
     const { methods, maxRequestBodySize, serve } = endpoint;
+    response.setHeader('Cache-Control', 'no-store');
     if (!allowOrigin(this.#options.gate, { request, response })) return true;
     if (request.method === 'OPTIONS') {
       preflight({ request, response, methods });
@@ -227,6 +228,7 @@ export class HttpListener {
     },
   ) {
     const { hub, gate, writeTimeoutMs } = this.#options;
+    gate.faults.inspect(request);
     const refusal = gate.refusalOf(request);
     if (refusal !== undefined) {
       hub.metrics.refusedHandshakes.add(refusal.code);
@@ -257,7 +259,7 @@ export class HttpListener {
     });
     response.once('close', () => {
       transport.release();
-      gate.leave(session);
+      gate.leave(session, true);
     });
     transport.bind(session);
     return session;

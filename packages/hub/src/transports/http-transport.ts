@@ -4,7 +4,7 @@ import { disconnects } from '@holdfast/protocol';
 import type { TransportInfo } from '../events.ts';
 import { encodePush, encoderFor, type MessageEncoder } from '../message-encoder.ts';
 import type { Session } from '../session.ts';
-import { neverDue, type Sleeper, type TimerWheel } from '../timer-wheel.ts';
+import { neverDue, type Sleeper, tickMs, type TimerWheel } from '../timer-wheel.ts';
 import type { Transport } from './transport.ts';
 
 /** How the messages of a batch become bytes of a response body. */
@@ -40,10 +40,13 @@ export class HttpTransport implements Transport, Sleeper {
   #session: Session | undefined;
   #drainBy = Infinity;
   #isEnding = false;
+  /** The tick at which bytes passed last. */
+  #activeTick: number;
 
   constructor(options: HttpTransportOptions) {
     const { name, format, isUnidirectional, request } = options;
     this.#options = options;
+    this.#activeTick = options.timers.tick;
     this.encoder = encoderFor(format, isUnidirectional);
     this.info = {
       name,
@@ -58,6 +61,10 @@ export class HttpTransport implements Transport, Sleeper {
     return this.#options.response.writableLength;
   }
 
+  get silentMs(): number {
+    return (this.#options.timers.tick - this.#activeTick) * tickMs;
+  }
+
   bind(session: Session): void {
     this.#session = session;
   }
@@ -65,6 +72,7 @@ export class HttpTransport implements Transport, Sleeper {
   write(messages: readonly Uint8Array[]): boolean {
     const session = this.#session;
     if (this.#isEnding || session === undefined) return true;
+    this.#activeTick = this.#options.timers.tick;
     const mayGoOn = this.#options.response.write(this.#options.frame(messages, session));
     if (!mayGoOn) this.#waitForDrain();
     return mayGoOn;

@@ -8,6 +8,8 @@ export interface Transport {
   readonly encoder: MessageEncoder;
   /** Bytes handed over that the kernel has not taken yet. */
   readonly bufferedBytes: number;
+  /** How long no byte of this connection has passed, in either direction. Exact to a tick. */
+  readonly silentMs: number;
   /**
    * Whether the transport keeps the connection alive with native pings; the session then calls
    * {@link ping} at each interval and sends no pings of its own.

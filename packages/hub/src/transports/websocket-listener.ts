@@ -9,7 +9,7 @@ import type { WebSocketOptions } from '../options.ts';
 import { connectOneWay } from './connect-one-way.ts';
 import { type HttpRefusal, refuseOnSocket } from './http-refusal.ts';
 import { rescuedFrom } from './handshake-message.ts';
-import { ProxyNotices } from './proxy-notices.ts';
+import { addressOf } from './proxy-faults.ts';
 import { requestTarget } from './request-target.ts';
 import { strippedUpgrade, type StrippedUpgrade } from './stripped-upgrade.ts';
 import { answerWithoutUpgrade } from './upgrade-answer.ts';
@@ -21,6 +21,9 @@ const subprotocols: ReadonlyMap<string, Format> = new Map([
   ['centrifuge-json', 'json'],
   ['centrifuge-protobuf', 'protobuf'],
 ]);
+
+/** The code of a connection that ended without a close frame (RFC 6455 §7.1.5). */
+const withoutFarewell = 1006;
 
 /** How long the closing handshake may take before the socket is cut. */
 const closeTimeoutMs = 5_000;
@@ -37,7 +40,6 @@ export class WebSocketListener {
   readonly #gate: ConnectionGate;
   readonly #options: WebSocketOptions;
   readonly #server: WebSocketServer;
-  readonly #notices: ProxyNotices;
   readonly #frames: Readonly<Record<Format, FrameMemo>> = {
     json: new FrameMemo(codecFor('json')),
     protobuf: new FrameMemo(codecFor('protobuf')),
@@ -48,7 +50,6 @@ export class WebSocketListener {
     this.#hub = hub;
     this.#gate = gate;
     this.#options = options;
-    this.#notices = new ProxyNotices(hub.logger);
     this.#server = new WebSocketServer(serverOptions(options));
     // Tells who looks from outside that the connection works in spite of the proxy.
     this.#server.on('headers', (headers, request) => {
@@ -68,7 +69,7 @@ export class WebSocketListener {
   ): void {
     const rescued = rescuedFrom(request);
     if (rescued !== undefined) this.#noteStripped(request, { stripped: rescued, isRescued: true });
-    this.#noteScheme(request);
+    this.#gate.faults.inspect(request);
     const refusal = handshakeProblem(request, isUnidirectional) ?? this.#gate.refusalOf(request);
     if (refusal !== undefined) {
       this.#refuse(socket, refusal);
@@ -100,23 +101,16 @@ export class WebSocketListener {
     const outcome = isRescued
       ? 'The connection was rescued and works, but mend the proxy'
       : 'The handshake was refused with 426: mend the proxy';
-    this.#notices.warn(request, isRescued ? 'upgrade_rescued' : 'upgrade_stripped', {
-      software: proxy,
-      missing,
-      lines,
-      message: `a WebSocket handshake came without ${missing.join(' and ')}: ${cause}. ${outcome}`,
-    });
-  }
-
-  /** A page that came over HTTPS, through a proxy that says it came over HTTP. */
-  #noteScheme(request: IncomingMessage): void {
-    const { origin, 'x-forwarded-proto': scheme } = request.headers;
-    const isMistold = scheme === 'http' || scheme === 'ws';
-    if (!isMistold || !/^https:/i.test(origin ?? '')) return;
-    this.#notices.warn(request, 'tls_offload', {
-      message:
-        'a page of an https origin connected, but the proxy says X-Forwarded-Proto: http: TLS ends at another proxy before this one; let that one set X-Forwarded-Proto: https and this one keep it',
-    });
+    this.#gate.faults.report(
+      addressOf(request),
+      isRescued ? 'upgrade_rescued' : 'upgrade_stripped',
+      {
+        software: proxy,
+        missing,
+        lines,
+        message: `a WebSocket handshake came without ${missing.join(' and ')}: ${cause}. ${outcome}`,
+      },
+    );
   }
 
   refuseUnknownPath(socket: Duplex): void {
@@ -158,9 +152,9 @@ export class WebSocketListener {
       metrics.websocketErrors.add(error.code ?? 'socket');
       logger.info({ client: session.id, cause: error.code }, `websocket error: ${error.message}`);
     });
-    webSocket.on('close', () => {
+    webSocket.on('close', (code) => {
       transport.release();
-      this.#gate.leave(session);
+      this.#gate.leave(session, code === withoutFarewell);
     });
     transport.bind(session);
     const connect = isUnidirectional ? query.get('cf_connect') : null;

@@ -7,7 +7,7 @@ import type { TransportInfo } from '../events.ts';
 import { encoderFor, type MessageEncoder } from '../message-encoder.ts';
 import type { WebSocketOptions } from '../options.ts';
 import type { Session } from '../session.ts';
-import { neverDue, type Sleeper, type TimerWheel } from '../timer-wheel.ts';
+import { neverDue, type Sleeper, tickMs, type TimerWheel } from '../timer-wheel.ts';
 import { connectOneWay } from './connect-one-way.ts';
 import type { Transport } from './transport.ts';
 import type { FrameMemo } from './websocket-frame.ts';
@@ -45,6 +45,8 @@ export class WebSocketTransport implements Transport, Sleeper {
   readonly #limits: WebSocketTransportOptions['limits'];
   #session: Session | undefined;
   #drainBy = Infinity;
+  /** The tick at which bytes passed last. */
+  #activeTick: number;
 
   // Idle connections are the many: nothing is kept of the request but its headers.
   constructor(options: WebSocketTransportOptions) {
@@ -57,6 +59,7 @@ export class WebSocketTransport implements Transport, Sleeper {
     this.#timers = options.timers;
     this.#clock = options.clock;
     this.#limits = options.limits;
+    this.#activeTick = options.timers.tick;
     this.encoder = encoderFor(format, isUnidirectional);
     this.info = {
       name: isUnidirectional ? 'uni_websocket' : 'websocket',
@@ -75,21 +78,31 @@ export class WebSocketTransport implements Transport, Sleeper {
     return this.#socket.writableLength;
   }
 
+  get silentMs(): number {
+    return (this.#timers.tick - this.#activeTick) * tickMs;
+  }
+
   /** Connects the two; from here on the session gets what the socket brings. */
   bind(session: Session): void {
     this.#session = session;
     const { format, unidirectional } = this.info;
     this.#webSocket.on('message', (data: Buffer, isBinary: boolean) => {
+      this.#activeTick = this.#timers.tick;
       if (unidirectional) connectOneWay(session, data);
       else if (isBinary === (format === 'protobuf')) session.receive(data);
       else session.close(disconnects.inappropriateProtocol);
     });
-    if (this.pingsNatively) this.#webSocket.on('pong', () => session.ponged());
+    if (!this.pingsNatively) return;
+    this.#webSocket.on('pong', () => {
+      this.#activeTick = this.#timers.tick;
+      session.ponged();
+    });
   }
 
   write(messages: readonly Uint8Array[]): boolean {
     const webSocket = this.#webSocket;
     if (webSocket.readyState !== webSocket.OPEN) return true;
+    this.#activeTick = this.#timers.tick;
     let mayGoOn: boolean;
     if (!this.#mayCompress) {
       mayGoOn = this.#socket.write(this.#frames.frame(messages));
@@ -124,7 +137,9 @@ export class WebSocketTransport implements Transport, Sleeper {
 
   ping(): void {
     const webSocket = this.#webSocket;
-    if (webSocket.readyState === webSocket.OPEN) webSocket.ping();
+    if (webSocket.readyState !== webSocket.OPEN) return;
+    this.#activeTick = this.#timers.tick;
+    webSocket.ping();
   }
 
   setReading(isReading: boolean): void {

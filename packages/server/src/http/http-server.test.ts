@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectHttp2, constants } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { sendRaw, statusOf } from '../testing/raw-http.ts';
@@ -47,7 +48,6 @@ describe('bytes that are no proper request', () => {
     ['a chunk size that is no number', `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n`],
     ['an unknown version', 'GET / HTTP/3.0\r\nHost: x\r\n\r\n'],
     ['no request at all', '\u0016\u0003\u0001\u0002\u0000\u0001\r\n\r\n'],
-    ['the greeting of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['a method that does not exist', 'STEAL / HTTP/1.1\r\nHost: x\r\n\r\n'],
   ])('%s: 400, connection closed, nothing handled', async (_what, bytes) => {
     const { url, handled } = await start();
@@ -120,4 +120,37 @@ test('an offer to upgrade to something else is ignored, the request answered', a
   const received = await sendRaw(url, request, (text) => text.includes('handled'));
   expect(statusOf(received)).toBe(200);
   expect(handled).toEqual(['GET /x']);
+});
+
+test('a peer that speaks HTTP/2 is told in HTTP/2 to take HTTP/1.1', async () => {
+  const { url, handled, badRequests } = await start();
+  const session = connectHttp2(url);
+  session.on('error', () => {
+    // What it was told is looked at below.
+  });
+  const stream = session.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':path': '/x',
+    ':scheme': 'http',
+    ':authority': 'x',
+  });
+  stream.on('error', () => {
+    // It ends with its session.
+  });
+  const [code, , words] = (await once(session, 'goaway')) as [number, number, Buffer];
+  expect(code).toBe(constants.NGHTTP2_HTTP_1_1_REQUIRED);
+  expect(words.toString()).toContain('Let the proxy speak HTTP/1.1');
+  session.destroy();
+  expect(handled).toEqual([]);
+  expect(badRequests).toEqual(['http2']);
+});
+
+test('a tunnel is refused in words', async () => {
+  const { url, handled, badRequests } = await start();
+  const received = await sendRaw(url, 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n');
+  expect(statusOf(received)).toBe(405);
+  expect(received).toContain('Upgrade: websocket');
+  expect(handled).toEqual([]);
+  expect(badRequests).toEqual(['tunnel']);
 });

@@ -1,17 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { HandshakeMessage, refuse, refuseOnSocket } from '@holdfast/hub';
+import { refuseHttp2 } from './http2-refusal.ts';
 
 /** Why bytes on a socket were no request; a label of the metrics. */
-export type BadRequestReason = 'malformed' | 'headers_too_large' | 'timeout';
+export type BadRequestReason = 'malformed' | 'headers_too_large' | 'timeout' | 'http2' | 'tunnel';
 
 export interface HttpServerOptions {
   /** Certificate and key; absent for plain HTTP. */
   readonly tls?: TlsOptions | undefined;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
-  readonly badRequest: (reason: BadRequestReason) => void;
+  /** Called for each, with the address of the peer. */
+  readonly badRequest: (reason: BadRequestReason, peer: string) => void;
   /** Rescue WebSocket handshakes that a proxy stripped of their headers. @defaultValue true */
   readonly rescuesHandshakes?: boolean;
   /** @defaultValue {@link defaultHttpLimits} */
@@ -60,7 +63,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
   };
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     if (countHosts(request) > 1) {
-      badRequest('malformed');
+      badRequest('malformed', request.socket.remoteAddress ?? '');
       refuse(response, {
         status: 400,
         code: 'malformed',
@@ -81,9 +84,26 @@ export function createHttpServer(options: HttpServerOptions): Server {
       socket.destroy();
       return;
     }
+    const peer = socket instanceof Socket ? (socket.remoteAddress ?? '') : '';
+    if (error.code === 'HPE_PAUSED_H2_UPGRADE') {
+      badRequest('http2', peer);
+      refuseHttp2(socket);
+      return;
+    }
     const [status, reason, message] = describe(error.code);
-    badRequest(reason);
+    badRequest(reason, peer);
     refuseOnSocket(socket, { status, code: reason, message });
+  });
+  // Without a listener node:http would end the connection without a word.
+  server.on('connect', (_request, socket) => {
+    badRequest('tunnel', socket instanceof Socket ? (socket.remoteAddress ?? '') : '');
+    refuseOnSocket(socket, {
+      status: 405,
+      code: 'method_not_allowed',
+      message:
+        "this server is no proxy and opens no tunnels; a WebSocket handshake over HTTP/1.1 is a GET with 'Upgrade: websocket'",
+      headers: { Allow: 'GET, POST, OPTIONS' },
+    });
   });
   return server;
 }

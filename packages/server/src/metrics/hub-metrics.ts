@@ -101,6 +101,11 @@ const hubMetrics: {
     label: 'outcome',
     help: 'WebSocket handshakes that a proxy had stripped of their headers: rescued or refused',
   },
+  proxyFaults: {
+    name: 'holdfast_proxy_faults_total',
+    label: 'fault',
+    help: 'Signs of a proxy that is not set up for connections that last; the log names each once',
+  },
   revokedConnections: {
     name: 'holdfast_revoked_connections_total',
     label: 'reason',

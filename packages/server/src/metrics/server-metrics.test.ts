@@ -119,6 +119,7 @@ describe('the metrics', () => {
       'code',
       'command',
       'endpoint',
+      'fault',
       'hook',
       'limit',
       'method',
