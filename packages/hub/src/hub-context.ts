@@ -16,6 +16,7 @@ import type { Revocations } from './revocation/revocations.ts';
 import type { SessionRegistry } from './session-registry.ts';
 import type { PollTable } from './shared-poll/poll-table.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
+import type { StreamReader } from './stream-reader.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { WriteScheduler } from './write-scheduler.ts';
 
@@ -34,6 +35,7 @@ export interface HubContext {
   readonly sessions: SessionRegistry;
   readonly revocations: Revocations;
   readonly broker: Broker;
+  readonly streamReader: StreamReader;
   readonly presenceStore: PresenceStore;
   readonly tokens: TokenVerifier | undefined;
   readonly subscriptionTokens: TokenVerifier | undefined;

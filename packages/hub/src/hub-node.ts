@@ -42,6 +42,7 @@ import { Revocations } from './revocation/revocations.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { PollTable } from './shared-poll/poll-table.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
+import { StreamReader } from './stream-reader.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { HttpListener } from './transports/http-listener.ts';
 import { requestTarget } from './transports/request-target.ts';
@@ -65,6 +66,7 @@ export class HubNode implements HubContext {
   readonly revocations: Revocations;
   readonly #revocationStore: RevocationStore;
   readonly broker: Broker;
+  readonly streamReader: StreamReader;
   readonly presenceStore: PresenceStore;
   readonly tokens: TokenVerifier | undefined;
   readonly subscriptionTokens: TokenVerifier | undefined;
@@ -107,6 +109,11 @@ export class HubNode implements HubContext {
     this.sharedPollSecrets = options.sharedPoll;
     this.namespaces = new Namespaces({ ...defaultChannelsOptions, ...options.channel });
     this.broker = options.broker ?? new MemoryBroker({ clock: this.clock });
+    this.streamReader = new StreamReader({
+      broker: this.broker,
+      recoveryLimit: this.options.recoveryMaxPublicationLimit,
+      metrics: this.metrics,
+    });
     this.presenceStore = options.presence ?? new MemoryPresenceStore({ clock: this.clock });
     this.timers = new TimerWheel(this.clock);
     const lastSeen = new LastSeen(this.options, this.clock);

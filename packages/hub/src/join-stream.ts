@@ -1,6 +1,8 @@
 import {
+  type Format,
   type Publication,
   replyErrors,
+  shareList,
   subscribeFlags,
   type SubscribeRequest,
   type SubscribeResult,
@@ -9,7 +11,7 @@ import { deltaForm } from './broadcast.ts';
 import { countWithin, messageBudget } from './message-budget.ts';
 import { wirePublication } from './message-encoder.ts';
 import type { Position } from './ports/broker.ts';
-import { recoverCache, recoverStream, type Recovery, unrecovered } from './recovery.ts';
+import { recoverCache, type Recovery, unrecovered } from './recovery.ts';
 import type { Refusal } from './refusal.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -49,10 +51,14 @@ async function readStream(
     return replyErrors.unrecoverablePosition;
   }
   const base = start(subscription, top);
-  const visible = recovery.publications.filter(
-    ({ tags }) => subscription.filter === undefined || subscription.filter(tags),
+  const { filter } = subscription;
+  const publications = inFormOf(
+    subscription,
+    // Unfiltered it stays the list that others have too, which is encoded once for all of them.
+    filter === undefined
+      ? recovery.publications
+      : recovery.publications.filter(({ tags }) => filter(tags)),
   );
-  const publications = visiblePublications(subscription, visible);
   return {
     ...base,
     ...(isRecovering ? { was_recovering: true } : {}),
@@ -79,11 +85,8 @@ function start(subscription: Subscription, top: Position): SubscribeResult {
 }
 
 async function readTop({ session, channel, rules }: Subscription): Promise<Position> {
-  const page = await session.hub.broker.history(channel, {
-    limit: 0,
-    historyMetaTtlMs: rules.historyMetaTtlMs,
-  });
-  return page.position;
+  const { historyMetaTtlMs } = rules;
+  return (await session.hub.streamReader.enter(channel, { historyMetaTtlMs })).top;
 }
 
 interface ReadRecovery {
@@ -95,48 +98,59 @@ async function readMissed(
   { session, channel, rules, isServerSide }: Subscription,
   since: Position,
 ): Promise<ReadRecovery> {
-  const { broker, options } = session.hub;
+  const { options, streamReader } = session.hub;
   // What server-side subscriptions missed shares one connect result.
   const sharers = isServerSide ? Math.max(1, session.subscriptions.size) : 1;
   const budget = messageBudget(options) / sharers;
-  const page = await broker.history(channel, {
-    sinceOffset: since.offset,
-    limit: options.recoveryMaxPublicationLimit || -1,
-    historyMetaTtlMs: rules.historyMetaTtlMs,
+  const { historyMetaTtlMs } = rules;
+  const { top, recovery = unrecovered } = await streamReader.enter(channel, {
+    since,
+    historyMetaTtlMs,
   });
-  const recovery = recoverStream(since, page);
-  return {
-    top: page.position,
-    recovery:
-      countWithin(recovery.publications, budget) < recovery.publications.length
-        ? unrecovered
-        : recovery,
-  };
+  const isWithinBudget =
+    countWithin(recovery.publications, budget) === recovery.publications.length;
+  return { top, recovery: isWithinBudget ? recovery : unrecovered };
 }
 
 async function readCache(
   { session, channel, rules, filter }: Subscription,
   since: Position | undefined,
 ): Promise<ReadRecovery> {
-  const page = await session.hub.broker.history(channel, {
-    reverse: true,
+  const page = await session.hub.streamReader.latest(channel, {
     limit: filter === undefined ? 1 : -1,
     historyMetaTtlMs: rules.historyMetaTtlMs,
   });
   const latest = page.publications.find(({ tags }) => filter === undefined || filter(tags));
-  return { top: page.position, recovery: recoverCache(since, latest, page.position) };
+  const { recovered, publications } = recoverCache(since, latest, page.position);
+  return {
+    top: page.position,
+    recovery: { recovered, publications: publications.map(wirePublication) },
+  };
 }
 
 /**
  * Recovered publications as this client gets them. With deltas the first is full and makes the base
  * of the next; without any, the next live publication has to be full.
  */
-function visiblePublications(
+function inFormOf(
   subscription: Subscription,
   publications: readonly Publication[],
 ): readonly Publication[] {
-  const visible = publications.map(wirePublication);
-  if (!subscription.usesDelta) return visible;
-  subscription.hasDeltaBase = visible.length > 0;
-  return deltaForm(visible, subscription.session.encoder.codec.format);
+  if (!subscription.usesDelta) return publications;
+  subscription.hasDeltaBase = publications.length > 0;
+  return recoveredDeltas(publications, subscription.session.encoder.codec.format);
+}
+
+const deltas = new WeakMap<readonly Publication[], Map<Format, readonly Publication[]>>();
+
+/** Those who recover together have one list of publications, and then one list of patches. */
+function recoveredDeltas(
+  publications: readonly Publication[],
+  format: Format,
+): readonly Publication[] {
+  const known = deltas.get(publications) ?? new Map<Format, readonly Publication[]>();
+  deltas.set(publications, known);
+  const made = known.get(format) ?? shareList(deltaForm(publications, format));
+  known.set(format, made);
+  return made;
 }

@@ -42,6 +42,10 @@ export class HubMetrics {
   readonly unsubscribes: LabelledCounter = new LabelledCounter();
   /** `yes` and `no`. */
   readonly recoveries: LabelledCounter = new LabelledCounter();
+  /** Reads of a stream that subscribers asked for on entering it. */
+  streamQuestions = 0;
+  /** Reads that the broker did for them; subscribers that come together share theirs. */
+  streamReads = 0;
   /** Handshakes refused, by reason. */
   readonly refusedHandshakes: LabelledCounter = new LabelledCounter();
   /** Handshakes that lost `Upgrade` or `Connection` on their way: `rescued` and `refused`. */

@@ -10,3 +10,4 @@ export * from './json-text.ts';
 export * from './formats.ts';
 export * from './json-codec.ts';
 export * from './protobuf-codec.ts';
+export { shareList } from './shared-list.ts';

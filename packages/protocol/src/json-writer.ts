@@ -10,6 +10,7 @@ import {
 } from './field-value.ts';
 import { withoutLineBreaks } from './json-scanner.ts';
 import type { FieldSchema, MessageSchema } from './schema.ts';
+import { encodingsOf } from './shared-list.ts';
 import { decodeUtf8 } from './utf8.ts';
 
 /**
@@ -51,17 +52,22 @@ function zeroJson(field: FieldSchema): string {
 
 function writeField(field: FieldSchema, value: unknown): string {
   if (field.rule === 'single') return writeValue(field, value);
+  if (field.rule === 'repeated') return writeList(field, checkList(field, value));
   let text = '';
-  if (field.rule === 'repeated') {
-    for (const item of checkList(field, value)) {
-      text += (text === '' ? '' : ',') + writeValue(field, item);
-    }
-    return `[${text}]`;
-  }
   for (const [name, item] of Object.entries(checkObject(field, value))) {
     text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${writeValue(field, item)}`;
   }
   return `{${text}}`;
+}
+
+function writeList(field: FieldSchema, list: readonly unknown[]): string {
+  const shared = encodingsOf(list, field);
+  if (shared?.json !== undefined) return shared.json;
+  let items = '';
+  for (const item of list) items += (items === '' ? '' : ',') + writeValue(field, item);
+  const text = `[${items}]`;
+  if (shared !== undefined) shared.json = text;
+  return text;
 }
 
 function writeValue(field: FieldSchema, value: unknown): string {

@@ -8,6 +8,7 @@ import {
   isZero,
 } from './field-value.ts';
 import { type FieldSchema, type MessageSchema, wireTypes } from './schema.ts';
+import { encodingsOf } from './shared-list.ts';
 import { encodeUtf8 } from './utf8.ts';
 
 const initialCapacity = 4096;
@@ -65,9 +66,7 @@ export class ProtobufWriter {
     if (field.rule === 'single') {
       this.#taggedValue(field, field.number, value);
     } else if (field.rule === 'repeated') {
-      for (const item of checkList(field, value)) {
-        this.#taggedValue(field, field.number, item);
-      }
+      this.#list(field, checkList(field, value));
     } else {
       for (const [key, item] of Object.entries(checkObject(field, value))) {
         this.#tag(field.number, wireTypes.delimited);
@@ -78,6 +77,17 @@ export class ProtobufWriter {
         this.#endDelimited(start);
       }
     }
+  }
+
+  #list(field: FieldSchema, list: readonly unknown[]): void {
+    const shared = encodingsOf(list, field);
+    if (shared?.protobuf !== undefined) {
+      this.#raw(shared.protobuf);
+      return;
+    }
+    const start = this.#length;
+    for (const item of list) this.#taggedValue(field, field.number, item);
+    if (shared !== undefined) shared.protobuf = this.#bytes.slice(start, this.#length);
   }
 
   #taggedValue(field: FieldSchema, number: number, value: unknown): void {

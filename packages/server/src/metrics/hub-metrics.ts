@@ -91,6 +91,16 @@ const hubMetrics: {
     label: 'recovered',
     help: 'Subscriptions that asked for what they missed, by whether they got it',
   },
+  streamQuestions: {
+    name: 'holdfast_stream_questions_total',
+    kind: 'counter',
+    help: 'Subscribers that asked for the position of a stream, or for what they missed of it',
+  },
+  streamReads: {
+    name: 'holdfast_stream_reads_total',
+    kind: 'counter',
+    help: 'Reads of the broker that answered them; subscribers that come together share one',
+  },
   refusedHandshakes: {
     name: 'holdfast_refused_handshakes_total',
     label: 'reason',

@@ -1,0 +1,68 @@
+/** Reads what several questions about one key ask for; answers are in their order. */
+export type GatheredRead<Question, Answer> = (
+  key: string,
+  questions: readonly Question[],
+) => Promise<readonly Answer[]>;
+
+interface Waiter<Question, Answer> {
+  readonly question: Question;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Gathering<Question, Answer> {
+  waiting: Waiter<Question, Answer>[];
+}
+
+/**
+ * Makes one read of questions about the same key that are asked within a tick, or while the read
+ * before is under way. A read begins after each of its questions was asked and never takes in a later
+ * one: whoever registers for changes and then asks misses nothing in between. There is at most one
+ * read of a key at a time.
+ */
+export class GatheredReads<Question, Answer> {
+  readonly #read: GatheredRead<Question, Answer>;
+  readonly #defer: (work: () => void) => void;
+  readonly #gatherings = new Map<string, Gathering<Question, Answer>>();
+
+  /** @param defer - runs work at the end of the tick. */
+  constructor(
+    read: GatheredRead<Question, Answer>,
+    defer: (work: () => void) => void = (work) => setImmediate(work),
+  ) {
+    this.#read = read;
+    this.#defer = defer;
+  }
+
+  /** Rejects with what its read rejects with; those who asked later get a read of their own. */
+  ask(key: string, question: Question): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
+      const waiter = { question, resolve, reject };
+      const gathering = this.#gatherings.get(key);
+      if (gathering !== undefined) {
+        gathering.waiting.push(waiter);
+        return;
+      }
+      const started = { waiting: [waiter] };
+      this.#gatherings.set(key, started);
+      this.#defer(() => void this.#work(key, started));
+    });
+  }
+
+  async #work(key: string, gathering: Gathering<Question, Answer>): Promise<void> {
+    while (gathering.waiting.length > 0) {
+      const waiters = gathering.waiting;
+      gathering.waiting = [];
+      try {
+        const answers = await this.#read(
+          key,
+          waiters.map(({ question }) => question),
+        );
+        for (const [index, waiter] of waiters.entries()) waiter.resolve(answers[index] as Answer);
+      } catch (error) {
+        for (const waiter of waiters) waiter.reject(error);
+      }
+    }
+    this.#gatherings.delete(key);
+  }
+}
