@@ -159,6 +159,7 @@ function matchSegments(
       if (segment !== expected) return undefined;
       continue;
     }
+    if (segment === '') return undefined;
     try {
       params[expected.slice(1, -1)] = decodeURIComponent(segment);
     } catch {

@@ -25,6 +25,8 @@ export type TaskErrorCode =
   | 'task_parent_over'
   | 'task_not_over'
   | 'task_unauthorized'
+  | 'task_forbidden'
+  | 'task_too_many'
   | 'schedule_not_found'
   | 'schedule_invalid';
 
@@ -66,6 +68,14 @@ export const taskErrorCodes: Readonly<Record<TaskErrorCode, TaskErrorRow>> = {
   task_not_over: { retryable: true, httpStatus: 409, remedy: 'cancel the task first, or wait' },
   /** A worker without a valid token. */
   task_unauthorized: { retryable: false, httpStatus: 401, remedy: 'send the worker token' },
+  /** A user asked for a kind that is not open to users. */
+  task_forbidden: {
+    retryable: false,
+    httpStatus: 403,
+    remedy: 'let the application ask, or open the kind to users',
+  },
+  /** A user has as many tasks of this kind as a user may have, or too many readers follow output. */
+  task_too_many: { retryable: true, httpStatus: 429, remedy: 'wait until some of them are over' },
   /** No schedule has this name. */
   schedule_not_found: { retryable: false, httpStatus: 404, remedy: 'check the name' },
   /** A schedule that can never run or cannot be read. The message says why. */

@@ -10,16 +10,25 @@ export { examineForeignTable, type ForeignDatabase, type ForeignTable } from './
 export { unionWindow, type KindOptions, type Window } from './kind.ts';
 export type { Failure, LeaseState, OutputPart, OutputState } from './lease-writes.ts';
 export type { HandleOptions } from './local-worker.ts';
+export { createTasksHandler, type TasksHandlerOptions } from './http/handler.ts';
+export { tasksOpenApi } from './http/open-api.ts';
 export type { ProgressUpdate, Step, StepPlan } from './progress.ts';
-export type { TaskAnswer, TaskRequest } from './request.ts';
+export type { TaskAnswer, TaskRequest, UserTaskRequest } from './request.ts';
 export type { TaskRetentionOptions } from './retention.ts';
 export type { ScheduleRule } from './schedules/schedule-rule.ts';
 export type { ScheduleRun, Schedules, ScheduleView } from './schedules/schedules.ts';
-export type { TaskChannels } from './task-channels.ts';
+export { ownerOnlyChannels, type TaskChannels } from './task-channels.ts';
 export type { TaskLogger } from './task-context.ts';
 export type { TaskMetrics } from './task-metrics.ts';
 export { taskModule, type TaskAuditTable, type TaskTables } from './task-module.ts';
-export type { OutputPage, StarvedKind, TaskFilter, TaskSnapshot } from './task-reads.ts';
+export type {
+  KindView,
+  OutputPage,
+  StarvedKind,
+  TaskFilter,
+  TaskPage,
+  TaskSnapshot,
+} from './task-reads.ts';
 export type { StopReason, TaskHandler, TaskTools } from './task-run.ts';
 export type { OutputChunk, TaskChange, TaskEvent } from './task-unit.ts';
 export type { AttemptRecord, TaskStatus, TaskView } from './task-view.ts';

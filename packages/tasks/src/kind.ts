@@ -31,6 +31,13 @@ export interface KindOptions {
    * @defaultValue the newer payload
    */
   readonly merge?: (waiting: unknown, incoming: unknown) => unknown;
+  /**
+   * Whether users may ask for it themselves, with their own token. Requests of such a kind share work
+   * only with those of the same owner, whatever their keys. @defaultValue false
+   */
+  readonly isOpenToUsers?: boolean;
+  /** Tasks of one user that are not over, as far as users ask for them themselves. @defaultValue 100 */
+  readonly maxLivePerUser?: number;
   /** Tasks that may run at the same time. @defaultValue no limit */
   readonly concurrency?: {
     readonly total?: number;
@@ -64,6 +71,8 @@ export interface Kind {
   readonly backoffMaxMs: number;
   readonly key: ((payload: unknown, owner: string) => string | undefined) | undefined;
   readonly merge: (waiting: unknown, incoming: unknown) => unknown;
+  readonly isOpenToUsers: boolean;
+  readonly maxLivePerUser: number;
   readonly total: number;
   readonly perOwner: number;
   readonly perLane: number;
@@ -97,6 +106,8 @@ export function resolveKind(name: string, options: KindOptions = {}): Kind {
     backoffMaxMs: options.backoff?.maxMs ?? 300_000,
     key: options.key,
     merge: options.merge ?? ((_waiting, incoming) => incoming),
+    isOpenToUsers: options.isOpenToUsers ?? false,
+    maxLivePerUser: options.maxLivePerUser ?? 100,
     total: options.concurrency?.total ?? Infinity,
     perOwner: options.concurrency?.perOwner ?? Infinity,
     perLane: options.concurrency?.perLane ?? Infinity,

@@ -56,6 +56,8 @@ export interface PreparedRequest {
   readonly payload: string;
   readonly slot: string | null;
   readonly key: string | null;
+  /** Most live tasks of its kind and owner, this one included. */
+  readonly maxLive?: number;
 }
 
 const maxKeyLength = 500;
@@ -94,7 +96,18 @@ export function prepareRequest(context: TaskContext, request: TaskRequest): Prep
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > 1000) {
     throw new TaskError('task_bad_request', 'attempts must be from 1 to 1000');
   }
-  return { request, kind, owner, payload, key, slot: key === null ? null : `${kind.name}\n${key}` };
+  return { request, kind, owner, payload, key, slot: slotOf({ kind, owner, key }) };
+}
+
+/** What users ask for themselves never meets what others asked for: no key they choose can name it. */
+function slotOf({
+  kind,
+  owner,
+  key,
+}: Pick<PreparedRequest, 'kind' | 'owner' | 'key'>): string | null {
+  if (key === null) return null;
+  const scope = kind.isOpenToUsers ? `${JSON.stringify(owner)}\n` : '';
+  return `${kind.name}\n${scope}${key}`;
 }
 
 /** The JSON of `value`. @throws {@link TaskError} `task_bad_request`, `task_too_large` */
@@ -126,7 +139,8 @@ export function toJson(
 /** Names to lock before {@link makeRequests}, in one call. */
 export function locksOf(requests: readonly PreparedRequest[]): readonly string[] {
   const names = new Set<string>();
-  for (const { slot, request } of requests) {
+  for (const { slot, request, maxLive, kind, owner } of requests) {
+    if (maxLive !== undefined) names.add(`task-user:${kind.name}\n${owner}`);
     if (slot !== null) names.add(`task-slot:${slot}`);
     // Who waits for whom is looked at and changed by one at a time.
     if (slot !== null && request.parent !== undefined) names.add('task-wait-graph');
@@ -136,11 +150,20 @@ export function locksOf(requests: readonly PreparedRequest[]): readonly string[]
 }
 
 /** Makes requests in a transaction of their own. All are granted, or none. */
-export async function requestTasks(
+export function requestTasks(
   context: TaskContext,
   requests: readonly TaskRequest[],
 ): Promise<readonly TaskAnswer[]> {
-  const prepared = requests.map((request) => prepareRequest(context, request));
+  return requestPrepared(
+    context,
+    requests.map((request) => prepareRequest(context, request)),
+  );
+}
+
+async function requestPrepared(
+  context: TaskContext,
+  prepared: readonly PreparedRequest[],
+): Promise<readonly TaskAnswer[]> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await TaskUnit.run(context, async (unit) => {
@@ -153,6 +176,41 @@ export async function requestTasks(
       if (!isRace || attempt >= maxConflicts) throw error;
     }
   }
+}
+
+/** What a user may say. */
+export type UserTaskRequest = Pick<
+  TaskRequest,
+  'kind' | 'payload' | 'key' | 'idempotencyKey' | 'force'
+>;
+
+/**
+ * Makes a request of a user: for kinds that are open to users, as their own, and only so many.
+ * @throws {@link TaskError} `task_forbidden`, `task_too_many`, and what any request throws
+ */
+export async function requestAsUser(
+  context: TaskContext,
+  user: string,
+  { kind, payload, key, idempotencyKey, force }: UserTaskRequest,
+): Promise<TaskAnswer> {
+  if (context.isKnown(kind) && !context.kind(kind).isOpenToUsers) {
+    throw new TaskError('task_forbidden', `users may not ask for ${kind}`);
+  }
+  const prepared = prepareRequest(context, {
+    kind,
+    payload,
+    owner: user,
+    ...(key === undefined ? {} : { key }),
+    ...(force === undefined ? {} : { force }),
+    // Idempotency keys of users never meet those of others.
+    ...(idempotencyKey === undefined
+      ? {}
+      : { idempotencyKey: `user:${JSON.stringify(user)}:${idempotencyKey}` }),
+  });
+  const maxLive = prepared.kind.maxLivePerUser;
+  const [answer] = await requestPrepared(context, [{ ...prepared, maxLive }]);
+  if (answer === undefined) throw new Error('a request without an answer');
+  return answer;
 }
 
 /** Makes requests in a transaction that holds {@link locksOf} them. */
@@ -276,6 +334,7 @@ async function insert(
   state: 'pending' | 'queued',
 ): Promise<TaskRow> {
   const { kind, owner, payload, request, slot, key } = prepared;
+  await assertNotTooMany(unit, prepared);
   const row = newRow(unit, {
     kind: kind.name,
     owner,
@@ -297,6 +356,23 @@ async function insert(
   }
   unit.add(row, state);
   return row;
+}
+
+async function assertNotTooMany(
+  unit: TaskUnit,
+  { kind, owner, maxLive }: PreparedRequest,
+): Promise<void> {
+  if (maxLive === undefined) return;
+  const live = await unit.trx
+    .selectFrom('tasks')
+    .select('id')
+    .where('kind', '=', kind.name)
+    .where('owner', '=', owner)
+    .where('state', 'in', ['queued', 'pending', 'running', 'awaiting'])
+    .limit(maxLive)
+    .execute();
+  if (live.length < maxLive) return;
+  throw new TaskError('task_too_many', `${maxLive} tasks of ${kind.name} are not over yet`);
 }
 
 async function link(unit: TaskUnit, parent: TaskRow | undefined, child: TaskRow): Promise<void> {

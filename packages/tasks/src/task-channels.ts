@@ -16,10 +16,15 @@ const maxOwnerLength = 200;
  * would name other users there (`,` and `#`), or is too long for a channel, gets none of its own, and
  * the channel of such a task names no user.
  */
-export const ownerOnlyChannels: TaskChannels = {
-  task: ({ id, owner }) => (isNameable(owner) ? `task:${id}#${owner}` : `task:${id}`),
-  owner: (owner) => (isNameable(owner) ? `tasks:#${owner}` : undefined),
-};
+export function ownerOnlyChannels(
+  namespaces: { readonly task?: string; readonly owner?: string } = {},
+): TaskChannels {
+  const { task = 'task', owner: ofOwner = 'tasks' } = namespaces;
+  return {
+    task: ({ id, owner }) => (isNameable(owner) ? `${task}:${id}#${owner}` : `${task}:${id}`),
+    owner: (owner) => (isNameable(owner) ? `${ofOwner}:#${owner}` : undefined),
+  };
+}
 
 function isNameable(owner: string): boolean {
   return owner !== '' && owner.length <= maxOwnerLength && !/[#,]/.test(owner);

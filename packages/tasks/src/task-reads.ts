@@ -29,6 +29,15 @@ export interface TaskFilter {
   readonly limit?: number;
 }
 
+export interface TaskPage {
+  /** Newest first. */
+  readonly items: readonly TaskView[];
+  /** `before` of the next page; null when there is none. */
+  readonly nextCursor: string | null;
+  /** The server's time. */
+  readonly now: number;
+}
+
 export interface OutputPage {
   readonly chunks: readonly OutputChunk[];
   /** Number of the last chunk there is. */
@@ -88,7 +97,7 @@ export function readTask(context: TaskContext, id: string): Promise<TaskSnapshot
 }
 
 /** Newest first. */
-export function listTasks(context: TaskContext, filter: TaskFilter): Promise<readonly TaskView[]> {
+export function listTasks(context: TaskContext, filter: TaskFilter): Promise<TaskPage> {
   return context.store.read(async (db) => {
     let query = db.selectFrom('tasks').selectAll();
     if (filter.owner !== undefined) query = query.where('owner', '=', filter.owner);
@@ -105,9 +114,15 @@ export function listTasks(context: TaskContext, filter: TaskFilter): Promise<rea
       );
     }
     const limit = Math.min(Math.max(Math.trunc(filter.limit ?? 50), 1), maxPage);
-    const rows: TaskRow[] = await query.orderBy('id', 'desc').limit(limit).execute();
+    // One more tells whether there is more.
+    const rows: TaskRow[] = await query
+      .orderBy('id', 'desc')
+      .limit(limit + 1)
+      .execute();
     const facts = await factsFor(context, db);
-    return rows.map((row) => viewOf(row, facts));
+    const items = rows.slice(0, limit).map((row) => viewOf(row, facts));
+    const nextCursor = rows.length > limit ? (items.at(-1)?.id ?? null) : null;
+    return { items, nextCursor, now: facts.now };
   });
 }
 
@@ -138,6 +153,55 @@ export function readOutput(
       refused: row.output_refused,
       isOver: overStates.includes(row.state),
     };
+  });
+}
+
+/** A kind, as people who run it want to see it. */
+export interface KindView {
+  readonly kind: string;
+  readonly isOpenToUsers: boolean;
+  /** Workers that are alive. */
+  readonly workers: number;
+  /** Unix milliseconds since when no worker is alive; null while one is, or when there never was one. */
+  readonly noWorkerSince: number | null;
+  /** Tasks that wait for a worker, or for their time. */
+  readonly pending: number;
+  /** Unix milliseconds: since when the first of them could have been taken. Null for none. */
+  readonly pendingSince: number | null;
+  readonly running: number;
+}
+
+export function viewKinds(
+  context: TaskContext,
+  kinds: readonly string[],
+): Promise<readonly KindView[]> {
+  return context.store.read(async (db) => {
+    const rows = await db
+      .selectFrom('tasks')
+      .select((value) => [
+        'kind',
+        'state',
+        value.fn.countAll<number>().as('tasks'),
+        value.fn.min('available_at').as('since'),
+      ])
+      .where('state', 'in', ['pending', 'running'])
+      .groupBy(['kind', 'state'])
+      .execute();
+    const workers = await countWorkers(db, context.now());
+    return kinds.map((kind) => {
+      const pending = rows.find((row) => row.kind === kind && row.state === 'pending');
+      const running = rows.find((row) => row.kind === kind && row.state === 'running');
+      const { live, lastSeenAt } = workers.get(kind) ?? { live: 0, lastSeenAt: null };
+      return {
+        kind,
+        isOpenToUsers: context.kind(kind).isOpenToUsers,
+        workers: live,
+        noWorkerSince: live > 0 ? null : lastSeenAt,
+        pending: pending?.tasks ?? 0,
+        pendingSince: pending?.since ?? null,
+        running: running?.tasks ?? 0,
+      };
+    });
   });
 }
 

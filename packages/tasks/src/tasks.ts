@@ -30,13 +30,15 @@ import {
   locksOf,
   makeRequests,
   prepareRequest,
+  requestAsUser,
   requestTasks,
   type PreparedRequest,
   type TaskAnswer,
   type TaskRequest,
+  type UserTaskRequest,
 } from './request.ts';
 import { deleteTaskRows, retentionJobs, type TaskRetentionOptions } from './retention.ts';
-import { Schedules } from './schedules/schedules.ts';
+import { Schedules, type ScheduleRun } from './schedules/schedules.ts';
 import { openSharedTime } from './shared-time.ts';
 import { sweepTasks } from './sweep.ts';
 import { ownerOnlyChannels, type TaskChannels } from './task-channels.ts';
@@ -48,9 +50,12 @@ import {
   listTasks,
   readOutput,
   readTask,
+  viewKinds,
+  type KindView,
   type OutputPage,
   type StarvedKind,
   type TaskFilter,
+  type TaskPage,
   type TaskSnapshot,
 } from './task-reads.ts';
 import type { TaskHandler } from './task-run.ts';
@@ -157,8 +162,8 @@ export class Tasks implements AsyncDisposable {
       random: options.random ?? Math.random,
       logger: options.logger ?? silent,
       channels: {
-        task: options.channels?.task ?? ownerOnlyChannels.task,
-        owner: options.channels?.owner ?? ownerOnlyChannels.owner,
+        ...ownerOnlyChannels(),
+        ...options.channels,
       },
       metrics: this.metrics,
       kind: (name) => {
@@ -258,6 +263,14 @@ export class Tasks implements AsyncDisposable {
     const [answer] = await requestTasks(this.#context, [request]);
     if (answer === undefined) throw new Error('a request without an answer');
     return answer;
+  }
+
+  /**
+   * A user asks for work: for a kind that is open to users, as their own task, and only so many.
+   * @throws {@link TaskError} `task_forbidden`, `task_too_many`, and what `request` throws
+   */
+  requestAsUser(user: string, request: UserTaskRequest): Promise<TaskAnswer> {
+    return requestAsUser(this.#context, user, request);
   }
 
   /** Asks for several pieces of work; all are granted, or none. */
@@ -394,19 +407,36 @@ export class Tasks implements AsyncDisposable {
 
   /** Asks for the work of a task that is over once more, as a new task. @throws {@link TaskError} `task_not_over` */
   async retry(id: string): Promise<TaskAnswer> {
+    return this.request(await this.#again(id));
+  }
+
+  /** The same for a user, whose new task it is. @throws {@link TaskError} as `requestAsUser`, `task_not_over` */
+  async retryAsUser(user: string, id: string): Promise<TaskAnswer> {
+    return this.requestAsUser(user, await this.#again(id));
+  }
+
+  async #again(id: string): Promise<TaskRequest> {
     const row = await this.#context.store.read((db) =>
       db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst(),
     );
     if (row === undefined) throw new TaskError('task_not_found', `there is no task ${id}`);
     if (!isOver(row)) throw new TaskError('task_not_over', `task ${id} is not over`);
-    return this.request({
+    return {
       kind: row.kind,
       payload: JSON.parse(row.payload),
       owner: row.owner,
       attempts: row.max_attempts,
       lane: row.lane,
       ...(row.unique_key === null ? {} : { key: row.unique_key }),
-    });
+    };
+  }
+
+  /** Cancels the task of a run of a schedule. @throws {@link TaskError} `schedule_not_found`, `task_not_found` */
+  async cancelRun(schedule: string, run: string): Promise<ScheduleRun> {
+    const { task } = await this.schedules.run(schedule, run);
+    if (task === null) throw new TaskError('task_not_found', `run ${run} has no task`);
+    await this.cancel(task.id);
+    return this.schedules.run(schedule, run);
   }
 
   /** Deletes a task that is over. @throws {@link TaskError} `task_not_over` */
@@ -424,7 +454,13 @@ export class Tasks implements AsyncDisposable {
     return readTask(this.#context, id);
   }
 
-  list(filter: TaskFilter = {}): Promise<readonly TaskView[]> {
+  /** Newest first. */
+  async list(filter: TaskFilter = {}): Promise<readonly TaskView[]> {
+    return (await listTasks(this.#context, filter)).items;
+  }
+
+  /** Newest first, with what is needed to go on. */
+  page(filter: TaskFilter = {}): Promise<TaskPage> {
     return listTasks(this.#context, filter);
   }
 
@@ -440,7 +476,7 @@ export class Tasks implements AsyncDisposable {
   ownerSnapshot(
     owner: string,
     filter: Omit<TaskFilter, 'owner'> = {},
-  ): Promise<Continued<readonly TaskView[]>> {
+  ): Promise<Continued<TaskPage>> {
     const channel = this.#context.channels.owner(owner) ?? null;
     return this.#continued(channel, () => listTasks(this.#context, { ...filter, owner }));
   }
@@ -455,6 +491,14 @@ export class Tasks implements AsyncDisposable {
 
   workers(): Promise<readonly WorkerView[]> {
     return listWorkers(this.#context.store, this.#context.now());
+  }
+
+  /** Every kind with its workers and what waits for them. */
+  kindViews(): Promise<readonly KindView[]> {
+    return viewKinds(
+      this.#context,
+      this.kinds.filter((name) => name !== batchKind),
+    );
   }
 
   /** Kinds whose due tasks nobody alive can take: the reason of most reports that nothing moves. */
@@ -473,8 +517,8 @@ export class Tasks implements AsyncDisposable {
   }
 
   /** What was repaired, newest first. */
-  repairs(): Promise<readonly TaskAuditTable[]> {
-    return listAudit(this.#context);
+  repairs(options: { readonly limit?: number } = {}): Promise<readonly TaskAuditTable[]> {
+    return listAudit(this.#context, options.limit);
   }
 
   /** Settles every row whose time is over. Runs by itself every second. */

@@ -1,4 +1,5 @@
 import type { StoreTransaction } from '@holdfast/store';
+import type { SelectQueryBuilder } from 'kysely';
 import { TaskError } from '../errors.ts';
 import { locksOf, makeRequests, prepareRequest } from '../request.ts';
 import type { TaskContext } from '../task-context.ts';
@@ -34,6 +35,7 @@ export interface ScheduleRun {
   readonly durationMs: number | null;
 }
 
+type RunQuery = SelectQueryBuilder<TaskTables, 'task_schedule_runs', ScheduleRunTable>;
 type Trigger = ScheduleRunTable['trigger'];
 
 /**
@@ -116,17 +118,35 @@ export class Schedules {
     });
   }
 
-  /** Newest first. */
-  runs(name: string, options: { readonly limit?: number } = {}): Promise<readonly ScheduleRun[]> {
+  /** One run of a schedule. @throws {@link TaskError} `schedule_not_found` */
+  async run(name: string, id: string): Promise<ScheduleRun> {
+    const [run] = await this.#readRuns((query) =>
+      query.where('schedule', '=', name).where('id', '=', id),
+    );
+    if (run === undefined) {
+      throw new TaskError('schedule_not_found', `schedule ${name} has no run ${id}`);
+    }
+    return run;
+  }
+
+  /** Newest first. @param options.before the last id of the page before */
+  runs(
+    name: string,
+    options: { readonly limit?: number; readonly before?: string } = {},
+  ): Promise<readonly ScheduleRun[]> {
+    const { before } = options;
+    return this.#readRuns((query) => {
+      const own = query.where('schedule', '=', name);
+      return (before === undefined ? own : own.where('id', '<', before))
+        .orderBy('id', 'desc')
+        .limit(Math.min(options.limit ?? 50, 200));
+    });
+  }
+
+  #readRuns(narrow: (query: RunQuery) => RunQuery): Promise<readonly ScheduleRun[]> {
     const { store, now } = this.#context;
     return store.read(async (db) => {
-      const rows = await db
-        .selectFrom('task_schedule_runs')
-        .selectAll()
-        .where('schedule', '=', name)
-        .orderBy('id', 'desc')
-        .limit(Math.min(options.limit ?? 50, 200))
-        .execute();
+      const rows = await narrow(db.selectFrom('task_schedule_runs').selectAll()).execute();
       const ids = rows.flatMap(({ task_id }) => (task_id === null ? [] : [task_id]));
       const tasks =
         ids.length === 0

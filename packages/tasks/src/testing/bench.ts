@@ -32,6 +32,11 @@ const kinds: Readonly<Record<string, KindOptions>> = {
   limited: { concurrency: { total: 3, perOwner: 2, perLane: 1 } },
   short: { leaseMs: 10_000, maxRuntimeMs: 60_000, pendingDeadlineMs: 5000, attempts: 2 },
   loud: { maxOutputBytes: 100 },
+  open: {
+    isOpenToUsers: true,
+    maxLivePerUser: 2,
+    key: (payload) => (payload as { account?: string } | null)?.account,
+  },
 };
 
 /** Tasks on a database of their own, with a clock that stands still. */
