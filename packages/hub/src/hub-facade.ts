@@ -33,6 +33,7 @@ import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
 import type { PresenceStats } from './ports/presence-store.ts';
 import { readHistory } from './read-history.ts';
 import { isRefusal } from './refusal.ts';
+import type { Dialect } from './transports/dialect.ts';
 import { WidePublisher } from './wide-publisher.ts';
 
 /** Makes a hub. It serves as soon as {@link Hub.start} or {@link Hub.attach} is called. */
@@ -74,6 +75,10 @@ class HubFacade implements Hub {
 
   attach(server: HttpServer, options?: { readonly path?: string }): void {
     this.#node.attach(server, options);
+  }
+
+  speak(path: string, dialect: Dialect): ReadonlyMap<string, number> {
+    return this.#node.speak(path, dialect);
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -44,6 +44,7 @@ import { PollTable } from './shared-poll/poll-table.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
 import { StreamReader } from './stream-reader.ts';
 import { TimerWheel } from './timer-wheel.ts';
+import { type Dialect, DialectRoom } from './transports/dialect.ts';
 import { HttpListener } from './transports/http-listener.ts';
 import { requestTarget } from './transports/request-target.ts';
 import { WebSocketListener } from './transports/websocket-listener.ts';
@@ -86,6 +87,7 @@ export class HubNode implements HubContext {
   readonly #webSockets: WebSocketListener;
   readonly #http: HttpListener;
   readonly #httpOptions: HttpTransportsOptions;
+  readonly #dialects = new Map<string, DialectRoom>();
   readonly #webSocketPaths = new Set<string>();
   readonly handlers: EventHandlers;
   readonly #tops = new SingleFlight<Position>();
@@ -220,7 +222,10 @@ export class HubNode implements HubContext {
     if (uniWebsocket.enabled) this.#webSocketPaths.add(uniWebsocket.handlerPrefix);
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const target = requestTarget(request.url);
-      if (target.path === path) {
+      const room = this.#dialects.get(target.path);
+      if (room !== undefined) {
+        this.#webSockets.handleUpgrade(request, { socket, head, room });
+      } else if (target.path === path) {
         this.handleUpgrade(request, socket, head);
       } else if (uniWebsocket.enabled && target.path === uniWebsocket.handlerPrefix) {
         this.#webSockets.handleUpgrade(request, { socket, head, isUnidirectional: true });
@@ -229,6 +234,13 @@ export class HubNode implements HubContext {
         this.#webSockets.refuseUnknownPath(socket);
       }
     });
+  }
+
+  speak(path: string, dialect: Dialect): ReadonlyMap<string, number> {
+    const room = new DialectRoom(dialect);
+    this.#dialects.set(path, room);
+    this.#webSocketPaths.add(path);
+    return room.connections;
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

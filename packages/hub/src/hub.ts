@@ -24,6 +24,7 @@ import type { ClientSelector, NodeBus, NodeInfo } from './ports/node-bus.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
 import type { RevocationStore } from './ports/revocation-store.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
+import type { Dialect } from './transports/dialect.ts';
 
 /** Five levels of structured log lines, the subset of pino's interface that the hub needs. */
 export interface Logger {
@@ -163,6 +164,11 @@ export interface Hub {
    * @defaultValue '/connection/websocket'
    */
   attach(server: HttpServer, options?: { readonly path?: string }): void;
+  /**
+   * Serves clients of another product's one-way protocol on a path of the attached servers, see
+   * {@link Dialect}. Returns a live view of their connections on this node, by user.
+   */
+  speak(path: string, dialect: Dialect): ReadonlyMap<string, number>;
   /** Serves one upgrade, for those who route requests themselves. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /**

@@ -44,6 +44,7 @@ export * from './ports/node-bus.ts';
 export * from './ports/presence-store.ts';
 export * from './ports/revocation-store.ts';
 export * from './tags-filter.ts';
+export type { Dialect } from './transports/dialect.ts';
 export { HandshakeMessage } from './transports/handshake-message.ts';
 export * from './transports/http-refusal.ts';
 export * from './transports/stripped-upgrade.ts';

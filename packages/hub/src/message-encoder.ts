@@ -30,6 +30,14 @@ const encoders = [
   createEncoder(3, 'protobuf', true),
 ] as const;
 
+let encoderCount: number = encoders.length;
+
+/** For encoders that are made beside those of {@link encoderFor}, a few per process. */
+export function nextEncoderIndex(): number {
+  encoderCount += 1;
+  return encoderCount - 1;
+}
+
 export function encoderFor(format: Format, unidirectional: boolean): MessageEncoder {
   return encoders[((format === 'json' ? 0 : 1) + (unidirectional ? 2 : 0)) as 0 | 1 | 2 | 3];
 }

@@ -245,7 +245,8 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
 
   /** Queues an encoded message; it leaves at the end of this tick, unless the client reads too slowly. */
   enqueue(message: Uint8Array): void {
-    if (this.state === 'closed') return;
+    // A dialect that has no words for a push makes an empty message of it.
+    if (this.state === 'closed' || message.length === 0) return;
     this.#queue.push(message);
     this.#queuedBytes += message.length;
     // So that the limit counts what the network does not take, not what one tick brought together.

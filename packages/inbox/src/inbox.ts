@@ -13,6 +13,8 @@ import {
   type InboxSnapshot,
   type ListOptions,
   type NotificationPage,
+  type NumberedPage,
+  type PageOptions,
 } from './reader.ts';
 import { addRetentionJobs } from './retention-jobs.ts';
 import { Sends, type SendRequest, type SendResult, type SendStatus } from './sends.ts';
@@ -42,6 +44,8 @@ export interface Inbox {
 
   /** One page of a user's notifications, newest first. */
   list(user: string, options?: ListOptions): Promise<NotificationPage>;
+  /** One numbered page, with the number of all. */
+  page(user: string, options: PageOptions): Promise<NumberedPage>;
   counts(user: string): Promise<UnreadCounts>;
   /** First page, counts, and the position from which events continue them. */
   snapshot(user: string, options?: ListOptions): Promise<InboxSnapshot>;
@@ -118,6 +122,7 @@ export function createInbox(options: InboxOptions): Inbox {
     cancel: (id, how) => sends.cancel(id, how),
     deliveryState: (id) => deliveries.state(id),
     list: (user, how) => reader.list(user, how),
+    page: (user, how) => reader.page(user, how),
     counts: (user) => reader.counts(user),
     snapshot: (user, how) => reader.snapshot(user, how),
     get: (user, ids) => reader.get(user, ids),

@@ -10,8 +10,17 @@ export * from './email-target.ts';
 export * from './errors.ts';
 export * from './escalation-target.ts';
 export * from './events.ts';
+<<<<<<< HEAD
 export { createInboxHandler, type InboxHandlerOptions } from './http/handler.ts';
 export { inboxOpenApi } from './http/open-api.ts';
+=======
+export {
+  createTradingAgentsFace,
+  type TradingAgentsFaceOptions,
+} from './faces/tradingagents/index.ts';
+export { createInboxHandler, type InboxHandler, type InboxHandlerOptions } from './http/handler.ts';
+export { inboxOpenApi, type InboxOpenApi } from './http/open-api.ts';
+>>>>>>> 7340df3 (A hub speaks dialects: one-way clients of other products, accepted only once they are connected; the TradingAgents face of the inbox)
 export { createInbox, type Inbox } from './inbox.ts';
 export { inboxModule, type SendState } from './inbox-module.ts';
 export {
@@ -22,6 +31,12 @@ export {
 } from './notification.ts';
 export type { CategoryOptions, ChannelPosition, InboxOptions } from './options.ts';
 export type { CategoryPreference, Preferences, QuietHours } from './preferences.ts';
-export type { InboxSnapshot, ListOptions, NotificationPage } from './reader.ts';
+export type {
+  InboxSnapshot,
+  ListOptions,
+  NotificationPage,
+  NumberedPage,
+  PageOptions,
+} from './reader.ts';
 export type { Recipients, SendRequest, SendResult, SendStatus } from './sends.ts';
 export * from './webhook-target.ts';

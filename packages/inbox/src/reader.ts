@@ -1,5 +1,5 @@
 import { valueList, type Store } from '@holdfast/store';
-import { sql, type SqlBool } from 'kysely';
+import { type RawBuilder, sql, type SqlBool } from 'kysely';
 import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
 import type { InboxTables } from './inbox-module.ts';
@@ -22,6 +22,27 @@ export interface ListOptions {
   readonly status?: 'all' | 'unread' | 'read' | 'archived';
   readonly category?: string;
   readonly severity?: Severity;
+}
+
+/** For readers that count pages; {@link ListOptions} is cheaper, and steady while things arrive. */
+export interface PageOptions {
+  /** From 1. */
+  readonly page: number;
+  /** 1 to 100. */
+  readonly pageSize: number;
+  /** @defaultValue 'all' */
+  readonly status?: ListOptions['status'];
+  /** Only these categories and those below them: `alert` has `alert.price`. */
+  readonly categories?: readonly string[];
+  /** All but these categories and those below them. */
+  readonly exceptCategories?: readonly string[];
+}
+
+/** Newest first. */
+export interface NumberedPage {
+  readonly items: readonly Notification[];
+  /** On all pages together. */
+  readonly total: number;
 }
 
 /** Newest first. */
@@ -68,6 +89,33 @@ export class InboxReader {
     const filter = checkFilter(user, options);
     const now = this.#store.clock.now();
     return this.#store.read((db) => selectPage(db, { ...filter, user, now }));
+  }
+
+  /** @throws {@link InboxError} `inbox_invalid` */
+  async page(user: string, options: PageOptions): Promise<NumberedPage> {
+    const { page, pageSize, categories = [], exceptCategories = [], status } = options;
+    const given = status === undefined ? {} : { status };
+    const filter = checkFilter(user, { limit: pageSize, ...given });
+    if (!Number.isSafeInteger(page) || page < 1 || !Number.isSafeInteger(page * pageSize)) {
+      throw new InboxError('inbox_invalid', 'page must be a whole number from 1');
+    }
+    for (const category of [...categories, ...exceptCategories]) checkName('categories', category);
+    const now = this.#store.clock.now();
+    return this.#store.read(async (db) => {
+      let query = selectVisible(db, { ...filter, user, now });
+      if (categories.length > 0) query = query.where(isWithin(categories));
+      if (exceptCategories.length > 0) query = query.where(not(isWithin(exceptCategories)));
+      const { total } = await query
+        .select((row) => row.fn.countAll<number>().as('total'))
+        .executeTakeFirstOrThrow();
+      const rows = await query
+        .selectAll()
+        .orderBy('id', 'desc')
+        .limit(pageSize)
+        .offset((page - 1) * pageSize)
+        .execute();
+      return { items: rows.map(toNotification), total };
+    });
   }
 
   async counts(user: string): Promise<UnreadCounts> {
@@ -145,21 +193,41 @@ async function selectPage(
   db: InboxTransaction,
   filter: Filter & { readonly user: string; readonly now: number },
 ): Promise<NotificationPage> {
-  const { limit, status, cursor, category, severity } = filter;
-  let query = db
-    .selectFrom('inbox_notifications')
+  const { limit, cursor, category, severity } = filter;
+  let query = selectVisible(db, filter)
     .selectAll()
-    .where('user_id', '=', filter.user)
-    .where(isVisible(filter.now))
-    .where('archived_at', status === 'archived' ? 'is not' : 'is', null)
     .orderBy('id', 'desc')
     .limit(limit + 1);
-  if (status === 'unread') query = query.where('read_at', 'is', null);
-  if (status === 'read') query = query.where('read_at', 'is not', null);
   if (cursor !== undefined) query = query.where('id', '<', cursor);
   if (category !== undefined) query = query.where('category', '=', category);
   if (severity !== undefined) query = query.where('severity', '=', severity);
   const rows = await query.execute();
   const items = rows.slice(0, limit).map(toNotification);
   return { items, nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+}
+
+function selectVisible(
+  db: InboxTransaction,
+  filter: Pick<Filter, 'status'> & { readonly user: string; readonly now: number },
+) {
+  const { status } = filter;
+  const query = db
+    .selectFrom('inbox_notifications')
+    .where('user_id', '=', filter.user)
+    .where(isVisible(filter.now))
+    .where('archived_at', status === 'archived' ? 'is not' : 'is', null);
+  if (status === 'unread') return query.where('read_at', 'is', null);
+  return status === 'read' ? query.where('read_at', 'is not', null) : query;
+}
+
+/** Whether the category is one of these, or below one of them. */
+function isWithin(categories: readonly string[]): RawBuilder<SqlBool> {
+  const each = categories.map(
+    (name) => sql`category = ${name} or substr(category, 1, ${name.length + 1}) = ${`${name}.`}`,
+  );
+  return sql<SqlBool>`(${sql.join(each, sql` or `)})`;
+}
+
+function not(condition: RawBuilder<SqlBool>): RawBuilder<SqlBool> {
+  return sql<SqlBool>`not ${condition}`;
 }

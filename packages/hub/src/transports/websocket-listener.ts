@@ -1,16 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { codecFor, type Format } from '@holdfast/protocol';
+import { codecFor, type ConnectRequest, type Format } from '@holdfast/protocol';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import type { ConnectionGate } from '../connection-gate.ts';
 import type { HubContext } from '../hub-context.ts';
 import type { WebSocketOptions } from '../options.ts';
+import type { Session } from '../session.ts';
 import { connectOneWay } from './connect-one-way.ts';
+import type { DialectRoom } from './dialect.ts';
+import { HeldHandshake } from './held-handshake.ts';
 import { type HttpRefusal, refuseOnSocket } from './http-refusal.ts';
 import { rescuedFrom } from './handshake-message.ts';
 import { addressOf } from './proxy-faults.ts';
 import { requestTarget } from './request-target.ts';
+import type { Transport } from './transport.ts';
 import { strippedUpgrade, type StrippedUpgrade } from './stripped-upgrade.ts';
 import { answerWithoutUpgrade } from './upgrade-answer.ts';
 import { WebSocketTransport } from './websocket.ts';
@@ -62,10 +66,10 @@ export class WebSocketListener {
     );
   }
 
-  /** Bidirectional connections, or with `isUnidirectional` those that only listen. */
+  /** Bidirectional connections, or with `isUnidirectional` or a dialect those that only listen. */
   handleUpgrade(
     request: IncomingMessage,
-    { socket, head, isUnidirectional = false }: Upgrade,
+    { socket, head, room, isUnidirectional = room !== undefined }: Upgrade,
   ): void {
     const rescued = rescuedFrom(request);
     if (rescued !== undefined) this.#noteStripped(request, { stripped: rescued, isRescued: true });
@@ -73,6 +77,10 @@ export class WebSocketListener {
     const refusal = handshakeProblem(request, isUnidirectional) ?? this.#gate.refusalOf(request);
     if (refusal !== undefined) {
       this.#refuse(socket, refusal);
+      return;
+    }
+    if (room !== undefined) {
+      void this.#hold(request, { socket, head, room });
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
@@ -131,7 +139,6 @@ export class WebSocketListener {
     socket: Socket,
     { request, isUnidirectional }: { request: IncomingMessage; isUnidirectional: boolean },
   ): void {
-    const { metrics, logger, timers, clock } = this.#hub;
     const query = new URLSearchParams(requestTarget(request.url).query);
     const format = isUnidirectional ? 'json' : formatOf(webSocket.protocol, query);
     const transport = new WebSocketTransport({
@@ -140,13 +147,89 @@ export class WebSocketListener {
       request,
       format,
       isUnidirectional,
-      timers,
+      timers: this.#hub.timers,
       frames: isUnidirectional ? this.#oneWayFrames : this.#frames[format],
       pingsNatively: query.get('cf_ws_frame_ping_pong') === 'true',
       limits: this.#options,
-      clock,
+      clock: this.#hub.clock,
     });
     const session = this.#gate.enter(transport);
+    this.#tie(webSocket, { transport, session });
+    const connect = isUnidirectional ? query.get('cf_connect') : null;
+    if (connect !== null) connectOneWay(session, Buffer.from(connect));
+  }
+
+  /** Connects first, answers then: see {@link Dialect}. */
+  async #hold(
+    request: IncomingMessage,
+    { socket, head, room }: { socket: Duplex; head: Buffer; room: DialectRoom },
+  ): Promise<void> {
+    const ignored = (): void => undefined;
+    socket.on('error', ignored);
+    const asked = await this.#ask(room, request);
+    if (socket.destroyed) return;
+    if ('status' in asked) {
+      this.#refuse(socket, asked);
+      return;
+    }
+    const { encoder } = room;
+    const leave = (): void => this.#gate.leave(session);
+    const accept = (): Transport | HttpRefusal | undefined => {
+      const refusal = room.enter(session.user);
+      if (refusal !== undefined) return refusal;
+      const { user } = session;
+      socket.once('close', () => room.leave(user));
+      socket.off('error', ignored);
+      socket.off('close', leave);
+      let transport: WebSocketTransport | undefined;
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+        transport = new WebSocketTransport({
+          webSocket,
+          socket: socket as Socket,
+          request,
+          format: 'json',
+          isUnidirectional: true,
+          encoder,
+          timers: this.#hub.timers,
+          frames: this.#oneWayFrames,
+          pingsNatively: true,
+          limits: this.#options,
+          clock: this.#hub.clock,
+        });
+        this.#tie(webSocket, { transport, session });
+      });
+      return transport;
+    };
+    const refuse = (refusal: HttpRefusal): void => this.#refuse(socket, refusal);
+    const session = this.#gate.enter(
+      new HeldHandshake({ request, socket, encoder, accept, refuse }),
+    );
+    socket.once('close', leave);
+    session.handle([{ id: 1, connect: asked }], 0);
+  }
+
+  async #ask(
+    { dialect }: DialectRoom,
+    request: IncomingMessage,
+  ): Promise<ConnectRequest | HttpRefusal> {
+    try {
+      return await dialect.connect(request);
+    } catch (error) {
+      this.#hub.logger.error({ err: error }, 'a handshake could not be understood');
+      return {
+        status: 503,
+        code: 'unavailable',
+        message: 'the server cannot decide on this connection now',
+        headers: { 'Retry-After': '5' },
+      };
+    }
+  }
+
+  #tie(
+    webSocket: WebSocket,
+    { transport, session }: { readonly transport: WebSocketTransport; readonly session: Session },
+  ): void {
+    const { metrics, logger } = this.#hub;
     webSocket.on('error', (error: Error & { readonly code?: string }) => {
       // `ws` has already sent the close code that RFC 6455 asks for.
       metrics.websocketErrors.add(error.code ?? 'socket');
@@ -157,8 +240,6 @@ export class WebSocketListener {
       this.#gate.leave(session, code === withoutFarewell);
     });
     transport.bind(session);
-    const connect = isUnidirectional ? query.get('cf_connect') : null;
-    if (connect !== null) connectOneWay(session, Buffer.from(connect));
   }
 
   close(): void {
@@ -170,6 +251,8 @@ export interface Upgrade {
   readonly socket: Duplex;
   readonly head: Buffer;
   readonly isUnidirectional?: boolean;
+  /** Speaks the dialect of this room. */
+  readonly room?: DialectRoom;
 }
 
 function serverOptions(options: WebSocketOptions): ServerOptions {

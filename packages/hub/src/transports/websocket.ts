@@ -18,6 +18,8 @@ export interface WebSocketTransportOptions {
   readonly request: IncomingMessage;
   readonly format: Format;
   readonly isUnidirectional: boolean;
+  /** Of a dialect, whose clients are not listened to. @defaultValue that of the format */
+  readonly encoder?: MessageEncoder;
   readonly frames: FrameMemo;
   readonly pingsNatively: boolean;
   readonly timers: TimerWheel;
@@ -39,6 +41,7 @@ export class WebSocketTransport implements Transport, Sleeper {
   readonly #socket: Socket;
   /** Asked once: `ws` makes a new string of its extensions each time. */
   readonly #mayCompress: boolean;
+  readonly #isDeaf: boolean;
   readonly #frames: FrameMemo;
   readonly #timers: TimerWheel;
   readonly #clock: Clock;
@@ -55,12 +58,13 @@ export class WebSocketTransport implements Transport, Sleeper {
     this.#webSocket = options.webSocket;
     this.#socket = socket;
     this.#mayCompress = options.webSocket.extensions !== '';
+    this.#isDeaf = options.encoder !== undefined;
     this.#frames = options.frames;
     this.#timers = options.timers;
     this.#clock = options.clock;
     this.#limits = options.limits;
     this.#activeTick = options.timers.tick;
-    this.encoder = encoderFor(format, isUnidirectional);
+    this.encoder = options.encoder ?? encoderFor(format, isUnidirectional);
     this.info = {
       name: isUnidirectional ? 'uni_websocket' : 'websocket',
       format,
@@ -88,6 +92,7 @@ export class WebSocketTransport implements Transport, Sleeper {
     const { format, unidirectional } = this.info;
     this.#webSocket.on('message', (data: Buffer, isBinary: boolean) => {
       this.#activeTick = this.#timers.tick;
+      if (this.#isDeaf) return;
       if (unidirectional) connectOneWay(session, data);
       else if (isBinary === (format === 'protobuf')) session.receive(data);
       else session.close(disconnects.inappropriateProtocol);
@@ -107,10 +112,14 @@ export class WebSocketTransport implements Transport, Sleeper {
     if (!this.#mayCompress) {
       mayGoOn = this.#socket.write(this.#frames.frame(messages));
     } else {
-      const payload = this.encoder.codec.joinMessages(messages);
+      const { codec } = this.encoder;
+      // Clients of one-way transports take messages singly.
+      const payloads = this.info.unidirectional ? messages : [codec.joinMessages(messages)];
       const binary = this.info.format === 'protobuf';
-      const compress = payload.length >= this.#limits.compressionMinSize;
-      webSocket.send(payload, { binary, compress });
+      for (const payload of payloads) {
+        const compress = payload.length >= this.#limits.compressionMinSize;
+        webSocket.send(payload, { binary, compress });
+      }
       mayGoOn = !this.#socket.writableNeedDrain;
     }
     if (!mayGoOn) this.#waitForDrain();

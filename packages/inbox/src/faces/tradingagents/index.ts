@@ -1,0 +1,60 @@
+import type { Dialect } from '@holdfast/hub';
+import type { Inbox } from '../../inbox.ts';
+import { legacyDialect } from './dialect.ts';
+import { createLegacyRest } from './rest.ts';
+
+export interface TradingAgentsFaceOptions {
+  readonly inbox: Inbox;
+  /** The user whose token the request carries, or undefined. */
+  readonly authenticateUser: (request: Request) => string | undefined | Promise<string | undefined>;
+  /** Whether the request carries the API key. */
+  readonly authenticateServer: (request: Request) => boolean | Promise<boolean>;
+  /** `hub.speak`. */
+  readonly speak: (path: string, dialect: Dialect) => ReadonlyMap<string, number>;
+  /**
+   * Sockets of one user at a time. The interface leaks one with each renewed token, about one an
+   * hour and tab.
+   * @defaultValue 50
+   */
+  readonly userConnectionLimit?: number;
+  /** Unix milliseconds. @defaultValue Date.now */
+  readonly now?: () => number;
+  readonly onProblem?: (problem: { readonly message: string; readonly cause: unknown }) => void;
+}
+
+/**
+ * Lets the interface of TradingAgents-CN, unmodified, have its notifications from this inbox: the
+ * socket `/api/ws/notifications` (on every server that the hub is attached to) and the REST
+ * endpoints below `/api/notifications`, which the returned function answers. It answers undefined
+ * for any other address.
+ */
+export function createTradingAgentsFace({
+  inbox,
+  authenticateUser,
+  authenticateServer,
+  speak,
+  userConnectionLimit = 50,
+  now = Date.now,
+  onProblem = () => {},
+}: TradingAgentsFaceOptions): (request: Request) => Promise<Response | undefined> {
+  const connections = speak(
+    '/api/ws/notifications',
+    legacyDialect({
+      async userOf(token) {
+        const headers = { authorization: `Bearer ${token}` };
+        return authenticateUser(new Request('http://localhost/', { headers }));
+      },
+      channelOf: (user) => inbox.channelOf(user),
+      userConnectionLimit,
+      now,
+    }),
+  );
+  return createLegacyRest({
+    inbox,
+    authenticateUser,
+    authenticateServer,
+    connections: () => connections,
+    now,
+    onProblem,
+  });
+}

@@ -1,0 +1,41 @@
+import type { Notification } from '../../notification.ts';
+
+/** What the interface knows as kinds of notifications. */
+export type LegacyType = 'analysis' | 'alert' | 'system';
+
+/** A notification as the interface of TradingAgents-CN takes it, listed or pushed. */
+export interface LegacyNotification {
+  readonly id: string;
+  readonly type: LegacyType;
+  readonly title: string;
+  readonly content: string;
+  readonly link: string | null;
+  readonly source: string | null;
+  readonly status: 'unread' | 'read';
+  /** ISO 8601 with an offset. */
+  readonly created_at: string;
+}
+
+/** Categories that are a kind of their own, with those below them (`alert.price`); others are `system`. */
+export const typedCategories = ['analysis', 'alert'] as const;
+
+export function toLegacy(notification: Notification): LegacyNotification {
+  const { id, category, title, body, link, source, readAt, createdAt } = notification;
+  return {
+    id,
+    type:
+      typedCategories.find((type) => category === type || category.startsWith(`${type}.`)) ??
+      'system',
+    title,
+    content: body,
+    link,
+    source,
+    status: readAt === null ? 'unread' : 'read',
+    created_at: legacyTime(createdAt),
+  };
+}
+
+/** @param time - Unix milliseconds */
+export function legacyTime(time: number): string {
+  return new Date(time).toISOString().replace('Z', '+00:00');
+}
