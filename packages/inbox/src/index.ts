@@ -10,17 +10,12 @@ export * from './email-target.ts';
 export * from './errors.ts';
 export * from './escalation-target.ts';
 export * from './events.ts';
-<<<<<<< HEAD
-export { createInboxHandler, type InboxHandlerOptions } from './http/handler.ts';
-export { inboxOpenApi } from './http/open-api.ts';
-=======
 export {
   createTradingAgentsFace,
   type TradingAgentsFaceOptions,
 } from './faces/tradingagents/index.ts';
-export { createInboxHandler, type InboxHandler, type InboxHandlerOptions } from './http/handler.ts';
-export { inboxOpenApi, type InboxOpenApi } from './http/open-api.ts';
->>>>>>> 7340df3 (A hub speaks dialects: one-way clients of other products, accepted only once they are connected; the TradingAgents face of the inbox)
+export { createInboxHandler, type InboxHandlerOptions } from './http/handler.ts';
+export { inboxOpenApi } from './http/open-api.ts';
 export { createInbox, type Inbox } from './inbox.ts';
 export { inboxModule, type SendState } from './inbox-module.ts';
 export {

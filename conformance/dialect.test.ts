@@ -1,0 +1,174 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { type Dialect, type HubOptions } from '@holdfast/hub';
+import { Disconnect, disconnects } from '@holdfast/protocol';
+import { describe, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { type RunningHub, startHub } from './running-hub.ts';
+
+const decoder = new TextDecoder();
+
+/** Whoever names itself in the query is let in to one channel, and hears publications as they are. */
+const plainTexts: Dialect = {
+  userConnectionLimit: 2,
+  async connect({ url = '' }) {
+    const user = new URL(url, 'http://localhost').searchParams.get('user');
+    if (user === 'broken') throw new Error('the database is away');
+    if (user !== null) return { name: user, subs: { news: {} } };
+    return { status: 401, code: 'unauthorized', message: 'who are you?' };
+  },
+  encode({ connect, pub }) {
+    if (connect !== undefined) return 'welcome';
+    const text = pub?.data === undefined ? '' : (JSON.parse(decoder.decode(pub.data)) as string);
+    return text === '' ? undefined : text;
+  },
+  heartbeat: () => 'still here',
+};
+
+async function startWithDialect(options: HubOptions = {}): Promise<RunningHub> {
+  const running = await startHub(options);
+  running.hub.speak('/legacy', plainTexts);
+  running.hub.on('connecting', ({ name }) => {
+    if (name === 'banned') throw disconnects.permissionDenied;
+    return { user: name };
+  });
+  return running;
+}
+
+interface Listener {
+  readonly socket: WebSocket;
+  readonly texts: string[];
+  readonly closes: number[];
+}
+
+async function listen({ port }: RunningHub, user: string): Promise<Listener> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/legacy?user=${user}`);
+  const texts: string[] = [];
+  const closes: number[] = [];
+  socket.on('message', (data: Buffer) => texts.push(data.toString()));
+  socket.on('close', (code) => closes.push(code));
+  await once(socket, 'open');
+  return { socket, texts, closes };
+}
+
+/** Status and `Retry-After` of a handshake that is refused. */
+async function refusal({ port }: RunningHub, query: string): Promise<readonly unknown[]> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/legacy${query}`);
+  socket.on('error', () => undefined);
+  const [, response] = (await once(socket, 'unexpected-response')) as [
+    unknown,
+    { readonly statusCode: number; readonly headers: Record<string, string> },
+  ];
+  socket.terminate();
+  return [response.statusCode, response.headers['retry-after']];
+}
+
+describe('a dialect', () => {
+  test('says pushes in its words, singly, and nothing where it has none', async () => {
+    await using running = await startWithDialect();
+    const { texts } = await listen(running, 'ann');
+    await Promise.all(['one', '', 'two'].map((text) => running.hub.publish('news', text)));
+    await vi.waitFor(() => expect(texts).toEqual(['welcome', 'one', 'two']));
+  });
+
+  test('compressed too, each message has a frame of its own', async () => {
+    await using running = await startWithDialect({
+      websocket: { compression: true, compressionMinSize: 1 },
+    });
+    const { texts } = await listen(running, 'ann');
+    const many = Array.from({ length: 20 }, (_, index) => `text ${index}`);
+    await Promise.all(many.map((text) => running.hub.publish('news', text)));
+    await vi.waitFor(() => expect(texts).toEqual(['welcome', ...many]));
+  });
+
+  test('is not disturbed by what its clients say', async () => {
+    await using running = await startWithDialect();
+    const { socket, texts, closes } = await listen(running, 'ann');
+    for (const text of ['hello', '{}', '{"id":1,"connect":{}}', '\n']) socket.send(text);
+    await running.hub.publish('news', 'one');
+    await vi.waitFor(() => expect(texts).toEqual(['welcome', 'one']));
+    expect(closes).toEqual([]);
+  });
+
+  test('goes with pings, and ends connections that do not answer them', async () => {
+    await using running = await startWithDialect({
+      client: { pingIntervalMs: 100, pongTimeoutMs: 50 },
+    });
+    const { texts } = await listen(running, 'ann');
+    const silent = await listen(running, 'bob');
+    silent.socket.pause();
+    await vi.waitFor(() => expect(texts.filter((text) => text === 'still here').length).toBe(3));
+    await vi.waitFor(async () => {
+      const users = (await running.hub.connections()).connections.map(({ user }) => user);
+      expect(users).toEqual(['ann']);
+    });
+  });
+
+  test.each([
+    ['no user', '', [401, undefined]],
+    ['somebody that the application does not want', '?user=banned', [403, undefined]],
+    ['a failure of the server', '?user=broken', [503, '5']],
+  ])('refuses %s in the handshake', async (_what, query, expected) => {
+    await using running = await startWithDialect();
+    expect(await refusal(running, query)).toEqual(expected);
+    await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0));
+  });
+
+  test("refuses a user's connections over the limit in the handshake, and keeps the older ones", async () => {
+    await using running = await startWithDialect();
+    const listeners = [await listen(running, 'ann'), await listen(running, 'ann')];
+    expect(await refusal(running, '?user=ann')).toEqual([429, '30']);
+    const other = await listen(running, 'bob');
+    await running.hub.publish('news', 'one');
+    for (const { texts } of [...listeners, other]) {
+      await vi.waitFor(() => expect(texts).toEqual(['welcome', 'one']));
+    }
+    listeners[0]?.socket.close();
+    await vi.waitFor(async () => {
+      const { socket } = await listen(running, 'ann');
+      expect(socket.readyState).toBe(WebSocket.OPEN);
+    });
+  });
+
+  test('forgets a client that goes before it is answered', async () => {
+    let answer: (() => void) | undefined;
+    await using running = await startHub();
+    const connections = running.hub.speak('/legacy', {
+      ...plainTexts,
+      connect: () =>
+        new Promise((resolve) => {
+          answer = () => resolve({ subs: { news: {} } });
+        }),
+    });
+    const socket = connect(running.port, '127.0.0.1');
+    socket.write(
+      'GET /legacy HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+    );
+    await vi.waitFor(() => expect(answer).toBeDefined());
+    socket.resetAndDestroy();
+    await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0));
+    answer?.();
+    await vi.waitFor(() => expect(connections.size).toBe(0));
+    expect(running.hub.metrics.connections).toBe(0);
+  });
+
+  test('refuses newcomers while the node shuts down, and tells those who are there', async () => {
+    const running = await startWithDialect();
+    const { closes } = await listen(running, 'ann');
+    await running[Symbol.asyncDispose]();
+    await vi.waitFor(() => expect(closes).toEqual([3001]));
+  });
+
+  test('a plain request to its path is told what a handshake needs', async () => {
+    await using running = await startWithDialect();
+    const { status } = await fetch(running.at('/legacy?user=ann'));
+    expect(status).toBe(426);
+  });
+
+  test('a disconnect ends its connections as any others', async () => {
+    await using running = await startWithDialect();
+    const { closes } = await listen(running, 'ann');
+    await running.hub.disconnect({ user: 'ann' }, new Disconnect(4000, 'go'));
+    await vi.waitFor(() => expect(closes).toEqual([4000]));
+  });
+});
