@@ -47,6 +47,10 @@ export class HeldHandshake implements Transport {
     return this.#open?.bufferedBytes ?? 0;
   }
 
+  get silentMs(): number {
+    return this.#open?.silentMs ?? 0;
+  }
+
   write(messages: readonly Uint8Array[]): boolean {
     if (!this.#isAnswered) this.#answer();
     return this.#open?.write(messages) ?? true;
