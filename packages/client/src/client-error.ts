@@ -26,6 +26,10 @@ export type ClientErrorCode = keyof typeof clientErrorCodes;
 export interface ClientErrorDetails {
   /** The server's error code (Centrifugo's numbers). */
   readonly code?: number;
+  /** Status of the server's answer over HTTP. */
+  readonly status?: number;
+  /** The server's code in words, of answers over HTTP. */
+  readonly reason?: string;
   /** The server said that it may work later. */
   readonly temporary?: boolean;
   readonly issues?: readonly string[];

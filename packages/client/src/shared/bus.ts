@@ -1,20 +1,18 @@
-import type { Envelope } from './messages.ts';
-
-/** Where tabs and their leader talk. Messages of one sender arrive in the order it sent them. */
-export interface Bus {
-  post(envelope: Envelope): void;
+/** Where tabs talk, among themselves or with a leader. Messages of one sender arrive in order. */
+export interface Bus<Message> {
+  post(message: Message): void;
   close(): void;
 }
 
 /** Every other open bus of this name and origin hears what is posted, this one does not. */
-export function openBus(name: string, receive: (envelope: Envelope) => void): Bus {
+export function openBus<Message>(name: string, receive: (message: Message) => void): Bus<Message> {
   const channel = new BroadcastChannel(name);
   channel.addEventListener('message', (event) => {
-    receive((event as Event & { readonly data: Envelope }).data);
+    receive((event as Event & { readonly data: Message }).data);
   });
   return {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- only a window has one
-    post: (envelope) => channel.postMessage(envelope),
+    post: (message) => channel.postMessage(message),
     close: () => channel.close(),
   };
 }

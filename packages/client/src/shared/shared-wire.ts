@@ -47,7 +47,7 @@ export class SharedWire implements Wire {
   readonly #stopSignals: () => void;
   /** Kept, since a worker ends when nothing refers to it any more. */
   readonly #worker: unknown;
-  #bus: Bus | undefined;
+  #bus: Bus<Envelope> | undefined;
   #leader: Leader | undefined;
   #state: ConnectionState;
   #wantsConnection = false;
@@ -134,7 +134,7 @@ export class SharedWire implements Wire {
     // Only a tab that holds this lock introduces itself: the leader takes its being free for death.
     this.#releaseLife = holdLock(this.#locks, tabLockName(this.#name, this.#tab), {
       onHeld: () => {
-        this.#bus = openBus(this.#name, (envelope) => this.#receive(envelope));
+        this.#bus = openBus<Envelope>(this.#name, (envelope) => this.#receive(envelope));
         if (this.#worker === undefined) this.#standForElection(false);
         this.#bus.post({ from: 'asker' });
         this.#watch();

@@ -36,7 +36,7 @@ export class Switchboard {
   readonly #name: string;
   readonly #locks: LocksLike;
   readonly #leader: Leader = { term: Date.now(), id: crypto.randomUUID() };
-  readonly #bus: Bus;
+  readonly #bus: Bus<Envelope>;
   readonly #tabs = new Map<string, Tab>();
   readonly #channels = new Map<string, SharedChannel>();
   readonly #tokens = new Map<number, (token: string | undefined) => void>();
@@ -48,7 +48,7 @@ export class Switchboard {
   constructor({ name, locks }: SwitchboardOptions) {
     this.#name = name;
     this.#locks = locks;
-    this.#bus = openBus(name, (envelope) => this.#receive(envelope));
+    this.#bus = openBus<Envelope>(name, (envelope) => this.#receive(envelope));
     this.#send({ kind: 'leader' });
   }
 

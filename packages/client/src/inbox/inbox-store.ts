@@ -1,0 +1,335 @@
+import type { Client } from '../client.ts';
+import type { ClientError } from '../client-error.ts';
+import { deliver } from '../deliver.ts';
+import { createEnvironment } from '../environment.ts';
+import { defaultBackoff } from '../live/backoff.ts';
+import {
+  type BaseChange,
+  LiveStore,
+  type LiveStatus,
+  type LiveStoreOptions,
+} from '../live/live-store.ts';
+import type { UserApi } from '../user-api.ts';
+import { Acknowledger } from './acknowledger.ts';
+import { deviceId } from './device-id.ts';
+import { InboxApi } from './inbox-api.ts';
+import {
+  applied,
+  type InboxChange,
+  type InboxFilter,
+  type InboxState,
+  maxItems,
+  overlaid,
+  withPage,
+} from './inbox-state.ts';
+import type { InboxEvent, Notification, UnreadCounts } from './notification.ts';
+
+/** What there is to show. Never changed in place: a new one after each change. */
+export interface InboxSnapshot {
+  /**
+   * `loading`: nothing yet. `live`: as on the server. `stale`: what was known last, while the store
+   * finds its way back by itself. `failed`: trying again is useless until `retry()`; see `problem`.
+   */
+  readonly status: LiveStatus;
+  readonly problem: ClientError | undefined;
+  readonly filter: InboxFilter;
+  /** Newest first. Empty while the list of a new filter is read: see `isListed`. */
+  readonly items: readonly Notification[];
+  /** The list of `filter` has been read. */
+  readonly isListed: boolean;
+  /** There are older ones: `loadMore()`. */
+  readonly hasMore: boolean;
+  readonly isLoadingMore: boolean;
+  /** Of the whole inbox, whatever the filter. Counted by the server. */
+  readonly unread: UnreadCounts;
+  /** Changes of this tab that the server has not answered yet. */
+  readonly unconfirmed: number;
+}
+
+export interface InboxStoreOptions extends LiveStoreOptions {
+  /** Connects by itself; the store follows it and never closes it. */
+  readonly client: Pick<Client, 'subscribe' | 'state' | 'onChange'>;
+  readonly api: UserApi;
+  /** Where the inbox is below the server's URL. @defaultValue '/inbox/me' */
+  readonly path?: string;
+  /** Notifications of the first page, at most 100. @defaultValue 20 */
+  readonly pageSize?: number;
+  readonly filter?: InboxFilter;
+  /**
+   * Names this device for acknowledgements, for ever.
+   * @defaultValue one per browser, kept in `localStorage`
+   */
+  readonly device?: string;
+}
+
+/** How a notification came. */
+export interface Arrival {
+  /** It is the user's quiet time: show it, make no sound. */
+  readonly isSilent: boolean;
+  /** It came while this device was away. */
+  readonly isRedelivered: boolean;
+  /** This tab speaks for the browser: make the sound here and in no other tab. */
+  readonly isLead: boolean;
+}
+
+/**
+ * A user's inbox in this page. It begins to read when it is first listened to, shows changes of the
+ * user at once and takes them back when the server refuses them. All tabs of a browser show the same
+ * at the same time, and are one device.
+ */
+export interface InboxStore {
+  /** The same object until something changes. */
+  getSnapshot(): InboxSnapshot;
+  /** Calls `listener` after each change, until the returned function is called. */
+  subscribe(listener: () => void): () => void;
+  /**
+   * Calls `listener` once in this tab for each notification that comes from now on, in order: also for
+   * those that came while the connection was lost or the server restarted, as far as they are unread
+   * (the newest 1,000). In the tab that speaks for the browser also, once, for what this device has not
+   * acknowledged before (the newest 100). A notification that was given is acknowledged by this device.
+   */
+  onNotification(listener: (notification: Notification, arrival: Arrival) => void): () => void;
+  /**
+   * Each change is shown at once, tried again for a minute when the server cannot be reached, and
+   * taken back when it fails: then the promise is rejected with a `ClientError`.
+   */
+  markRead(ids: readonly string[]): Promise<void>;
+  markUnread(ids: readonly string[]): Promise<void>;
+  /** All that have come so far, of one category where given. */
+  readAll(category?: string): Promise<void>;
+  archive(ids: readonly string[]): Promise<void>;
+  unarchive(ids: readonly string[]): Promise<void>;
+  /** Deletes for ever. */
+  remove(ids: readonly string[]): Promise<void>;
+  /** Reads the next page. Does nothing when there is none, or one is on its way. */
+  loadMore(): Promise<void>;
+  setFilter(filter: InboxFilter): void;
+  /** Tries at once what waits for its next attempt, and what was given up. */
+  retry(): void;
+  /** Ends everything; changes that wait are rejected with `closed`. */
+  close(): void;
+}
+
+/** Ids that are remembered so that nothing is given to the application twice. */
+const maxKnown = 2 * maxItems;
+
+/**
+ * Makes the inbox of the user whose token `api` has.
+ *
+ * @example
+ * ```ts
+ * const api = createUserApi({ url, getToken });
+ * const inbox = createInboxStore({ client, api });
+ * inbox.onNotification(({ title }) => toast(title));
+ * inbox.subscribe(() => render(inbox.getSnapshot()));
+ * ```
+ */
+export function createInboxStore(options: InboxStoreOptions): InboxStore {
+  return new LiveInbox(options);
+}
+
+class LiveInbox implements InboxStore {
+  readonly #live: LiveStore<InboxState, InboxEvent, InboxChange, number>;
+  readonly #api: InboxApi;
+  readonly #acknowledger: Acknowledger;
+  readonly #onNotification = new Set<Parameters<InboxStore['onNotification']>[0]>();
+  readonly #known = new Set<string>();
+  readonly #now: () => number;
+  #filter: InboxFilter;
+  #snapshot: InboxSnapshot;
+  #isLoadingMore = false;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(options: InboxStoreOptions) {
+    const { client, api, path = '/inbox/me', pageSize = 20, filter = {} } = options;
+    const environment = options.environment ?? createEnvironment();
+    this.#filter = filter;
+    this.#now = () => environment.now();
+    this.#api = new InboxApi(api, { path, pageSize: Math.min(pageSize, 100) });
+    this.#acknowledger = new Acknowledger({
+      api: this.#api,
+      device: () => options.device ?? deviceId(),
+      onRedelivered: (notifications) => this.#redelivered(notifications),
+      environment,
+      backoff: { ...defaultBackoff, ...options.backoff },
+    });
+    this.#live = new LiveStore<InboxState, InboxEvent, InboxChange, number>(
+      client,
+      {
+        load: (known, signal) => this.#api.load({ filter: this.#filter, known }, signal),
+        apply: applied,
+        overlay: overlaid,
+        send: (change, signal) => this.#api.change(change, signal),
+        isEnough: (known, { missedSince }) =>
+          known === undefined || (missedSince !== undefined && missedSince <= known.newestId),
+        contains: ({ version }, receipt) => version >= receipt,
+        viewOf: () => JSON.stringify(this.#filter),
+      },
+      {
+        ...options,
+        environment,
+        hooks: {
+          circleName: async () => {
+            const user = await api.identity();
+            return user === undefined ? undefined : JSON.stringify(['inbox', api.url, path, user]);
+          },
+          onBase: (state, change) => this.#baseChanged(state, change),
+          onLead: (isLead) => {
+            if (isLead) this.#acknowledger.start();
+            else this.#acknowledger.stop();
+          },
+        },
+      },
+    );
+    this.#snapshot = this.#made();
+    this.#live.onChange(() => this.#emit());
+  }
+
+  getSnapshot(): InboxSnapshot {
+    return this.#snapshot;
+  }
+
+  subscribe(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    this.#live.start();
+    return () => void this.#listeners.delete(own);
+  }
+
+  onNotification(listener: Parameters<InboxStore['onNotification']>[0]): () => void {
+    const own: typeof listener = (notification, arrival) => listener(notification, arrival);
+    this.#onNotification.add(own);
+    this.#live.start();
+    return () => void this.#onNotification.delete(own);
+  }
+
+  markRead(ids: readonly string[]): Promise<void> {
+    return this.#change(ids, { type: 'read', ids, at: this.#now() });
+  }
+
+  markUnread(ids: readonly string[]): Promise<void> {
+    return this.#change(ids, { type: 'unread', ids });
+  }
+
+  async readAll(category?: string): Promise<void> {
+    const upTo = this.#live.base?.newestId ?? '';
+    if (upTo === '') return;
+    const ofCategory = category === undefined ? {} : { category };
+    await this.#live.change({ type: 'read_all', upTo, at: this.#now(), ...ofCategory });
+  }
+
+  archive(ids: readonly string[]): Promise<void> {
+    return this.#change(ids, { type: 'archive', ids });
+  }
+
+  unarchive(ids: readonly string[]): Promise<void> {
+    return this.#change(ids, { type: 'unarchive', ids });
+  }
+
+  remove(ids: readonly string[]): Promise<void> {
+    return this.#change(ids, { type: 'delete', ids });
+  }
+
+  async loadMore(): Promise<void> {
+    const { nextCursor: cursor, filter, items } = this.#live.base ?? {};
+    if (this.#isLoadingMore || filter === undefined || (items?.length ?? 0) >= maxItems) return;
+    if (cursor === null || cursor === undefined) return;
+    this.#isLoadingMore = true;
+    this.#emit();
+    try {
+      await this.#live.extend(
+        async (_state, signal) => ({
+          ...(await this.#api.page({ filter, cursor }, signal)),
+          cursor,
+        }),
+        withPage,
+      );
+    } finally {
+      this.#isLoadingMore = false;
+      this.#emit();
+    }
+  }
+
+  setFilter(filter: InboxFilter): void {
+    if (JSON.stringify(filter) === JSON.stringify(this.#filter)) return;
+    this.#filter = filter;
+    const { base } = this.#live;
+    const empty = { filter, items: [], nextCursor: null, isListed: false, missed: [] };
+    this.#live.reset(base === undefined ? undefined : { ...base, ...empty });
+  }
+
+  retry(): void {
+    this.#live.retry();
+  }
+
+  close(): void {
+    this.#acknowledger.stop();
+    this.#live.close();
+    this.#listeners.clear();
+    this.#onNotification.clear();
+  }
+
+  async #change(ids: readonly string[], change: InboxChange): Promise<void> {
+    if (ids.length > 0) await this.#live.change(change);
+  }
+
+  #baseChanged(
+    state: InboxState,
+    { previous, isAnew, events }: BaseChange<InboxState, InboxEvent>,
+  ): void {
+    if (isAnew && previous !== undefined) {
+      const missed = state.missed.filter(({ id }) => id > previous.newestId);
+      this.#arrived(missed, { isSilent: false, isRedelivered: true });
+    }
+    for (const event of events) {
+      if (event.type !== 'created') continue;
+      this.#arrived([event.notification], { isSilent: event.silent, isRedelivered: false });
+    }
+  }
+
+  #redelivered(notifications: readonly Notification[]): void {
+    this.#arrived(notifications, { isSilent: false, isRedelivered: true });
+  }
+
+  #arrived(notifications: readonly Notification[], arrival: Omit<Arrival, 'isLead'>): void {
+    const fresh = notifications.filter(({ id }) => !this.#known.has(id));
+    this.#remember(fresh);
+    const { isLead } = this.#live;
+    for (const notification of fresh) {
+      for (const listener of this.#onNotification) {
+        deliver(() => listener(notification, { ...arrival, isLead }));
+      }
+    }
+    this.#acknowledger.add(fresh.map(({ id }) => id));
+  }
+
+  #remember(notifications: readonly Notification[]): void {
+    for (const { id } of notifications) this.#known.add(id);
+    for (const id of this.#known) {
+      if (this.#known.size <= maxKnown) break;
+      this.#known.delete(id);
+    }
+  }
+
+  #emit(): void {
+    this.#snapshot = this.#made();
+    for (const listener of this.#listeners) deliver(listener);
+  }
+
+  #made(): InboxSnapshot {
+    const { status, state, problem, unconfirmed } = this.#live.snapshot;
+    return {
+      status,
+      problem,
+      filter: this.#filter,
+      items: state?.items ?? [],
+      isListed: state?.isListed ?? false,
+      hasMore: state !== undefined && state.nextCursor !== null && state.items.length < maxItems,
+      isLoadingMore: this.#isLoadingMore,
+      unread: state?.unread ?? nothingUnread,
+      unconfirmed,
+    };
+  }
+}
+
+const nothingUnread: UnreadCounts = { total: 0, byCategory: {} };

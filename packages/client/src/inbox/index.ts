@@ -1,0 +1,13 @@
+/**
+ * A user's notifications in a page: read, followed, changed, acknowledged.
+ *
+ * @module
+ */
+export { createUserApi } from '../user-api.ts';
+export type { UserApi, UserApiCall, UserApiOptions } from '../user-api.ts';
+export type { Backoff } from '../live/backoff.ts';
+export type { LiveStatus, LiveStoreOptions } from '../live/live-store.ts';
+export * from './inbox-store.ts';
+export type { InboxFilter } from './inbox-state.ts';
+export { safeLink } from './notification.ts';
+export type { Notification, UnreadCounts } from './notification.ts';

@@ -1,0 +1,562 @@
+import type { Client } from '../client.ts';
+import { ClientError } from '../client-error.ts';
+import { deliver } from '../deliver.ts';
+import { createEnvironment, type Environment } from '../environment.ts';
+import { type LocksLike, platformLocks } from '../shared/web-locks.ts';
+import type { Subscription, SubscriptionState } from '../subscription.ts';
+import type { Position } from '../wire.ts';
+import { type Backoff, defaultBackoff, pauseMs } from './backoff.ts';
+import { ChangeQueue, type PendingChange } from './change-queue.ts';
+import type { LiveSource, Loaded } from './live-source.ts';
+import { joinTabCircle, type TabCircle } from './tab-circle.ts';
+
+/**
+ * - `loading`: there is nothing to show yet.
+ * - `live`: what is shown is what the server has, and follows it.
+ * - `stale`: what is shown was so; the store is finding its way back by itself.
+ * - `failed`: the server said that trying again is useless; see `problem`, and `retry()`.
+ */
+export type LiveStatus = 'loading' | 'live' | 'stale' | 'failed';
+
+/** What there is to show. Never changed in place: a new one after each change. */
+export interface LiveSnapshot<State> {
+  readonly status: LiveStatus;
+  /** With changes that the server has not told of yet. */
+  readonly state: State | undefined;
+  /** The newest failure, until something succeeds. */
+  readonly problem: ClientError | undefined;
+  /** Changes of this tab that the server has not answered yet. */
+  readonly unconfirmed: number;
+}
+
+export interface LiveStoreOptions {
+  readonly backoff?: Partial<Backoff>;
+  /** Changes that may wait for the server; more are refused with `queue_full`. @defaultValue 100 */
+  readonly maxChanges?: number;
+  /** How long a change is tried before it is taken back. @defaultValue 60000 */
+  readonly changeTimeoutMs?: number;
+  /** @defaultValue the platform's Web Locks */
+  readonly locks?: LocksLike;
+  /** @defaultValue `createEnvironment()` */
+  readonly environment?: Environment;
+}
+
+export interface BaseChange<State, Event> {
+  readonly previous: State | undefined;
+  /** It was read as a whole. */
+  readonly isAnew: boolean;
+  /** Events that were joined to it; some of those may have been told of before when it `isAnew`. */
+  readonly events: readonly Event[];
+}
+
+/** The feature's part beside the source. */
+export interface LiveStoreHooks<State, Event> {
+  /** Names what the tabs of a browser share, with the user; undefined: nothing is shared. */
+  readonly circleName: () => Promise<string | undefined>;
+  /** What the server told has changed. */
+  readonly onBase?: (state: State, change: BaseChange<State, Event>) => void;
+  /** This tab speaks for the browser and is up to date, or is not any more. */
+  readonly onLead?: (isLead: boolean) => void;
+}
+
+type CircleMessage<State, Change, Receipt> =
+  | { readonly kind: 'ask' }
+  | { readonly kind: 'loaded'; readonly view: string; readonly loaded: Loaded<State> }
+  | { readonly kind: 'change'; readonly id: string; readonly change: Change }
+  | { readonly kind: 'done'; readonly id: string; readonly receipt: Receipt }
+  | { readonly kind: 'undone'; readonly id: string };
+
+interface Overlay<Change, Receipt> extends PendingChange<Change, Receipt> {
+  /** Another tab's. */
+  readonly isForeign?: true;
+}
+
+/** Events that are kept while the state is read anew; beyond that it is read once more. */
+const maxRecord = 2_000;
+/** How long another tab may take to hand over what it has, before this one asks the server. */
+const answerMs = 300;
+/** How long another tab's request may keep this one from making its own. */
+const aloneMs = 5_000;
+/** How long the event of a change may be under way, before everything is read anew. */
+const confirmMs = 10_000;
+
+/**
+ * Shows a state that the server owns: reads it together with the position of the channel that
+ * continues it, follows that channel, and lays changes of the user over it until the server tells of
+ * them. See `live-store.spec.md` for the rules.
+ */
+export class LiveStore<State, Event, Change, Receipt> {
+  readonly #client: Pick<Client, 'subscribe' | 'state' | 'onChange'>;
+  readonly #source: LiveSource<State, Event, Change, Receipt>;
+  readonly #hooks: LiveStoreHooks<State, Event>;
+  readonly #environment: Environment;
+  readonly #backoff: Backoff;
+  readonly #locks: LocksLike | undefined;
+  readonly #queue: ChangeQueue<Change, Receipt>;
+  readonly #changeTimeoutMs: number;
+  readonly #listeners = new Set<() => void>();
+  readonly #closed = new AbortController();
+  readonly #overlays: Overlay<Change, Receipt>[] = [];
+  readonly #recorders = new Set<Event[]>();
+  #snapshot: LiveSnapshot<State>;
+  #base: State | undefined;
+  #problem: ClientError | undefined;
+  #hasFailed = false;
+  #circle: TabCircle<CircleMessage<State, Change, Receipt>> | undefined;
+  #subscription: Subscription<Event> | undefined;
+  /** Where the subscription came back without what happened in between. */
+  #joinedAt: Position | undefined;
+  /** Reads that are wanted, and how many of them were done. */
+  #wanted = 0;
+  #done = 0;
+  #isLoading = false;
+  /** What happened since the newest wish to read anew. */
+  #record: Event[] = [];
+  #offer: Loaded<State> | undefined;
+  #onOffer: () => void = () => undefined;
+  #cancelPause: () => void = () => undefined;
+  #stopWatching: () => void = () => undefined;
+  #isStarted = false;
+  #wasLead = false;
+
+  constructor(
+    client: Pick<Client, 'subscribe' | 'state' | 'onChange'>,
+    source: LiveSource<State, Event, Change, Receipt>,
+    { hooks, ...options }: LiveStoreOptions & { readonly hooks: LiveStoreHooks<State, Event> },
+  ) {
+    this.#client = client;
+    this.#source = source;
+    this.#hooks = hooks;
+    this.#environment = options.environment ?? createEnvironment();
+    this.#backoff = { ...defaultBackoff, ...options.backoff };
+    this.#locks = options.locks ?? platformLocks();
+    this.#changeTimeoutMs = options.changeTimeoutMs ?? 60_000;
+    this.#queue = new ChangeQueue<Change, Receipt>({
+      send: (change, signal) => this.#source.send(change, signal),
+      onDone: ({ id, receipt }) => this.#confirmed(id, receipt as Receipt, true),
+      onFailed: ({ id }) => this.#takenBack(id, true),
+      environment: this.#environment,
+      backoff: this.#backoff,
+      maxSize: options.maxChanges ?? 100,
+      timeoutMs: this.#changeTimeoutMs,
+    });
+    this.#snapshot = { status: 'loading', state: undefined, problem: undefined, unconfirmed: 0 };
+  }
+
+  /** The same object until something changes. */
+  get snapshot(): LiveSnapshot<State> {
+    return this.#snapshot;
+  }
+
+  /** What the server told, without changes that it has not told of. */
+  get base(): State | undefined {
+    return this.#base;
+  }
+
+  /** Whether this tab speaks for the browser. */
+  get isLead(): boolean {
+    return this.#circle?.isLead ?? false;
+  }
+
+  onChange(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  }
+
+  /** Begins to read and to follow. Does nothing the second time. */
+  start(): void {
+    if (this.#isStarted || this.#closed.signal.aborted) return;
+    this.#isStarted = true;
+    let wasConnected = this.#client.state.status === 'connected';
+    const stopClient = this.#client.onChange(() => {
+      const isConnected = this.#client.state.status === 'connected';
+      if (isConnected && !wasConnected) this.retry();
+      wasConnected = isConnected;
+      this.#emit();
+    });
+    const stopSignals = this.#environment.onSignal((signal) => {
+      if (signal === 'online' || signal === 'resume') this.retry();
+      else if (signal === 'suspend') this.#forgetForeign();
+    });
+    this.#stopWatching = () => {
+      stopClient();
+      stopSignals();
+    };
+    this.#want();
+  }
+
+  /** Tries at once what waits for its next attempt, and what was given up. */
+  retry(): void {
+    if (this.#hasFailed) {
+      this.#hasFailed = false;
+      if (this.#subscription?.state.status === 'unsubscribed') this.#endSubscription();
+      this.#want();
+    }
+    this.#cancelPause();
+    this.#queue.run();
+  }
+
+  /**
+   * Shows a change at once and carries it out. The promise is fulfilled when the server has, and
+   * rejected when the change was taken back.
+   *
+   * @throws {@link ClientError} `queue_full`, `closed`, and what the server answered
+   */
+  async change(change: Change): Promise<void> {
+    const { pending, done } = this.#queue.add(change);
+    this.#overlays.push(pending);
+    this.#circle?.post({ kind: 'change', id: pending.id, change });
+    this.#emit();
+    this.#queue.run();
+    await done;
+  }
+
+  /**
+   * Joins more to the state, such as the next page.
+   *
+   * @param read - what it throws is thrown here
+   * @param merge - pure; `events` are those that happened since `read` began, which what was read may
+   * contain or not
+   */
+  async extend<More>(
+    read: (state: State, signal: AbortSignal) => Promise<More>,
+    merge: (state: State, more: More, events: readonly Event[]) => State,
+  ): Promise<void> {
+    if (this.#base === undefined) return;
+    const events: Event[] = [];
+    this.#recorders.add(events);
+    try {
+      const more = await read(this.#base, this.#closed.signal);
+      if (this.#closed.signal.aborted || events.length > maxRecord) return;
+      this.#setBase(merge(this.#base, more, events), { isAnew: false, events: [] });
+    } finally {
+      this.#recorders.delete(events);
+    }
+  }
+
+  /** Shows another view of the same: what is shown until it was read, when not nothing. */
+  reset(state: State | undefined): void {
+    this.#base = state;
+    this.#offer = undefined;
+    if (this.#isStarted) this.#want();
+    this.#emit();
+  }
+
+  /** Ends everything. Changes that wait are rejected with `closed`. */
+  close(): void {
+    if (this.#closed.signal.aborted) return;
+    this.#closed.abort();
+    this.#queue.close();
+    this.#cancelPause();
+    this.#stopWatching();
+    this.#endSubscription();
+    this.#circle?.close();
+    this.#listeners.clear();
+  }
+
+  /** @param event - the one that shows that something is missing */
+  #want(event?: Event): void {
+    if (this.#wanted === this.#done) this.#record = event === undefined ? [] : [event];
+    this.#wanted += 1;
+    if (!this.#isLoading && !this.#hasFailed) void this.#load();
+  }
+
+  async #load(): Promise<void> {
+    this.#isLoading = true;
+    for (let attempt = 0; this.#isReading; attempt++) {
+      const turn = this.#wanted;
+      try {
+        this.#install(await this.#read(), turn);
+        if (this.#isReading) await this.#pause(attempt);
+      } catch (error) {
+        if (this.#closed.signal.aborted) break;
+        this.#problem = asClientError(error);
+        this.#hasFailed = !this.#problem.retryable;
+        this.#emit();
+        if (!this.#hasFailed) await this.#pause(attempt);
+      }
+    }
+    this.#isLoading = false;
+  }
+
+  get #isReading(): boolean {
+    return this.#wanted > this.#done && !this.#hasFailed && !this.#closed.signal.aborted;
+  }
+
+  /** From another tab that has it, or from the server, for the other tabs too. */
+  async #read(): Promise<Loaded<State>> {
+    const circle = await this.#joinCircle();
+    const isFirst = this.#base === undefined && this.#subscription === undefined;
+    if (isFirst && !circle.isLead) await this.#askAround(circle);
+    return circle.alone(aloneMs, async () => {
+      if (this.#offer !== undefined && this.#isRecent(this.#offer)) return this.#offer;
+      const view = this.#source.viewOf();
+      const loaded = await this.#source.load(this.#base, this.#closed.signal);
+      circle.post({ kind: 'loaded', view, loaded });
+      return loaded;
+    });
+  }
+
+  /** A lead answers within milliseconds; if there is none, this tab is about to become it. */
+  #askAround(circle: TabCircle<CircleMessage<State, Change, Receipt>>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#environment.after(answerMs, resolve);
+      this.#onOffer = () => {
+        cancel();
+        resolve();
+      };
+      circle.post({ kind: 'ask' });
+    });
+  }
+
+  /** What another tab read is as good as what this one could read. */
+  #isRecent({ position, state }: Loaded<State>): boolean {
+    if (!this.#source.isEnough(this.#base, state)) return false;
+    if (this.#subscription === undefined) return true;
+    const { epoch, offset } = this.#joinedAt ?? {};
+    return position.epoch === epoch && offset !== undefined && position.offset >= offset;
+  }
+
+  #install(loaded: Loaded<State>, turn: number): void {
+    if (this.#closed.signal.aborted) return;
+    const events: Event[] = [];
+    let state: State | undefined = loaded.state;
+    for (const event of this.#record) {
+      const before: State = state;
+      state = this.#source.apply(before, event);
+      if (state === undefined) break;
+      if (state !== before) events.push(event);
+    }
+    this.#problem = undefined;
+    this.#offer = undefined;
+    const isWhole = state !== undefined && this.#record.length <= maxRecord;
+    // Otherwise it is read once more, with what happened since kept for that.
+    if (isWhole || this.#record.length > maxRecord) this.#record = [];
+    if (isWhole) this.#done = turn;
+    if (isWhole || this.#base === undefined) {
+      this.#setBase(state ?? loaded.state, { isAnew: true, events });
+    }
+    this.#follow(loaded);
+    this.#emit();
+  }
+
+  #follow({ channel, position }: Loaded<State>): void {
+    if (this.#subscription?.channel === channel) return;
+    this.#endSubscription();
+    const subscription = this.#client.subscribe<Event>(channel, {
+      recoverable: true,
+      since: position,
+      onPublication: ({ data }) => this.#event(data),
+      onSubscribed: (state) => this.#subscribed(state),
+    });
+    this.#subscription = subscription;
+    subscription.onChange(() => this.#subscriptionChanged());
+    // Somebody else in this page has the channel: what happened before is not told again.
+    if (subscription.state.status === 'subscribed') this.#subscribed(subscription.state);
+  }
+
+  #endSubscription(): void {
+    this.#subscription?.close();
+    this.#subscription = undefined;
+    this.#joinedAt = undefined;
+  }
+
+  #subscribed({ recovered, position }: SubscriptionState): void {
+    if (recovered === true) return;
+    this.#joinedAt = position;
+    this.#offer = undefined;
+    this.#want();
+  }
+
+  #subscriptionChanged(): void {
+    const { status, problem } = this.#subscription?.state ?? {};
+    if (status === 'unsubscribed') {
+      this.#hasFailed = true;
+      this.#problem = new ClientError(
+        'refused',
+        `the server does not let this user follow the channel: ${problem?.message ?? ''}`,
+        problem === undefined ? {} : { code: problem.code },
+      );
+    }
+    this.#emit();
+  }
+
+  #event(event: Event): void {
+    for (const recorder of this.#recorders) record(recorder, event);
+    const isReading = this.#wanted > this.#done;
+    if (isReading) record(this.#record, event);
+    if (this.#base === undefined) return;
+    const next = this.#source.apply(this.#base, event);
+    if (next === undefined) {
+      if (!isReading) this.#want(event);
+    } else if (next !== this.#base) this.#setBase(next, { isAnew: false, events: [event] });
+  }
+
+  #setBase(state: State, how: Omit<BaseChange<State, Event>, 'previous'>): void {
+    const previous = this.#base;
+    this.#base = state;
+    this.#dropContained();
+    this.#emit();
+    deliver(() => this.#hooks.onBase?.(state, { ...how, previous }));
+  }
+
+  #dropContained(): void {
+    const base = this.#base;
+    if (base === undefined) return;
+    for (let index = this.#overlays.length - 1; index >= 0; index--) {
+      const { receipt } = this.#overlays[index] ?? {};
+      if (receipt !== undefined && this.#source.contains(base, receipt)) {
+        this.#overlays.splice(index, 1);
+      }
+    }
+  }
+
+  /** The change is carried out; it stays shown until the state contains it. */
+  #confirmed(id: string, receipt: Receipt, isOwn: boolean): void {
+    const pending = this.#overlays.find((one) => one.id === id);
+    if (isOwn) this.#circle?.post({ kind: 'done', id, receipt });
+    if (pending === undefined) return;
+    pending.receipt = receipt;
+    this.#dropContained();
+    this.#emit();
+    this.#environment.after(confirmMs, () => {
+      if (this.#overlays.includes(pending) && !this.#closed.signal.aborted) this.#want();
+    });
+  }
+
+  #takenBack(id: string, isOwn: boolean): void {
+    const index = this.#overlays.findIndex((one) => one.id === id);
+    if (index !== -1) this.#overlays.splice(index, 1);
+    if (isOwn) this.#circle?.post({ kind: 'undone', id });
+    this.#emit();
+  }
+
+  async #joinCircle(): Promise<TabCircle<CircleMessage<State, Change, Receipt>>> {
+    if (this.#circle !== undefined) return this.#circle;
+    const name = await this.#hooks.circleName();
+    if (this.#closed.signal.aborted) throw new ClientError('closed', 'the store was closed');
+    const circle = joinTabCircle<CircleMessage<State, Change, Receipt>>({
+      name,
+      locks: this.#locks,
+      environment: this.#environment,
+      onMessage: (message) => this.#heard(message),
+      onLead: () => {
+        this.#onOffer();
+        this.#emit();
+      },
+    });
+    this.#circle = circle;
+    return circle;
+  }
+
+  #heard(message: CircleMessage<State, Change, Receipt>): void {
+    switch (message.kind) {
+      case 'ask':
+        this.#answer();
+        break;
+      case 'loaded':
+        if (!this.#isReading || message.view !== this.#source.viewOf()) break;
+        this.#offer = message.loaded;
+        this.#onOffer();
+        break;
+      case 'change':
+        this.#overlayForeign(message.id, message.change);
+        break;
+      case 'done':
+        this.#confirmed(message.id, message.receipt, false);
+        break;
+      case 'undone':
+        this.#takenBack(message.id, false);
+        break;
+    }
+  }
+
+  #answer(): void {
+    const { channel, state } = this.#subscription ?? {};
+    const position = state?.position;
+    if (!this.isLead || this.#statusNow() !== 'live') return;
+    if (this.#base === undefined || channel === undefined || position === undefined) return;
+    const loaded = { state: this.#base, channel, position };
+    this.#circle?.post({ kind: 'loaded', view: this.#source.viewOf(), loaded });
+  }
+
+  /** Another tab's change; when that tab dies before it tells the end, it is forgotten. */
+  #overlayForeign(id: string, change: Change): void {
+    this.#overlays.push({ id, change, isForeign: true });
+    this.#emit();
+    this.#environment.after(this.#changeTimeoutMs + confirmMs, () => this.#takenBack(id, false));
+  }
+
+  /** A page that is frozen does not hear how they ended. */
+  #forgetForeign(): void {
+    for (const { id } of this.#overlays.filter(({ isForeign }) => isForeign)) {
+      this.#takenBack(id, false);
+    }
+  }
+
+  #statusNow(): LiveStatus {
+    if (this.#hasFailed) return 'failed';
+    if (this.#base === undefined) return 'loading';
+    const isCurrent =
+      this.#wanted === this.#done &&
+      this.#subscription?.state.status === 'subscribed' &&
+      this.#client.state.status === 'connected';
+    return isCurrent ? 'live' : 'stale';
+  }
+
+  #emit(): void {
+    if (this.#closed.signal.aborted) return;
+    const base = this.#base;
+    const state =
+      base === undefined
+        ? undefined
+        : this.#overlays.reduce<State>(
+            (shown, { change }) => this.#source.overlay(shown, change),
+            base,
+          );
+    const next: LiveSnapshot<State> = {
+      status: this.#statusNow(),
+      state,
+      problem: this.#problem,
+      unconfirmed: this.#overlays.filter(
+        ({ receipt, isForeign }) => receipt === undefined && isForeign === undefined,
+      ).length,
+    };
+    const isLead = this.isLead && next.status === 'live';
+    const hasChanged = !isSame(this.#snapshot, next);
+    if (hasChanged) this.#snapshot = next;
+    if (isLead !== this.#wasLead) {
+      this.#wasLead = isLead;
+      deliver(() => this.#hooks.onLead?.(isLead));
+    }
+    if (hasChanged) for (const listener of this.#listeners) deliver(listener);
+  }
+
+  #pause(attempt: number): Promise<void> {
+    const delayMs = pauseMs(attempt, { backoff: this.#backoff, environment: this.#environment });
+    return new Promise((resolve) => {
+      const cancel = this.#environment.after(delayMs, resolve);
+      this.#cancelPause = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+/** What a source threw that is no error of the client's is a mistake in it, and stays one. */
+function asClientError(error: unknown): ClientError {
+  return error instanceof ClientError ? error : new ClientError('misused', String(error));
+}
+
+function record<Event>(events: Event[], event: Event): void {
+  // One more than the most shows that some are not there.
+  if (events.length <= maxRecord) events.push(event);
+}
+
+function isSame(one: object, other: object): boolean {
+  return Object.entries(other).every(
+    ([name, value]) => (one as Record<string, unknown>)[name] === value,
+  );
+}
