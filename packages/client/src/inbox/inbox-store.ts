@@ -171,7 +171,9 @@ class LiveInbox implements InboxStore {
         hooks: {
           circleName: async () => {
             const user = await api.identity();
-            return user === undefined ? undefined : JSON.stringify(['inbox', api.url, path, user]);
+            const { device = '' } = options;
+            const parts = ['inbox', api.url, path, user, device];
+            return user === undefined ? undefined : JSON.stringify(parts);
           },
           onBase: (state, change) => this.#baseChanged(state, change),
           onLead: (isLead) => {

@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { createHub, createJwtVerifier, type Hub } from '@holdfast/hub';
+import { createInbox, createInboxHandler, type Inbox, inboxModule } from '@holdfast/inbox';
+import { openStore } from '@holdfast/store';
+import { SignJWT } from 'jose';
+
+const secret = 'a secret of more than thirty-two bytes';
+
+export function tokenOf(user: string): Promise<string> {
+  return new SignJWT({ sub: user })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .sign(new TextEncoder().encode(secret));
+}
+
+export interface InboxAppOptions {
+  /** Of the store. */
+  readonly url: string;
+  /** Pages and scripts by path. */
+  readonly files?: Readonly<Record<string, { readonly type: string; readonly body: string }>>;
+  /** @defaultValue any free one */
+  readonly port?: number;
+}
+
+/** An application with an inbox, whose network can be broken and which can be stopped at once. */
+export interface InboxApp extends AsyncDisposable {
+  readonly hub: Hub;
+  readonly inbox: Inbox;
+  readonly url: string;
+  readonly port: number;
+  /** Requests that users made of the inbox: `POST read` and the like. */
+  readonly requests: string[];
+  /** What is answered instead of the inbox, with a status; undefined: the inbox itself. */
+  refuseWith: number | undefined;
+  /** Cuts every TCP connection, as a broken network would. */
+  cutConnections(): void;
+}
+
+/** Starts one on 127.0.0.1. `GET /token?user=ann` gives a token, as an application's session would. */
+export async function startInboxApp({
+  url: storeUrl,
+  files = {},
+  port = 0,
+}: InboxAppOptions): Promise<InboxApp> {
+  const verifier = createJwtVerifier({ hmacSecretKey: secret });
+  const hub = createHub({
+    tokens: verifier,
+    client: { allowedOrigins: ['*'] },
+    channel: {
+      namespaces: [
+        {
+          name: 'inbox',
+          historySize: 1_000,
+          historyTtlMs: 60_000,
+          forceRecovery: true,
+          allowUserLimitedChannels: true,
+        },
+      ],
+    },
+  });
+  const store = await openStore({ url: storeUrl, modules: [inboxModule] });
+  store.outbox.start({
+    publish: async (channel, data, options) => {
+      await hub.publish(channel, JSON.parse(Buffer.from(data).toString()), options);
+    },
+  });
+  const inbox = createInbox({
+    store,
+    position: async (channel) => (await hub.history(channel, { limit: 0 })).position,
+  });
+  const handle = createInboxHandler(inbox, {
+    authenticateServer: () => false,
+    authenticateUser: async (request) => {
+      const [, token] = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '') ?? [];
+      if (token === undefined) return undefined;
+      const outcome = await verifier.verifyConnection(token);
+      return 'user' in outcome ? outcome.user : undefined;
+    },
+  });
+  const requests: string[] = [];
+  const app = { refuseWith: undefined as number | undefined };
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const target = new URL(request.url ?? '/', 'http://localhost');
+    if (target.pathname === '/token') {
+      response.end(await tokenOf(target.searchParams.get('user') ?? ''));
+      return;
+    }
+    const file = files[target.pathname];
+    if (file !== undefined) {
+      response.writeHead(200, { 'content-type': file.type }).end(file.body);
+      return;
+    }
+    if (target.pathname.startsWith('/inbox/me')) {
+      requests.push(`${request.method ?? ''} ${target.pathname.slice('/inbox/me'.length + 1)}`);
+      if (app.refuseWith !== undefined) {
+        response.writeHead(app.refuseWith).end();
+        return;
+      }
+    }
+    const body = await bodyOf(request);
+    const answered = await handle(
+      new Request(target, {
+        method: request.method ?? 'GET',
+        headers: Object.entries(request.headers).map(([name, value]) => [name, `${value ?? ''}`]),
+        ...(body.length === 0 ? {} : { body }),
+      }),
+    );
+    response.writeHead(answered?.status ?? 404, {
+      'content-type': answered?.headers.get('content-type') ?? 'text/plain',
+    });
+    response.end(answered === undefined ? '' : await answered.text());
+  }
+
+  const server = createServer((request, response) => {
+    if (hub.handleRequest(request, response)) return;
+    answer(request, response).catch(() => response.destroy());
+  });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  hub.attach(server);
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address() as AddressInfo;
+  const cutConnections = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return Object.assign(app, {
+    hub,
+    inbox,
+    requests,
+    port: address.port,
+    url: `http://127.0.0.1:${address.port}`,
+    cutConnections,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close');
+      server.close();
+      cutConnections();
+      await closed;
+      await hub.shutdown({ timeoutMs: 0 });
+      await inbox.close();
+      await store.close();
+    },
+  });
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}

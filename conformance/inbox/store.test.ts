@@ -1,0 +1,69 @@
+import { createClient } from '@holdfast/client';
+import {
+  createInboxStore,
+  createUserApi,
+  type InboxStore,
+  type InboxStoreOptions,
+  type Notification,
+} from '@holdfast/client/inbox';
+import { testBackends } from '@holdfast/store/testing';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { type InboxApp, startInboxApp, tokenOf } from './inbox-app.ts';
+
+const [sqlite] = testBackends;
+const patient = { timeout: 15_000, interval: 20 };
+const backoff = { minDelayMs: 20, maxDelayMs: 200, stableMs: 10_000 };
+
+interface Device {
+  readonly store: InboxStore;
+  /** What the application was told of, in order. */
+  readonly heard: Notification[];
+}
+
+function openDevice(
+  app: Pick<InboxApp, 'url'>,
+  user: string,
+  options: Partial<InboxStoreOptions> = {},
+): Device {
+  const getToken = () => tokenOf(user);
+  const client = createClient({ url: app.url, getToken, backoff });
+  client.connect();
+  const api = createUserApi({ url: app.url, getToken, timeoutMs: 5_000 });
+  const store = createInboxStore({ client, api, backoff, device: crypto.randomUUID(), ...options });
+  const heard: Notification[] = [];
+  store.onNotification((notification) => heard.push(notification));
+  onTestFinished(() => {
+    store.close();
+    client.close();
+  });
+  return { store, heard };
+}
+
+const live = (device: Device) =>
+  vi.waitFor(() => expect(device.store.getSnapshot().status).toBe('live'), patient);
+const titles = (device: Device) => device.store.getSnapshot().items.map(({ title }) => title);
+
+async function newDatabase(): Promise<string> {
+  const database = await sqlite!.create();
+  onTestFinished(() => database[Symbol.asyncDispose]());
+  return database.url;
+}
+
+test('a snapshot and what follows it, on two devices, and another user sees nothing of it', async () => {
+  await using app = await startInboxApp({ url: await newDatabase() });
+  const send = (title: string) =>
+    app.inbox.send({ to: { user: 'ann' }, category: 'a', title }).then(() => undefined);
+  await send('before');
+  const phone = openDevice(app, 'ann');
+  const laptop = openDevice(app, 'ann');
+  const other = openDevice(app, 'bob');
+  for (const device of [phone, laptop, other]) await live(device);
+  await send('after');
+  for (const device of [phone, laptop]) {
+    await vi.waitFor(() => expect(titles(device)).toEqual(['after', 'before']), patient);
+    expect(device.store.getSnapshot().unread).toEqual({ total: 2, byCategory: { a: 2 } });
+    await vi.waitFor(() => expect(device.heard.map(({ title }) => title)).toHaveLength(2), patient);
+  }
+  expect(other.store.getSnapshot()).toMatchObject({ items: [], unread: { total: 0 } });
+  expect(other.heard).toEqual([]);
+});
