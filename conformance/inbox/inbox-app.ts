@@ -103,7 +103,10 @@ export async function startInboxApp({
     const answered = await handle(
       new Request(target, {
         method: request.method ?? 'GET',
-        headers: Object.entries(request.headers).map(([name, value]) => [name, `${value ?? ''}`]),
+        headers: Object.entries(request.headers).map(([name, value]) => [
+          name,
+          value?.toString() ?? '',
+        ]),
         ...(body.length === 0 ? {} : { body }),
       }),
     );
