@@ -30,6 +30,8 @@ export interface ClaimedTask extends Lease {
   readonly deadlineAt: number;
   readonly createdAt: number;
   readonly schedule: string | null;
+  /** What the attempt before left with `checkpoint`; null for a start from the beginning. */
+  readonly checkpoint: unknown;
   /** Last sequence number in the output that earlier attempts left. */
   readonly outputSeq: number;
 }
@@ -217,7 +219,7 @@ function begin(
   { kind, worker }: { kind: Kind; worker: string },
 ): ClaimedTask {
   const { now } = unit;
-  const deadlineAt = now + kind.maxRuntimeMs;
+  const deadlineAt = now + Math.min(kind.maxRuntimeMs, row.max_runtime_ms ?? Infinity);
   const expiresAt = Math.min(now + kind.leaseMs, deadlineAt);
   row.state = 'running';
   row.reason = null;
@@ -250,6 +252,7 @@ function begin(
     deadlineAt,
     createdAt: row.created_at,
     schedule: row.schedule,
+    checkpoint: row.checkpoint === null ? null : (JSON.parse(row.checkpoint) as unknown),
     outputSeq: row.output_seq,
   };
 }

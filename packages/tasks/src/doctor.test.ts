@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3';
 import { testBackends } from '@holdfast/store/testing';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
@@ -90,4 +91,47 @@ test('a foreign table is watched and healed, and what moves is left alone', asyn
   } finally {
     await client.end();
   }
+});
+
+test('a foreign table of SQLite is watched and healed, however it writes times', async () => {
+  const [sqlite] = testBackends;
+  await using database = await sqlite!.create();
+  await using bench = await openBench(database);
+  const foreign = new Database(':memory:');
+  foreign.exec(`create table syncs (id integer primary key, status text not null, error text,
+    created_at not null, syncing_at)`);
+  const insert = foreign.prepare('insert into syncs values (?, ?, null, ?, ?)');
+  const weekAgo = Date.now() - 7 * 86_400_000;
+  insert.run(1, 'syncing', new Date(weekAgo).toISOString(), null);
+  insert.run(2, 'pending', Math.floor(weekAgo / 1000), null);
+  insert.run(3, 'pending', weekAgo, weekAgo);
+  insert.run(4, 'syncing', weekAgo, new Date().toISOString());
+  insert.run(5, 'syncing', weekAgo, Math.floor(Date.now() / 1000));
+  insert.run(6, 'completed', weekAgo, null);
+  insert.run(7, 'syncing', 'nonsense', null);
+  const mapping = {
+    table: 'syncs',
+    statusColumn: 'status',
+    liveStatuses: ['pending', 'syncing'],
+    timestampColumns: ['created_at', 'syncing_at'],
+    staleAfterMs: 3_600_000,
+    healedStatus: 'stale',
+    errorColumn: 'error',
+  };
+  const target = { database: foreign, mapping };
+  const { context } = bench.tasks;
+  const found = await examineForeignTable(context, target);
+  expect(found.map(({ subject }) => subject)).toEqual(['syncs/1', 'syncs/2', 'syncs/3']);
+  const healed = await examineForeignTable(context, target, { heal: true, actor: 'eve' });
+  expect(healed.map(({ isHealed }) => isHealed)).toEqual([true, true, true]);
+  expect(await examineForeignTable(context, target)).toEqual([]);
+  expect(foreign.prepare('select status, error from syncs where id = 1').get()).toEqual({
+    status: 'stale',
+    error: 'abandoned by its worker',
+  });
+  expect(foreign.prepare(`select count(*) from syncs where status = 'stale'`).pluck().get()).toBe(
+    3,
+  );
+  expect(await bench.tasks.repairs()).toHaveLength(3);
+  foreign.close();
 });

@@ -6,7 +6,13 @@
 export type { ClaimedTask, ClaimOptions, Lease } from './claim.ts';
 export type { DoctorOptions, Finding } from './doctor.ts';
 export * from './errors.ts';
-export { examineForeignTable, type ForeignDatabase, type ForeignTable } from './foreign-doctor.ts';
+export {
+  examineForeignTable,
+  type ForeignDatabase,
+  type ForeignPostgres,
+  type ForeignSqlite,
+  type ForeignTable,
+} from './foreign-doctor.ts';
 export { unionWindow, type KindOptions, type Window } from './kind.ts';
 export type { Failure, LeaseState, OutputPart, OutputState } from './lease-writes.ts';
 export type { HandleOptions } from './local-worker.ts';
@@ -36,6 +42,7 @@ export {
   createTasks,
   type ChannelPosition,
   type Continued,
+  type RetryOptions,
   type Tasks,
   type TasksOptions,
 } from './tasks.ts';

@@ -49,6 +49,8 @@ export interface KindOptions {
   readonly maxPayloadBytes?: number;
   /** @defaultValue 16384, as JSON */
   readonly maxResultBytes?: number;
+  /** What an attempt leaves for the next one. @defaultValue 65536, as JSON */
+  readonly maxCheckpointBytes?: number;
   /** Whole output stream of a task. @defaultValue 1048576 */
   readonly maxOutputBytes?: number;
   /**
@@ -78,6 +80,7 @@ export interface Kind {
   readonly perLane: number;
   readonly maxPayloadBytes: number;
   readonly maxResultBytes: number;
+  readonly maxCheckpointBytes: number;
   readonly maxOutputBytes: number;
   readonly after: KindOptions['after'];
 }
@@ -113,6 +116,7 @@ export function resolveKind(name: string, options: KindOptions = {}): Kind {
     perLane: options.concurrency?.perLane ?? Infinity,
     maxPayloadBytes: options.maxPayloadBytes ?? 16_384,
     maxResultBytes: options.maxResultBytes ?? 16_384,
+    maxCheckpointBytes: options.maxCheckpointBytes ?? 65_536,
     maxOutputBytes: options.maxOutputBytes ?? 1_048_576,
     after: options.after,
   };

@@ -1,10 +1,10 @@
 import type { Lease } from './claim.ts';
 import { TaskError } from './errors.ts';
-import { advance, type ProgressUpdate, type Step } from './progress.ts';
+import { advance, stepDeadline, type ProgressUpdate } from './progress.ts';
 import { holdsLease, toJson } from './request.ts';
 import type { TaskRow } from './task-module.ts';
 import type { OutputChunk, TaskUnit } from './task-unit.ts';
-import { effectiveStatus } from './task-view.ts';
+import { effectiveStatus, stepsOf } from './task-view.ts';
 import { release, retryOrFail, settle } from './transitions.ts';
 
 /** What a worker is told with every write. */
@@ -55,7 +55,11 @@ export async function loadLeased(unit: TaskUnit, lease: Lease): Promise<TaskRow>
 function extend(unit: TaskUnit, row: TaskRow): LeaseState {
   const { leaseMs } = unit.context.kind(row.kind);
   row.beat_at = unit.now;
-  row.expires_at = Math.min(unit.now + leaseMs, row.deadline_at ?? unit.now + leaseMs);
+  row.expires_at = Math.min(
+    unit.now + leaseMs,
+    row.deadline_at ?? Infinity,
+    stepDeadline(stepsOf(row)) ?? Infinity,
+  );
   return { expiresAt: row.expires_at, isCancelRequested: row.cancel_at !== null };
 }
 
@@ -73,7 +77,7 @@ export async function reportProgress(
   update: ProgressUpdate,
 ): Promise<LeaseState> {
   const row = await loadLeased(unit, lease);
-  const steps = row.steps === null ? null : (JSON.parse(row.steps) as readonly Step[]);
+  const steps = stepsOf(row);
   const next = advance({ steps, progress: row.progress, message: row.message }, update, unit.now);
   row.steps = next.steps === null ? null : JSON.stringify(next.steps);
   row.progress = next.progress;
@@ -165,6 +169,24 @@ function groupsOf(chunks: readonly OutputChunk[]): readonly (readonly OutputChun
     bytes += size;
   }
   return groups;
+}
+
+/**
+ * Keeps what the next attempt needs to go on where this one is; the last one wins.
+ * @throws {@link TaskError} `task_too_large`, `task_fenced`
+ */
+export async function saveCheckpoint(
+  unit: TaskUnit,
+  lease: Lease,
+  value: unknown,
+): Promise<LeaseState> {
+  const row = await loadLeased(unit, lease);
+  const { maxCheckpointBytes } = unit.context.kind(row.kind);
+  const limit = { what: `checkpoint of ${row.kind}`, maxBytes: maxCheckpointBytes };
+  row.checkpoint = value === null ? null : toJson(value, limit);
+  const state = extend(unit, row);
+  unit.touch(row, 'alive');
+  return state;
 }
 
 /** Ends an attempt with success. */

@@ -5,6 +5,8 @@ export interface StepPlan {
   readonly name: string;
   /** Share of the whole, in any unit. @defaultValue 1 */
   readonly weight?: number;
+  /** Longest time in milliseconds; then the attempt is over. @defaultValue no limit of its own */
+  readonly maxMs?: number;
 }
 
 export interface ProgressUpdate {
@@ -22,6 +24,7 @@ export interface ProgressUpdate {
 export interface Step {
   readonly name: string;
   readonly weight: number;
+  readonly maxMs: number | null;
   readonly state: 'pending' | 'current' | 'completed';
   readonly startedAt: number | null;
   readonly endedAt: number | null;
@@ -69,6 +72,12 @@ export function finishSteps(steps: readonly Step[], now: number): readonly Step[
   );
 }
 
+/** When the current step has taken too long, in Unix milliseconds; null when it may take its time. */
+export function stepDeadline(steps: readonly Step[] | null): number | null {
+  const { startedAt = null, maxMs = null } = steps?.find(({ state }) => state === 'current') ?? {};
+  return startedAt === null || maxMs === null ? null : startedAt + maxMs;
+}
+
 function plan(steps: readonly StepPlan[]): readonly Step[] {
   const names = new Set(steps.map((step) => step.name));
   if (steps.length === 0 || steps.length > maxSteps || names.size !== steps.length) {
@@ -77,7 +86,7 @@ function plan(steps: readonly StepPlan[]): readonly Step[] {
       `${steps.length} steps with ${names.size} names: 1 to ${maxSteps} with different names`,
     );
   }
-  return steps.map(({ name, weight = 1 }) => {
+  return steps.map(({ name, weight = 1, maxMs }) => {
     if (typeof name !== 'string' || name === '' || name.length > 200) {
       throw new TaskError('task_bad_progress', 'a step has a name of 1 to 200 characters');
     }
@@ -87,7 +96,17 @@ function plan(steps: readonly StepPlan[]): readonly Step[] {
         `step ${name}: the weight ${weight} is not positive`,
       );
     }
-    return { name, weight, state: 'pending', startedAt: null, endedAt: null };
+    if (maxMs !== undefined && !(maxMs >= 1 && maxMs <= Number.MAX_SAFE_INTEGER / 4)) {
+      throw new TaskError('task_bad_progress', `step ${name}: maxMs ${maxMs} is no duration`);
+    }
+    return {
+      name,
+      weight,
+      maxMs: maxMs === undefined ? null : Math.floor(maxMs),
+      state: 'pending',
+      startedAt: null,
+      endedAt: null,
+    };
   });
 }
 

@@ -33,6 +33,10 @@ export interface TaskRequest {
   readonly parent?: { readonly id: string; readonly token?: number };
   /** @defaultValue what the kind says */
   readonly attempts?: number;
+  /** Longest run of one attempt, when that is shorter than what the kind says. */
+  readonly maxRuntimeMs?: number;
+  /** What the first attempt begins with, as an earlier one left it with `checkpoint`. */
+  readonly checkpoint?: unknown;
   /** Name of the schedule that asks. */
   readonly schedule?: string;
 }
@@ -89,7 +93,10 @@ export function prepareRequest(context: TaskContext, request: TaskRequest): Prep
       );
     }
   }
-  const { delayMs = 0, attempts = 1 } = request;
+  const { delayMs = 0, attempts = 1, maxRuntimeMs = 1 } = request;
+  if (!(maxRuntimeMs >= 1)) {
+    throw new TaskError('task_bad_request', 'maxRuntimeMs must be a number of milliseconds from 1');
+  }
   if (!(delayMs >= 0 && delayMs <= Number.MAX_SAFE_INTEGER / 4)) {
     throw new TaskError('task_bad_request', 'delayMs must be a number of milliseconds from 0');
   }
@@ -318,6 +325,7 @@ async function joinWaiting(
   if (request.force === true || row.attempt === 0) {
     row.available_at = Math.min(row.available_at, availableAt);
   }
+  limitRuntime(row, request);
   if (request.force === true && row.attempt >= row.max_attempts) row.max_attempts = row.attempt + 1;
   unit.touch(row, row.state === 'queued' ? 'queued' : 'pending');
   if (parent === undefined) return;
@@ -346,6 +354,13 @@ async function insert(
   row.lane = request.lane ?? '';
   row.idempotency_key = request.idempotencyKey ?? null;
   row.schedule = request.schedule ?? null;
+  limitRuntime(row, request);
+  if (request.checkpoint !== undefined && request.checkpoint !== null) {
+    row.checkpoint = toJson(request.checkpoint, {
+      what: `checkpoint of ${kind.name}`,
+      maxBytes: kind.maxCheckpointBytes,
+    });
+  }
   if (state === 'pending') {
     row.slot = slot;
     await makePending(unit, row, { delayMs });
@@ -373,6 +388,11 @@ async function assertNotTooMany(
     .execute();
   if (live.length < maxLive) return;
   throw new TaskError('task_too_many', `${maxLive} tasks of ${kind.name} are not over yet`);
+}
+
+function limitRuntime(row: TaskRow, { maxRuntimeMs }: TaskRequest): void {
+  if (maxRuntimeMs === undefined) return;
+  row.max_runtime_ms = Math.floor(Math.min(maxRuntimeMs, Number.MAX_SAFE_INTEGER / 4));
 }
 
 async function link(unit: TaskUnit, parent: TaskRow | undefined, child: TaskRow): Promise<void> {

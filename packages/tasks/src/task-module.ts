@@ -74,6 +74,10 @@ export interface TaskRow {
   /** JSON: how earlier attempts ended. */
   history: string;
   schedule: string | null;
+  /** JSON: what an attempt left for the next one. */
+  checkpoint: string | null;
+  /** Longest attempt that the request allows. */
+  max_runtime_ms: number | null;
 }
 
 /** Parents and children. A child can have several parents. */
@@ -145,6 +149,13 @@ export interface TaskAuditTable {
   before: string;
 }
 
+/** How far a queue of others has been read. */
+export interface TaskSourceTable {
+  source: string;
+  position: string;
+  updated_at: number;
+}
+
 export interface TaskTables {
   tasks: TaskRow;
   task_links: TaskLinkTable;
@@ -154,6 +165,7 @@ export interface TaskTables {
   task_schedules: ScheduleTable;
   task_schedule_runs: ScheduleRunTable;
   task_audit: TaskAuditTable;
+  task_sources: TaskSourceTable;
 }
 
 const required = ['kind', 'owner', 'state', 'lane', 'payload', 'history'] as const;
@@ -303,6 +315,19 @@ export const taskModule: StoreModule = {
           .addColumn('problem', types.text, (column) => column.notNull())
           .addColumn('action', types.text, (column) => column.notNull())
           .addColumn('before', types.text, (column) => column.notNull())
+          .execute();
+      },
+    },
+    {
+      name: 'checkpoints and sources',
+      async up({ db, createTable, types }) {
+        // One column at a time: SQLite knows no more.
+        await db.schema.alterTable('tasks').addColumn('checkpoint', types.text).execute();
+        await db.schema.alterTable('tasks').addColumn('max_runtime_ms', types.integer).execute();
+        await createTable('task_sources')
+          .addColumn('source', types.text, (column) => column.primaryKey())
+          .addColumn('position', types.text, (column) => column.notNull())
+          .addColumn('updated_at', types.integer, (column) => column.notNull())
           .execute();
       },
     },

@@ -10,6 +10,8 @@ import type { StoreTransaction } from '@holdfast/store';
 export interface TaskSnapshot extends TaskView {
   readonly payload: unknown;
   readonly result: unknown;
+  /** What the next attempt would go on from. */
+  readonly checkpoint: unknown;
   /** How earlier attempts ended, the last twenty. */
   readonly history: readonly AttemptRecord[];
   readonly parentIds: readonly string[];
@@ -89,6 +91,7 @@ export function readTask(context: TaskContext, id: string): Promise<TaskSnapshot
       ...viewOf(row, facts),
       payload: JSON.parse(row.payload) as unknown,
       result: row.result === null ? null : (JSON.parse(row.result) as unknown),
+      checkpoint: row.checkpoint === null ? null : (JSON.parse(row.checkpoint) as unknown),
       history: JSON.parse(row.history) as AttemptRecord[],
       parentIds: parents.map((link) => link.parent_id),
       childIds: children.map((link) => link.child_id),

@@ -6,6 +6,7 @@ import {
   complete,
   fail,
   reportProgress,
+  saveCheckpoint,
   stop,
   type LeaseState,
   type OutputPart,
@@ -35,6 +36,12 @@ export interface TaskTools {
    * @returns false when the stream is full and the text was refused
    */
   readonly output: (text: string, type?: string) => boolean;
+  /**
+   * Keeps what the next attempt needs to go on where this one is: it finds the last value in
+   * `task.checkpoint`. Durable when this resolves.
+   * @throws {@link TaskError} `task_too_large`, `task_fenced` once the lease is lost
+   */
+  readonly checkpoint: (value: unknown) => Promise<void>;
   /** Requests a task that this one ends after. Refused once the lease is lost. */
   readonly child: (request: Omit<TaskRequest, 'parent'>) => Promise<TaskAnswer>;
 }
@@ -122,6 +129,7 @@ export class TaskRun {
         signal: this.#abort.signal,
         progress: (update) => this.#reportProgress(update),
         output: (text, type) => this.#appendOutput(text, type),
+        checkpoint: (value) => this.#saveCheckpoint(value),
         child: (request) => this.#requestChild(request),
       });
       await this.#flush();
@@ -201,6 +209,13 @@ export class TaskRun {
     if (this.#pendingOutput.length >= chunksAtOnce) this.#write();
     else this.#writeSoon();
     return !this.#isOutputFull;
+  }
+
+  async #saveCheckpoint(value: unknown): Promise<void> {
+    const state = await TaskUnit.run(this.#context, (unit) =>
+      saveCheckpoint(unit, this.task, value),
+    );
+    this.takeState(state);
   }
 
   async #requestChild(request: Omit<TaskRequest, 'parent'>): Promise<TaskAnswer> {

@@ -1,4 +1,10 @@
-import { estimateRemainingMs, wholeProgress, type Durations, type Step } from './progress.ts';
+import {
+  estimateRemainingMs,
+  stepDeadline,
+  wholeProgress,
+  type Durations,
+  type Step,
+} from './progress.ts';
 import type { StoredState, TaskRow } from './task-module.ts';
 
 /** What a reader is told. Computed at the moment of reading; only the last four are final. */
@@ -111,6 +117,20 @@ interface Effective {
   readonly expiresAt: number | null;
 }
 
+/** The plan of a row. */
+export function stepsOf({ steps }: Pick<TaskRow, 'steps'>): readonly Step[] | null {
+  return steps === null ? null : (JSON.parse(steps) as readonly Step[]);
+}
+
+/** Why a lease that has ended did. */
+export type LossReason = 'max_runtime' | 'step_timeout' | 'lease_expired';
+
+/** Why the lease of a row ended, when nobody asked it to. Pure. */
+export function whyLost(row: TaskRow, now: number): LossReason {
+  if ((row.deadline_at ?? Infinity) <= now) return 'max_runtime';
+  return (stepDeadline(stepsOf(row)) ?? Infinity) <= now ? 'step_timeout' : 'lease_expired';
+}
+
 /** The status of a row now, whether or not anybody has swept it. Pure. */
 export function effectiveStatus(row: TaskRow, facts: ViewFacts): Effective {
   const { now } = facts;
@@ -122,8 +142,7 @@ export function effectiveStatus(row: TaskRow, facts: ViewFacts): Effective {
         if (row.cancel_at !== null) {
           return { status: 'cancelled', reason: 'cancelled', since: due, expiresAt: now };
         }
-        const why = (row.deadline_at ?? due) <= now ? 'max_runtime' : 'lease_expired';
-        return { status: 'lost', reason: why, since: due, expiresAt: now };
+        return { status: 'lost', reason: whyLost(row, now), since: due, expiresAt: now };
       }
       if (row.cancel_at !== null) {
         return { status: 'cancelling', reason, since: row.cancel_at, expiresAt: due };
@@ -161,7 +180,7 @@ export function effectiveStatus(row: TaskRow, facts: ViewFacts): Effective {
 /** The view of a row. */
 export function viewOf(row: TaskRow, facts: ViewFacts): TaskView {
   const { status, reason, since, expiresAt } = effectiveStatus(row, facts);
-  const steps = row.steps === null ? null : (JSON.parse(row.steps) as readonly Step[]);
+  const steps = stepsOf(row);
   const { now } = facts;
   return {
     id: row.id,

@@ -118,6 +118,62 @@ describe.each(testBackends)('tasks on $name', (backend) => {
     expect(await tasks.get(id)).toMatchObject({ status: 'lost', reason: 'max_runtime' });
   });
 
+  test('a step that takes too long ends the attempt; the next one goes on from the checkpoint', async () => {
+    await using database = await backend.create();
+    await using bench = await openBench(database);
+    const { tasks, clock } = bench;
+    const { id } = await tasks.request({ kind: 'plain', attempts: 2 });
+    const first = await bench.claimOne('plain');
+    expect(first.checkpoint).toBeNull();
+    const steps = [{ name: 'ask', maxMs: 45_000 }, { name: 'answer' }];
+    await tasks.progress(first, { steps, step: 'ask' });
+    await tasks.checkpoint(first, { page: 1 });
+    await tasks.checkpoint(first, { page: 2 });
+    clock.advance(29_000);
+    expect(await tasks.heartbeat(first)).toMatchObject({ expiresAt: clock.now() + 16_000 });
+    clock.advance(16_000);
+    expect(await tasks.get(id)).toMatchObject({ status: 'lost', reason: 'step_timeout' });
+    expect(await codeOf(tasks.checkpoint(first, { page: 3 }))).toBe('task_fenced');
+    await tasks.sweep();
+    expect((await tasks.get(id)).history).toMatchObject([
+      { reason: 'step_timeout', error: 'attempt 1 was longer than 45000 ms in step ask' },
+    ]);
+    clock.advance(1000);
+    const second = await bench.claimOne('plain');
+    expect(second.checkpoint).toEqual({ page: 2 });
+    await tasks.progress(second, { steps, step: 'ask' });
+    clock.advance(29_000);
+    await tasks.progress(second, { step: 'answer' });
+    for (let beat = 0; beat < 5; beat += 1) {
+      clock.advance(29_000);
+      await tasks.heartbeat(second);
+    }
+    await tasks.fail(second, { message: 'no', isRetryable: false });
+    const again = await tasks.retry(id);
+    expect(await bench.claimOne('plain')).toMatchObject({ id: again.id, checkpoint: { page: 2 } });
+    await tasks.retry(id, { isFromStart: true });
+    expect(await bench.claimOne('plain')).toMatchObject({ checkpoint: null });
+    expect(await codeOf(tasks.checkpoint(second, 'x'.repeat(70_000)))).toBe('task_fenced');
+    const big = tasks.request({ kind: 'plain', checkpoint: 'x'.repeat(70_000) });
+    expect(await codeOf(big)).toBe('task_too_large');
+  });
+
+  test('a request can ask for a shorter run than its kind allows, not for a longer one', async () => {
+    await using database = await backend.create();
+    await using bench = await openBench(database);
+    const { tasks, clock } = bench;
+    await tasks.request({ kind: 'short', maxRuntimeMs: 3000 });
+    const shorter = await bench.claimOne('short');
+    expect(shorter.deadlineAt).toBe(clock.now() + 3000);
+    await tasks.request({ kind: 'short', maxRuntimeMs: 90_000 });
+    expect((await bench.claimOne('short')).deadlineAt).toBe(clock.now() + 60_000);
+    expect(await codeOf(tasks.request({ kind: 'short', maxRuntimeMs: 0 }))).toBe(
+      'task_bad_request',
+    );
+    clock.advance(3000);
+    expect(await tasks.get(shorter.id)).toMatchObject({ status: 'lost', reason: 'max_runtime' });
+  });
+
   test('a live task of three hours is never reaped', async () => {
     await using database = await backend.create();
     await using bench = await openBench(database);

@@ -17,6 +17,7 @@ import {
   fail,
   heartbeat,
   reportProgress,
+  saveCheckpoint,
   stop,
   type Failure,
   type LeaseState,
@@ -120,6 +121,11 @@ const noDurations: ReadonlyMap<string, number> = new Map();
 const maxWaitMs = 60_000;
 /** Kind of {@link Tasks.batch}. */
 const batchKind = 'batch';
+
+export interface RetryOptions {
+  /** Forgets the checkpoint of the task that is over. @defaultValue false */
+  readonly isFromStart?: boolean;
+}
 
 /** A snapshot, and where to go on from it. */
 export interface Continued<T> {
@@ -367,6 +373,14 @@ export class Tasks implements AsyncDisposable {
     return this.#write((unit) => reportProgress(unit, lease, update));
   }
 
+  /**
+   * Keeps what the next attempt needs to go on where this one is, and extends the lease.
+   * @throws {@link TaskError} `task_fenced`, `task_too_large`
+   */
+  checkpoint(lease: Lease, value: unknown): Promise<LeaseState> {
+    return this.#write((unit) => saveCheckpoint(unit, lease, value));
+  }
+
   /** Appends to the output, and extends the lease. @throws {@link TaskError} `task_fenced`, `task_too_large` */
   output(lease: Lease, parts: readonly OutputPart[]): Promise<OutputState> {
     return this.#write((unit) => appendOutput(unit, lease, parts));
@@ -405,17 +419,21 @@ export class Tasks implements AsyncDisposable {
     return readTask(this.#context, id);
   }
 
-  /** Asks for the work of a task that is over once more, as a new task. @throws {@link TaskError} `task_not_over` */
-  async retry(id: string): Promise<TaskAnswer> {
-    return this.request(await this.#again(id));
+  /**
+   * Asks for the work of a task that is over once more, as a new task that goes on from the last
+   * checkpoint.
+   * @throws {@link TaskError} `task_not_over`
+   */
+  async retry(id: string, options: RetryOptions = {}): Promise<TaskAnswer> {
+    return this.request(await this.#again(id, options));
   }
 
   /** The same for a user, whose new task it is. @throws {@link TaskError} as `requestAsUser`, `task_not_over` */
-  async retryAsUser(user: string, id: string): Promise<TaskAnswer> {
-    return this.requestAsUser(user, await this.#again(id));
+  async retryAsUser(user: string, id: string, options: RetryOptions = {}): Promise<TaskAnswer> {
+    return this.requestAsUser(user, await this.#again(id, options));
   }
 
-  async #again(id: string): Promise<TaskRequest> {
+  async #again(id: string, options: RetryOptions): Promise<TaskRequest> {
     const row = await this.#context.store.read((db) =>
       db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst(),
     );
@@ -427,6 +445,10 @@ export class Tasks implements AsyncDisposable {
       owner: row.owner,
       attempts: row.max_attempts,
       lane: row.lane,
+      ...(row.max_runtime_ms === null ? {} : { maxRuntimeMs: row.max_runtime_ms }),
+      ...(row.checkpoint === null || options.isFromStart === true
+        ? {}
+        : { checkpoint: JSON.parse(row.checkpoint) as unknown }),
       ...(row.unique_key === null ? {} : { key: row.unique_key }),
     };
   }

@@ -2,7 +2,14 @@ import { backoffMs } from './kind.ts';
 import { finishSteps, wholeProgress, type Step } from './progress.ts';
 import type { TaskRow } from './task-module.ts';
 import type { TaskUnit } from './task-unit.ts';
-import { isOver, viewOf, type AttemptRecord } from './task-view.ts';
+import {
+  isOver,
+  stepsOf,
+  viewOf,
+  whyLost,
+  type AttemptRecord,
+  type LossReason,
+} from './task-view.ts';
 import { recordDurations } from './durations.ts';
 
 /** How an attempt or a task ended. */
@@ -68,7 +75,10 @@ export async function settle(unit: TaskUnit, row: TaskRow, ending: Ending): Prom
   row.reason = ending.reason ?? null;
   row.error = ending.error?.slice(0, maxErrorLength) ?? null;
   if (ending.result !== undefined) row.result = ending.result;
-  if (ending.state === 'completed') row.progress = wholeProgress;
+  if (ending.state === 'completed') {
+    row.progress = wholeProgress;
+    row.checkpoint = null;
+  }
   if (row.children_open > 0) {
     // A follow-up has not begun, so nothing it could have asked for exists.
     row.state = 'awaiting';
@@ -202,8 +212,7 @@ export async function expire(unit: TaskUnit, row: TaskRow): Promise<boolean> {
     return true;
   }
   if (row.state !== 'running') return false;
-  const isTooLong = row.cancel_at === null && (row.deadline_at ?? 0) <= unit.now;
-  const reason = isTooLong ? 'max_runtime' : 'lease_expired';
+  const reason = row.cancel_at === null ? whyLost(row, unit.now) : 'lease_expired';
   const { metrics } = unit.context;
   unit.touch(row, 'lost');
   unit.afterCommit(() => {
@@ -211,11 +220,22 @@ export async function expire(unit: TaskUnit, row: TaskRow): Promise<boolean> {
   });
   await retryOrFail(unit, row, {
     reason,
-    error: isTooLong
-      ? `attempt ${row.attempt} ran longer than the kind allows`
-      : `worker ${row.worker_id ?? '?'} fell silent during attempt ${row.attempt}`,
+    error: describeLoss(row, reason),
   });
   return true;
+}
+
+function describeLoss(row: TaskRow, reason: LossReason): string {
+  switch (reason) {
+    case 'max_runtime':
+      return `attempt ${row.attempt} ran longer than it may`;
+    case 'step_timeout': {
+      const step = stepsOf(row)?.find(({ state }) => state === 'current');
+      return `attempt ${row.attempt} was longer than ${step?.maxMs} ms in step ${step?.name}`;
+    }
+    case 'lease_expired':
+      return `worker ${row.worker_id ?? '?'} fell silent during attempt ${row.attempt}`;
+  }
 }
 
 /** Makes a row claimable, at the end of its owner's line. */
@@ -307,5 +327,7 @@ export function newRow(
     output_refused: 0,
     history: '[]',
     schedule: null,
+    checkpoint: null,
+    max_runtime_ms: null,
   };
 }

@@ -123,6 +123,8 @@ async function dispatch(
       return await tasks.progress(lease, progressOf(body));
     case 'output':
       return await tasks.output(lease, partsOf(body));
+    case 'checkpoint':
+      return await tasks.checkpoint(lease, body['value'] ?? null);
     case 'complete':
       await tasks.complete(lease, body['result']);
       return {};
