@@ -45,7 +45,9 @@ describe.each(testBackends)('trees on $name', (backend) => {
       const events = await bench.events();
       const ends = events.filter(
         ({ channel, event }) =>
-          channel === `task:${id}` && event.type === 'task' && event.changes.includes('completed'),
+          channel.startsWith(`task:${id}`) &&
+          event.type === 'task' &&
+          event.changes.includes('completed'),
       );
       expect(ends).toHaveLength(1);
     }
