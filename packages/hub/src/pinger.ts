@@ -20,9 +20,10 @@ export class Pinger {
   }
 
   start(now: number): void {
-    const { options, random } = this.#session.hub;
+    const { hub, transport } = this.#session;
+    const { options, random } = hub;
     if (options.pingIntervalMs === 0) return;
-    this.#pingAt = now + options.pingIntervalMs * (0.5 + random() / 2);
+    this.#pingAt = now + (transport.quietMs || options.pingIntervalMs * (0.5 + random() / 2));
   }
 
   wake(now: number): void {

@@ -149,7 +149,7 @@ function connectResult(
   const { expireAt = 0, serverSideRefresh, data } = credentials;
   const subs: Record<string, SubscribeResult> = Object.create(null) as Record<string, never>;
   for (const { subscription, result } of joined) subs[subscription.channel] = result;
-  const pings = options.pingIntervalMs > 0 && !transport.pingsNatively;
+  const pings = options.pingIntervalMs > 0 && !transport.pingsNatively && transport.quietMs === 0;
   return {
     client: id,
     version: hub.version,

@@ -5,6 +5,8 @@ import type { TransportInfo } from '../events.ts';
 import { encodePush, encoderFor, type MessageEncoder } from '../message-encoder.ts';
 import type { Session } from '../session.ts';
 import { neverDue, type Sleeper, tickMs, type TimerWheel } from '../timer-wheel.ts';
+import { quietMsOf } from './quiet.ts';
+import { requestTarget } from './request-target.ts';
 import type { Transport } from './transport.ts';
 
 /** How the messages of a batch become bytes of a response body. */
@@ -35,6 +37,7 @@ export class HttpTransport implements Transport, Sleeper {
   readonly needsSessionId = true;
   readonly pingsNatively = false;
   readonly refusalDelayMs = 1_000;
+  readonly quietMs: number;
   wakeTick: number = neverDue;
   readonly #options: HttpTransportOptions;
   #session: Session | undefined;
@@ -46,6 +49,7 @@ export class HttpTransport implements Transport, Sleeper {
   constructor(options: HttpTransportOptions) {
     const { name, format, isUnidirectional, request } = options;
     this.#options = options;
+    this.quietMs = quietMsOf(new URLSearchParams(requestTarget(request.url).query));
     this.#activeTick = options.timers.tick;
     this.encoder = encoderFor(format, isUnidirectional);
     this.info = {

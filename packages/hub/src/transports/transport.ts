@@ -8,6 +8,11 @@ export interface Transport {
   readonly encoder: MessageEncoder;
   /** Bytes handed over that the kernel has not taken yet. */
   readonly bufferedBytes: number;
+  /**
+   * How long, in milliseconds from the connect reply on, the server sends no pings; 0 for the usual ones.
+   * For who looks from outside which timeouts there are on the way: {@link quietMsOf}.
+   */
+  readonly quietMs: number;
   /** How long no byte of this connection has passed, in either direction. Exact to a tick. */
   readonly silentMs: number;
   /**

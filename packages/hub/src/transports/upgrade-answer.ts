@@ -17,7 +17,12 @@ export function answerWithoutUpgrade(
     stripped,
   }: { readonly response: ServerResponse; readonly stripped: StrippedUpgrade | undefined },
 ): void {
-  const headers = { Connection: 'Upgrade, close', Upgrade: 'websocket', Vary: 'Accept' };
+  const headers = {
+    Connection: 'Upgrade, close',
+    Upgrade: 'websocket',
+    Vary: 'Accept',
+    ...echoOf(request),
+  };
   if (stripped === undefined) {
     const message =
       'this is a WebSocket endpoint: connect with a client for the Centrifugo protocol';
@@ -47,6 +52,17 @@ export function answerWithoutUpgrade(
       seen: seenOf(request),
     },
   });
+}
+
+/**
+ * Gives back what the asker made up: who gets another one back has the answer to somebody else's
+ * question, out of a cache.
+ */
+function echoOf({ headers }: IncomingMessage): Readonly<Record<string, string>> {
+  const nonce = headers['x-holdfast-nonce'];
+  return typeof nonce === 'string' && /^[\w-]{1,64}$/.test(nonce)
+    ? { 'X-Holdfast-Nonce': nonce }
+    : {};
 }
 
 /** The facts that tell proxies apart, in a closed set of words. */

@@ -13,6 +13,7 @@ import { HeldHandshake } from './held-handshake.ts';
 import { type HttpRefusal, refuseOnSocket } from './http-refusal.ts';
 import { rescuedFrom } from './handshake-message.ts';
 import { addressOf } from './proxy-faults.ts';
+import { quietMsOf } from './quiet.ts';
 import { requestTarget } from './request-target.ts';
 import type { Transport } from './transport.ts';
 import { strippedUpgrade, type StrippedUpgrade } from './stripped-upgrade.ts';
@@ -149,6 +150,7 @@ export class WebSocketListener {
       isUnidirectional,
       timers: this.#hub.timers,
       frames: isUnidirectional ? this.#oneWayFrames : this.#frames[format],
+      quietMs: quietMsOf(query),
       pingsNatively: query.get('cf_ws_frame_ping_pong') === 'true',
       limits: this.#options,
       clock: this.#hub.clock,

@@ -22,6 +22,7 @@ export interface WebSocketTransportOptions {
   readonly encoder?: MessageEncoder;
   readonly frames: FrameMemo;
   readonly pingsNatively: boolean;
+  readonly quietMs: number;
   readonly timers: TimerWheel;
   readonly clock: Clock;
   readonly limits: Pick<WebSocketOptions, 'compressionMinSize' | 'writeTimeoutMs'>;
@@ -36,6 +37,7 @@ export class WebSocketTransport implements Transport, Sleeper {
   readonly encoder: MessageEncoder;
   readonly refusalDelayMs = 0;
   readonly pingsNatively: boolean;
+  readonly quietMs: number;
   wakeTick: number = neverDue;
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
@@ -55,6 +57,7 @@ export class WebSocketTransport implements Transport, Sleeper {
   constructor(options: WebSocketTransportOptions) {
     const { request, socket, format, isUnidirectional } = options;
     this.pingsNatively = options.pingsNatively;
+    this.quietMs = options.quietMs;
     this.#webSocket = options.webSocket;
     this.#socket = socket;
     this.#mayCompress = options.webSocket.extensions !== '';

@@ -4,6 +4,7 @@ export const checkNames = [
   'tcp',
   'tls',
   'http',
+  'http2',
   'upgrade',
   'subprotocol',
   'connect',
@@ -17,6 +18,7 @@ export const checkNames = [
   'reconnect',
   'idle',
   'server_ping',
+  'silence',
 ] as const;
 
 export type CheckName = (typeof checkNames)[number];

@@ -27,7 +27,6 @@ export function judgeIdle(observation: IdleObservation): Finding {
   if (endedAfterSeconds === undefined) {
     return { status: 'pass', evidence: `open after ${askedSeconds} s` };
   }
-  const seconds = Math.max(1, Math.round(endedAfterSeconds));
   const evidence = `ended after ${endedAfterSeconds.toFixed(1)} s with code ${closeCode ?? 1006}`;
   if (closeCode !== undefined && closeCode !== 1006) {
     return {
@@ -37,14 +36,69 @@ export function judgeIdle(observation: IdleObservation): Finding {
       mend: 'Look at the code in the protocol notes, and whether something was deployed just now.',
     };
   }
-  const [, whose] = wellKnown.find(([known]) => Math.abs(known - seconds) <= 1) ?? [];
   const pings = pingIntervalSeconds > 0 ? `every ${pingIntervalSeconds} s` : 'never';
   return {
     status: 'fail',
     evidence,
-    cause: `Something on the path ends connections that are silent for ${seconds} s${whose === undefined ? '' : ` (${whose})`}, and the server pings ${pings}.`,
-    mend: `Raise that timeout above two pings (nginx: proxy_read_timeout; HAProxy: timeout tunnel; Apache: timeout= of ProxyPass), or set client.ping_interval below ${Math.max(1, Math.floor(seconds / 2))}s.`,
+    cause: `${capital(timeoutOf(endedAfterSeconds))}, and the server pings ${pings}.`,
+    mend: raiseTimeout(endedAfterSeconds),
   };
+}
+
+export interface SilentConnection {
+  readonly kind: 'WebSocket' | 'SSE';
+  /** Seconds after which it ended; undefined when it did not. */
+  readonly endedAfterSeconds: number | undefined;
+}
+
+/** Says how long connections live over which nothing passes, not even pings, and what that leaves. */
+export function judgeSilence({
+  askedSeconds,
+  pingIntervalSeconds = 0,
+  connections,
+}: {
+  readonly askedSeconds: number;
+  readonly pingIntervalSeconds: number | undefined;
+  readonly connections: readonly SilentConnection[];
+}): Finding {
+  if (connections.length === 0) {
+    return { status: 'skip', evidence: 'the server does not leave connections without pings' };
+  }
+  const evidence = connections
+    .map(({ kind, endedAfterSeconds: seconds }) =>
+      seconds === undefined
+        ? `${kind}: open after ${askedSeconds} s`
+        : `${kind}: ended after ${seconds.toFixed(1)} s`,
+    )
+    .join('; ');
+  const shortest = Math.min(...connections.map(({ endedAfterSeconds: end }) => end ?? Infinity));
+  // An order of magnitude, so that one ping that comes late does not cost a connection.
+  if (shortest === Infinity || (pingIntervalSeconds > 0 && shortest >= 1.9 * pingIntervalSeconds)) {
+    return { status: 'pass', evidence };
+  }
+  const pings = pingIntervalSeconds > 0 ? `every ${pingIntervalSeconds} s` : 'never';
+  const isShorter = pingIntervalSeconds === 0 || shortest <= pingIntervalSeconds;
+  return {
+    status: isShorter ? 'fail' : 'warn',
+    evidence,
+    cause: `${capital(timeoutOf(shortest))}, and the server pings ${pings}${isShorter ? '' : ': one ping that comes late, and the connection is gone'}.`,
+    mend: raiseTimeout(shortest),
+  };
+}
+
+function timeoutOf(endedAfterSeconds: number): string {
+  const seconds = Math.max(1, Math.round(endedAfterSeconds));
+  const [, whose] = wellKnown.find(([known]) => Math.abs(known - seconds) <= 1) ?? [];
+  return `something on the path ends connections that are silent for ${seconds} s${whose === undefined ? '' : ` (${whose})`}`;
+}
+
+function raiseTimeout(endedAfterSeconds: number): string {
+  const seconds = Math.max(1, Math.floor(Math.round(endedAfterSeconds) / 2));
+  return `Raise that timeout above two pings (nginx: proxy_read_timeout; HAProxy: timeout tunnel for WebSocket, timeout server for streams; Apache: timeout= of ProxyPass), or set client.ping_interval to at most ${seconds}s.`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Says whether the server's pings come through. */

@@ -9,6 +9,10 @@ export function judgeNetworkError(error: unknown): Finding {
   return { status: 'fail', evidence, cause, mend };
 }
 
+/** For those who are their own authority: Node reads no other store than its own by default. */
+const ownAuthority =
+  'If all your clients trust an authority of your own, run the doctor with NODE_EXTRA_CA_CERTS=<its certificate>.';
+
 function verdict(code: string, message: string): readonly [cause: string, mend: string] {
   switch (code) {
     case 'ENOTFOUND':
@@ -35,13 +39,25 @@ function verdict(code: string, message: string): readonly [cause: string, mend: 
     case 'CERT_HAS_EXPIRED':
       return ['The certificate has expired.', 'Renew it, and make renewal automatic.'];
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+      return [
+        'The certificate is signed by itself.',
+        `Use one that browsers trust. ${ownAuthority}`,
+      ];
     case 'SELF_SIGNED_CERT_IN_CHAIN':
-      return ['The certificate is signed by itself.', 'Use one that browsers trust.'];
+      return [
+        'The certificate comes from an authority that is not trusted here.',
+        `Use one that browsers trust. ${ownAuthority}`,
+      ];
+    case 'CERT_NOT_YET_VALID':
+      return [
+        'The certificate is not valid yet.',
+        'Compare the clock of this machine with the time, and the dates of the certificate.',
+      ];
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
       return [
-        'The chain of the certificate is incomplete or of an unknown authority.',
-        'Serve the intermediate certificates along with it (the full chain).',
+        'The chain of the certificate is incomplete, or of an authority that is not trusted here.',
+        `Serve the intermediate certificates along with it (fullchain.pem, not cert.pem). ${ownAuthority}`,
       ];
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return ['The certificate is for another name.', 'Get one for this name.'];

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { cacheOf } from './check-http.ts';
+import { judgeExtendedConnect } from './check-http2.ts';
+import { judgeMessageSize } from './check-message-size.ts';
 import { doctorTarget } from './doctor-target.ts';
 import { judgeHandshake, printable } from './judge-handshake.ts';
-import { judgeIdle, judgePings } from './judge-lifetime.ts';
+import { judgeIdle, judgePings, judgeSilence } from './judge-lifetime.ts';
 import { judgeNetworkError } from './judge-network.ts';
 import { judgeStream } from './judge-stream.ts';
 
@@ -71,7 +74,7 @@ describe('lifetimes', () => {
     expect(judgeIdle({ ...observation, closeCode: 1006 })).toMatchObject({
       status: 'fail',
       cause: expect.stringContaining('60 s (the default of nginx'),
-      mend: expect.stringContaining('below 30s'),
+      mend: expect.stringContaining('at most 30s'),
     });
   });
 
@@ -89,6 +92,75 @@ describe('lifetimes', () => {
     const found = judgePings({ seen, watchedSeconds: watched, pingIntervalSeconds: interval });
     expect(found.status).toBe(status);
   });
+});
+
+describe('silence', () => {
+  const judged = (pingIntervalSeconds: number, websocket?: number, sse?: number) =>
+    judgeSilence({
+      askedSeconds: 70,
+      pingIntervalSeconds,
+      connections: [
+        { kind: 'WebSocket', endedAfterSeconds: websocket },
+        { kind: 'SSE', endedAfterSeconds: sse },
+      ],
+    });
+
+  test('that connections survive, or timeouts beyond two pings, are well', () => {
+    expect(judged(25)).toEqual({
+      status: 'pass',
+      evidence: 'WebSocket: open after 70 s; SSE: open after 70 s',
+    });
+    expect(judged(25, 60)).toMatchObject({
+      status: 'pass',
+      evidence: 'WebSocket: ended after 60.0 s; SSE: open after 70 s',
+    });
+  });
+
+  test.each([
+    ['fail', 25, 5, 60, 'silent for 5 s, and the server pings every 25 s'],
+    ['fail', 25, undefined, 15, "silent for 15 s (Envoy's default limit of a route)"],
+    ['warn', 25, 30, 30, 'one ping that comes late'],
+    ['fail', 0, 60, 60, 'pings never'],
+  ])('%s: pings every %s s, ends after %s and %s s', (...[status, ping, ws, sse, cause]) => {
+    expect(judged(ping, ws, sse)).toMatchObject({
+      status,
+      cause: expect.stringContaining(cause),
+      mend: expect.stringContaining('proxy_read_timeout'),
+    });
+  });
+
+  test('a server that cannot be quiet says nothing about timeouts', () => {
+    const nothing = { askedSeconds: 70, pingIntervalSeconds: 25, connections: [] };
+    expect(judgeSilence(nothing).status).toBe('skip');
+  });
+});
+
+test.each([
+  ['pass', { passedBytes: 65_000, failedBytes: 65_600, isRefused: true }],
+  ['pass', { passedBytes: 1_048_576, failedBytes: undefined, isRefused: false }],
+  ['warn', { passedBytes: 16_000, failedBytes: 17_000, isRefused: true }],
+  ['warn', { passedBytes: 65_000, failedBytes: 65_600, isRefused: false }],
+  ['fail', { passedBytes: 1_400, failedBytes: 1_500, isRefused: false }],
+])('%s: limits of messages %o', (status, limit) => {
+  expect(judgeMessageSize(limit).status).toBe(status);
+});
+
+test.each([
+  [undefined, {}, 'asked'],
+  [undefined, { age: '0', 'x-cache': 'MISS' }, 'asked'],
+  ['Age: 7', { age: '7' }, 'asked'],
+  ['cf-cache-status: HIT', { 'cf-cache-status': 'HIT' }, undefined],
+  ['with the answer to an earlier question', {}, 'asked before'],
+])('a cache shows: %s', (expected, headers, echoed) => {
+  expect(cacheOf({ sent: 'asked', echoed, headers })).toBe(expected);
+});
+
+test.each([
+  [200, 'pass'],
+  [501, 'fail'],
+  [undefined, 'fail'],
+])('an extended CONNECT answered with %s: %s', (status, expected) => {
+  expect(judgeExtendedConnect(status).status).toBe(expected);
 });
 
 describe('streams', () => {

@@ -1,7 +1,11 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, isIP } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import {
+  connect as connectTls,
+  type ConnectionOptions,
+  type DetailedPeerCertificate,
+} from 'node:tls';
 import type { DoctorTarget } from './doctor-target.ts';
 import { pass, skip, type Finding } from './finding.ts';
 import { printable } from './judge-handshake.ts';
@@ -38,12 +42,13 @@ export async function probeTls(
   timeoutMs: number,
 ): Promise<Finding> {
   if (!isSecure) return skip('the address is without TLS');
-  const socket = connectTls({
+  const options = {
     host: hostname,
     port,
     ALPNProtocols: ['http/1.1'],
     ...(isIP(hostname) === 0 && { servername: hostname }),
-  });
+  };
+  const socket = connectTls(options);
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(timeoutMs) }).catch(timedOut);
     const { valid_to: until, issuer } = socket.getPeerCertificate();
@@ -57,6 +62,36 @@ export async function probeTls(
       cause: 'The certificate ends soon.',
       mend: 'Look whether its automatic renewal works.',
     };
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && /CERT|SIGN/.test(String(error.code)))) {
+      throw error;
+    }
+    error.message += `; ${await describeChain(options, timeoutMs)}`;
+    throw error;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** What a server shows that is not to be trusted: nothing is sent to it. */
+async function describeChain(options: ConnectionOptions, timeoutMs: number): Promise<string> {
+  const socket = connectTls({ ...options, rejectUnauthorized: false });
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(timeoutMs) });
+    const leaf = socket.getPeerCertificate(true);
+    let shown = 1;
+    for (
+      let one: DetailedPeerCertificate | undefined = leaf;
+      one.issuerCertificate !== undefined && one.issuerCertificate !== one;
+      one = one.issuerCertificate
+    ) {
+      shown += 1;
+    }
+    const by = printable(leaf.issuer.CN ?? leaf.issuer.O);
+    const names = printable(leaf.subjectaltname ?? leaf.subject.CN);
+    return `a certificate for ${names}, from ${by}, until ${leaf.valid_to}, ${shown} in the chain`;
+  } catch {
+    return 'the certificate could not be read';
   } finally {
     socket.destroy();
   }

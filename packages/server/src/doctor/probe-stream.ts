@@ -1,9 +1,10 @@
 import type { DoctorTarget } from './doctor-target.ts';
 import type { StreamObservation } from './judge-stream.ts';
+import { quietQuery } from './visitor.ts';
 
 interface StreamReply {
   readonly id?: number;
-  readonly connect?: { readonly session?: string; readonly node?: string };
+  readonly connect?: { readonly session?: string; readonly node?: string; readonly ping?: number };
 }
 
 /** Opens one of the streaming transports, and sends a command beside it. */
@@ -66,6 +67,53 @@ export async function probeStream(
   } finally {
     clearTimeout(timer);
     stop.abort();
+  }
+}
+
+/** An SSE connection that asked the server for no pings. */
+export interface QuietStream {
+  /** Resolves with the time at which it ended. */
+  readonly ended: Promise<number>;
+  close(): void;
+}
+
+/**
+ * Opens one of {@link Visitor}'s streams and leaves it alone.
+ * @returns undefined when it does not come about, or the server pings all the same.
+ */
+export async function openQuietStream(
+  target: DoctorTarget,
+  {
+    connect,
+    quietSeconds,
+    timeoutMs,
+  }: { readonly connect: object; readonly quietSeconds: number; readonly timeoutMs: number },
+): Promise<QuietStream | undefined> {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), timeoutMs);
+  try {
+    const response = await fetch(target.sse + quietQuery(quietSeconds), {
+      method: 'POST',
+      body: JSON.stringify({ id: 1, connect }),
+      headers: { 'Content-Type': 'application/json' },
+      redirect: 'manual',
+      signal: stop.signal,
+    });
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    const first = reader && (await readUntil(reader, ({ id }) => id === 1));
+    if (reader === undefined || first?.connect === undefined || first.connect.ping !== undefined) {
+      stop.abort();
+      return undefined;
+    }
+    return {
+      ended: readUntil(reader, () => false).then(() => performance.now()),
+      close: () => stop.abort(),
+    };
+  } catch {
+    // That there is no stream is what the checks of streams are about.
+    return undefined;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
