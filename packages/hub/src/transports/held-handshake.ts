@@ -26,6 +26,7 @@ export class HeldHandshake implements Transport {
   readonly needsSessionId = false;
   readonly pingsNatively = true;
   readonly refusalDelayMs = 0;
+  readonly quietMs = 0;
   readonly #options: HeldHandshakeOptions;
   #open: Transport | undefined;
   #isAnswered = false;

@@ -194,6 +194,7 @@ export class WebSocketListener {
           encoder,
           timers: this.#hub.timers,
           frames: this.#oneWayFrames,
+          quietMs: 0,
           pingsNatively: true,
           limits: this.#options,
           clock: this.#hub.clock,
