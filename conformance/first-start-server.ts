@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createLogger, loadConfig, startServer, type RunningServer } from '@holdfast/server';
 
 /** The API key that stands for the one made at a first start. */
@@ -8,9 +11,10 @@ export const firstStartApiKey = 'k'.repeat(43);
  * of its `using` block.
  */
 export async function startFirstStartServer(): Promise<RunningServer & AsyncDisposable> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-first-start-'));
   const loaded = loadConfig({
     cwd: '/',
-    environment: { HOLDFAST_HTTP_SERVER_PORT: '0' },
+    environment: { HOLDFAST_HTTP_SERVER_PORT: '0', HOLDFAST_DATA_DIR: folder },
     readFile: () => undefined,
     readSecrets: () => ({
       file: './data/secrets.json',
@@ -21,5 +25,11 @@ export async function startFirstStartServer(): Promise<RunningServer & AsyncDisp
   });
   if ('errors' in loaded) throw new Error(JSON.stringify(loaded.errors));
   const running = await startServer({ ...loaded, logger: createLogger({ level: 'none' }) });
-  return { ...running, [Symbol.asyncDispose]: () => running.stop() };
+  return {
+    ...running,
+    async [Symbol.asyncDispose]() {
+      await running.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
 }

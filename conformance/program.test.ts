@@ -108,7 +108,7 @@ describe('holdfast serve without any configuration', () => {
 
   test('prints the link that opens its page only where somebody reads it', async () => {
     const silent = await serve();
-    const asked = await serve(['--sign-in-link']);
+    const asked = await serve(['--sign-in-link', '--data-dir', 'data-2']);
     const [, link = ''] = await asked.program.seen(/within the hour\): (\S+)/);
     expect(link).toContain('#sign-in=');
     expect((await fetch(link)).status).toBe(200);
@@ -118,7 +118,7 @@ describe('holdfast serve without any configuration', () => {
 });
 
 describe('holdfast serve with a configuration', () => {
-  test('reads file, environment and flags, and writes no data folder when it has all secrets', async () => {
+  test('reads file, environment and flags, and writes no data folder when it needs none', async () => {
     writeFileSync(
       path.join(cwd, 'config.yaml'),
       'client: { token: { hmac_secret_key: "a secret of thirty-two bytes or more" } }\nhttp_api: { key: geheim-1 }\nnix: 1\n',
@@ -126,6 +126,7 @@ describe('holdfast serve with a configuration', () => {
     const { program, url } = await serve(['--set', 'health.handler_prefix=/alive'], {
       HOLDFAST_HEALTH_ENABLED: 'true',
       HOLDFAST_PID_FILE: 'holdfast.pid',
+      HOLDFAST_STORE_ENABLED: 'false',
     });
     expect((await fetch(`${url}/alive`)).status).toBe(200);
     expect((await fetch(`${url}/health`)).status).toBe(404);

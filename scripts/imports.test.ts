@@ -13,7 +13,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   http: [],
   inbox: ['protocol', 'hub', 'http', 'store'],
   tasks: ['http', 'store'],
-  server: ['protocol', 'hub', 'store', 'inbox'],
+  server: ['protocol', 'hub', 'store', 'inbox', 'tasks'],
   client: ['protocol'],
   react: ['client'],
 };

@@ -38,6 +38,7 @@ export async function startProxiedServer(sections: object = {}): Promise<Proxied
         http_server: { address: '127.0.0.1', port: 0 },
         http_api: { key: 'key-of-a-test' },
         uni_sse: { enabled: true },
+        store: { enabled: false },
         channel: {
           without_namespace: {
             history_size: 10_000,

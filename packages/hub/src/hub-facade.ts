@@ -9,7 +9,7 @@ import {
 } from '@holdfast/protocol';
 import { publishToChannel } from './channel-publisher.ts';
 import type { ConnectionsPage, ConnectionsQuery, OnlineStatus } from './connection-directory.ts';
-import type { HubHandlers } from './events.ts';
+import type { Credentials, HubHandlers } from './events.ts';
 import type {
   HistoryOptions,
   Hub,
@@ -32,8 +32,9 @@ import type { MapChangeResult, MapStatePage, MapStats, MapStreamPage } from './p
 import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
 import type { PresenceStats } from './ports/presence-store.ts';
 import { readHistory } from './read-history.ts';
-import { isRefusal } from './refusal.ts';
+import { isRefusal, type Refusal } from './refusal.ts';
 import type { Dialect } from './transports/dialect.ts';
+import type { HttpRefusal } from './transports/http-refusal.ts';
 import { WidePublisher } from './wide-publisher.ts';
 
 /** Makes a hub. It serves as soon as {@link Hub.start} or {@link Hub.attach} is called. */
@@ -87,6 +88,18 @@ class HubFacade implements Hub {
 
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
     return this.#node.handleRequest(request, response);
+  }
+
+  async authenticate(token: string): Promise<Credentials | Refusal> {
+    const { tokens, revocations } = this.#node;
+    if (token === '' || tokens === undefined) return disconnects.invalidToken;
+    const credentials = await tokens.verifyConnection(token);
+    if (isRefusal(credentials)) return credentials;
+    return revocations.refusalOf(credentials.user, credentials.token) ?? credentials;
+  }
+
+  originProblem(request: Pick<IncomingMessage, 'headers'>): HttpRefusal | undefined {
+    return this.#node.gate.originProblem(request);
   }
 
   problems(): readonly string[] {

@@ -83,7 +83,7 @@ export class HubNode implements HubContext {
   readonly cluster: Cluster;
   readonly connectionDirectory: ConnectionDirectory;
   readonly channelDirectory: ChannelDirectory;
-  readonly #gate: ConnectionGate;
+  readonly gate: ConnectionGate;
   readonly #webSockets: WebSocketListener;
   readonly #http: HttpListener;
   readonly #httpOptions: HttpTransportsOptions;
@@ -147,15 +147,15 @@ export class HubNode implements HubContext {
     this.connectionDirectory = new ConnectionDirectory(this, { cluster: this.cluster, lastSeen });
     const webSocketOptions = { ...defaultWebSocketOptions, ...options.websocket };
     this.#httpOptions = resolveHttpTransportsOptions(options.http);
-    this.#gate = new ConnectionGate(this);
+    this.gate = new ConnectionGate(this);
     this.#webSockets = new WebSocketListener({
       hub: this,
-      gate: this.#gate,
+      gate: this.gate,
       options: webSocketOptions,
     });
     this.#http = new HttpListener({
       hub: this,
-      gate: this.#gate,
+      gate: this.gate,
       options: this.#httpOptions,
       writeTimeoutMs: webSocketOptions.writeTimeoutMs,
       forward: async (nodeId, session, data) => {
@@ -266,7 +266,7 @@ export class HubNode implements HubContext {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    await this.#gate.close(timeoutMs);
+    await this.gate.close(timeoutMs);
     this.#webSockets.close();
     this.timers.close();
     await this.cluster.close();

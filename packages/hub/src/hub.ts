@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Bytes, ClientInfo, Publication, ReplyError } from '@holdfast/protocol';
+import type { Bytes, ClientInfo, Disconnect, Publication, ReplyError } from '@holdfast/protocol';
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { Clock } from './clock.ts';
 import type { ConnectionsPage, ConnectionsQuery, OnlineStatus } from './connection-directory.ts';
-import type { HubHandlers, SubscribeGrant } from './events.ts';
+import type { Credentials, HubHandlers, SubscribeGrant } from './events.ts';
 import type { HubMetrics } from './metrics.ts';
 import type {
   ChannelsOptions,
@@ -25,6 +25,7 @@ import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
 import type { RevocationStore } from './ports/revocation-store.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
 import type { Dialect } from './transports/dialect.ts';
+import type { HttpRefusal } from './transports/http-refusal.ts';
 
 /** Five levels of structured log lines, the subset of pino's interface that the hub needs. */
 export interface Logger {
@@ -177,6 +178,17 @@ export interface Hub {
    * returns false and leaves the request to the caller.
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
+  /**
+   * Whose a connection token is, by the rules that hold when a client connects: signature, times,
+   * blocked users and revoked tokens. For HTTP endpoints beside the connections. A refusal is a
+   * value, as {@link TokenVerifier} says.
+   */
+  authenticate(token: string): Promise<Credentials | ReplyError | Disconnect>;
+  /**
+   * Why pages of the request's `Origin` must not use this server, or undefined when they may or it
+   * comes from no page. A refusal is logged.
+   */
+  originProblem(request: Pick<IncomingMessage, 'headers'>): HttpRefusal | undefined;
   /** Adds a handler; returns the function that removes it. */
   on<Name extends keyof HubHandlers>(name: Name, handler: HubHandlers[Name]): () => void;
   /**

@@ -11,8 +11,10 @@ import { renderReferencePage } from './api/reference-page.ts';
 import { createApiRoutes, type ApiRoutesOptions } from './api/routes.ts';
 import { describeOrigin, type Config, type ConfigSources } from './config/index.ts';
 import { createHealthRoutes } from './health.ts';
+import type { RequestHandler } from './durable/request-handler.ts';
 import { createApp } from './http/app.ts';
 import { createAssetRoutes } from './http/assets.ts';
+import { mountRequestHandler } from './http/mount-request-handler.ts';
 import { pageHeaders } from './http/page-headers.ts';
 import { createToken } from './tokens/create-token.ts';
 import type { ServerMetrics } from './metrics/server-metrics.ts';
@@ -30,6 +32,8 @@ export interface EndpointsOptions {
   readonly concerns: () => readonly string[];
   /** Methods behind the API's `rpc`. */
   readonly rpc: ReadonlyMap<string, RpcMethod>;
+  /** What else answers requests, before the API does. */
+  readonly requestHandlers: readonly RequestHandler[];
 }
 
 /** Which of the server's ports an application is for. */
@@ -69,6 +73,13 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
         'Cache-Control': 'no-store',
       }),
     );
+  }
+  for (const handler of options.requestHandlers) {
+    const isServed =
+      handler.audience === 'users'
+        ? role !== 'internal'
+        : !apiConfig.disabled && isHere(apiConfig.external);
+    if (isServed) mountRequestHandler(app, handler, options.hub);
   }
   if (!apiConfig.disabled && isHere(apiConfig.external)) {
     const key = apiConfig.key.reveal();

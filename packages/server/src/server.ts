@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { createHub, type Hub, type HubOptions } from '@holdfast/hub';
+import type { Store } from '@holdfast/store';
 import { admitAdminPages } from './admin/admin-client.ts';
 import { AdminSessions } from './admin/admin-sessions.ts';
 import { randomToken } from './admin/signed-ticket.ts';
@@ -14,6 +15,8 @@ import {
   type ConfigWarning,
 } from './config/index.ts';
 import { isLoopback } from './config/rules/exposure.ts';
+import { type DurableFeatures, startDurableFeatures } from './durable/durable-features.ts';
+import { openDurableStore } from './durable/open-durable-store.ts';
 import { createEndpoints, type PortRole } from './endpoints.ts';
 import { type EventHooks, installEventHooks, installHooks } from './hooks/index.ts';
 import { HttpFront } from './http/http-front.ts';
@@ -44,6 +47,8 @@ export interface RunningServer {
   readonly internalAddresses: readonly string[];
   readonly hub: Hub;
   readonly logger: ServerLogger;
+  /** What stands on the store; absent without one. */
+  readonly durable?: Pick<DurableFeatures, 'store' | 'inbox' | 'tasks'>;
   /**
    * Opens the welcome page, once, within the hour. A secret: for the terminal of the person who
    * started the server, never for a log. Absent without the page, or where a password opens it.
@@ -63,8 +68,9 @@ const requestDrainMs = 5_000;
  * Starts the whole server: hub, HTTP API and pages, on the addresses that the configuration names.
  * Resolves when it serves.
  *
- * @throws StartError when it cannot listen, its certificate cannot work or the journal of an event hook
- * cannot be opened, TokenOptionError when a token key cannot work. Nothing is left behind then.
+ * @throws StartError when it cannot listen, its certificate cannot work, the store or the journal of an
+ * event hook cannot be opened, TokenOptionError when a token key cannot work. Nothing is left behind
+ * then.
  */
 export async function startServer(options: StartServerOptions): Promise<RunningServer> {
   const { config } = options;
@@ -73,10 +79,13 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   const verifiers = createTokenVerifiers(config, logger);
   const front = new HttpFront(logger);
   const ports = await openPorts(config, front);
+  let store: Store | undefined;
   try {
-    return await compose({ ...options, logger }, { verifiers, front, ports });
+    store = await openDurableStore(config, logger);
+    return await compose({ ...options, logger }, { verifiers, front, ports, store });
   } catch (error) {
     closePorts(ports);
+    await store?.close();
     throw error;
   }
 }
@@ -85,12 +94,13 @@ interface Foundation {
   readonly verifiers: TokenVerifiers;
   readonly front: HttpFront;
   readonly ports: readonly OpenPort[];
+  readonly store: Store | undefined;
 }
 
 /** Puts everything together behind ports that are open and answer 503. */
 async function compose(
   { config, sources, logger, rpc }: StartServerOptions & { readonly logger: ServerLogger },
-  { verifiers, front, ports }: Foundation,
+  { verifiers, front, ports, store }: Foundation,
 ): Promise<RunningServer> {
   const hub = createHub({
     ...hubOptions(config, ports),
@@ -107,6 +117,7 @@ async function compose(
   answerPings(hub, config.rpc.ping);
   const hooks = installHooks(hub, toHooksOptions(config), { logger });
   let eventHooks: EventHooks | undefined;
+  let durable: DurableFeatures | undefined;
   const metrics = new ServerMetrics({
     hub: hub.metrics,
     badRequests: front.badRequests,
@@ -117,16 +128,19 @@ async function compose(
   const stop = async (): Promise<void> => {
     const deadline = performance.now() + config.shutdown.timeout.ms;
     closePorts(ports);
-    await front.drain(Math.min(requestDrainMs, config.shutdown.timeout.ms));
+    const drainMs = Math.min(requestDrainMs, config.shutdown.timeout.ms);
+    await Promise.all([front.drain(drainMs), durable?.quiesce(drainMs)]);
     await hub.shutdown({ timeoutMs: Math.max(0, deadline - performance.now()) });
     for (const { servers } of ports) for (const server of servers) server.closeAllConnections();
     hooks.close();
     await eventHooks?.close({ timeoutMs: Math.max(0, deadline - performance.now()) });
+    await durable?.close();
     metrics.close();
   };
   try {
     eventHooks = await openEventHooks(hub, config, logger);
     await hub.start();
+    durable = store && (await startDurableFeatures(store, { config, hub, logger }));
   } catch (error) {
     await stop();
     throw error;
@@ -146,7 +160,12 @@ async function compose(
           metrics,
           sessions,
           problems: () => hub.problems(),
-          concerns: () => [...hooks.problems(), ...(eventHooks?.problems() ?? [])],
+          concerns: () => [
+            ...hooks.problems(),
+            ...(eventHooks?.problems() ?? []),
+            ...(durable?.concerns() ?? []),
+          ],
+          requestHandlers: durable?.requestHandlers ?? [],
           rpc: rpc ?? new Map<string, RpcMethod>(),
         },
         role,
@@ -172,6 +191,7 @@ async function compose(
     internalAddresses,
     hub,
     logger,
+    ...(durable && { durable }),
     ...signInLink(config, sessions, ports),
     stop() {
       stopped ??= stop().catch((error: unknown) => {

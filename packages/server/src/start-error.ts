@@ -6,7 +6,10 @@ export class StartError extends Error {
     | 'port_forbidden'
     | 'address_unavailable'
     | 'bad_certificate'
-    | 'event_journal';
+    | 'event_journal'
+    | 'store'
+    | 'inbox'
+    | 'tasks';
 
   constructor(code: StartError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

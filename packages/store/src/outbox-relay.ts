@@ -68,6 +68,7 @@ interface Blocked {
 }
 
 const pollIntervalMs = 1000;
+const drainPollMs = 20;
 const fetchRows = 500;
 const maxBlockedChannels = 256;
 const minBackoffMs = 500;
@@ -129,6 +130,29 @@ export class OutboxRelay {
     this.#engine.onLeaderWake(() => this.#wake());
     this.#stopPolling = this.#clock.every(pollIntervalMs, () => this.#poll());
     this.#wake();
+  }
+
+  async drain(timeoutMs: number): Promise<boolean> {
+    const deadline = this.#clock.monotonic() + timeoutMs;
+    while (this.#engine.isLeader() && !this.#isClosed) {
+      // A database that is away is no reason to end early: it may be back in time.
+      if (await this.#isEmpty().catch(() => false)) return true;
+      if (this.#clock.monotonic() >= deadline) return false;
+      this.#wake();
+      await delay(this.#clock, drainPollMs);
+    }
+    return true;
+  }
+
+  async #isEmpty(): Promise<boolean> {
+    const row = await this.#engine.read((connection) =>
+      openSession<StoreTables>(this.#engine, connection)
+        .selectFrom('outbox')
+        .select('seq')
+        .limit(1)
+        .executeTakeFirst(),
+    );
+    return row === undefined;
   }
 
   async close(): Promise<void> {

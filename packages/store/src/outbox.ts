@@ -88,6 +88,15 @@ export class Outbox {
     this.#relay.start();
   }
 
+  /**
+   * Waits until nothing is left to publish, at most for `timeoutMs`. For a stop in order, so that the
+   * last events need not wait for the next start.
+   * @returns whether all is published; true at once in a process that does not publish
+   */
+  drain(timeoutMs: number): Promise<boolean> {
+    return this.#relay?.drain(timeoutMs) ?? Promise.resolve(true);
+  }
+
   /** Stops publishing after what is under way; the rest is published after the next start. */
   async close(): Promise<void> {
     await this.#relay?.close();

@@ -27,9 +27,7 @@ export function requireApiKey(key: string): (context: Context) => ApiRouteError 
  * every page that its user opens could send it.
  */
 export function refuseWebPages({ req }: Context): ApiRouteError | undefined {
-  if (req.header('origin') === undefined && req.header('sec-fetch-site') === undefined) {
-    return undefined;
-  }
+  if (!isFromWebPage((name) => req.header(name))) return undefined;
   const { code, message } = replyErrors.permissionDenied;
   return {
     status: 403,
@@ -41,11 +39,22 @@ export function refuseWebPages({ req }: Context): ApiRouteError | undefined {
   };
 }
 
+/** Whether a browser sent the request for a page. */
+export function isFromWebPage(header: (name: string) => string | undefined): boolean {
+  return header('origin') !== undefined || header('sec-fetch-site') !== undefined;
+}
+
+/** The part of a request that may carry a key. */
+export interface KeyBearer {
+  header(name: string): string | undefined;
+  query(name: string): string | undefined;
+}
+
 /**
  * The key that a request carries, in the three places where Centrifugo's clients put it: the header
  * `X-API-Key`, `Authorization: apikey <key>`, or the query parameter `api_key`.
  */
-function apiKeyOf(request: Context['req']): string | undefined {
+export function apiKeyOf(request: KeyBearer): string | undefined {
   const header = request.header('x-api-key');
   if (header) return header;
   const [scheme, credentials] = (request.header('authorization') ?? '').split(/ +/, 2);

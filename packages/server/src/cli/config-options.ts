@@ -18,7 +18,7 @@ const shortcuts = [
   {
     flags: '--data-dir <folder>',
     key: 'data_dir',
-    help: 'folder of the secrets made at the first start',
+    help: 'folder of the secrets made at the first start, and of the store',
   },
 ] as const;
 

@@ -51,6 +51,7 @@ const operationalKeys = [
   'node',
   'pid_file',
   'shutdown',
+  'store',
 ];
 
 /**

@@ -14,8 +14,8 @@ export interface GeneratedSecrets {
 
 /**
  * Whether secrets have to be made for this configuration: nobody could connect, or nobody could use
- * an API or admin interface that is served. A configuration that names all its secrets needs no data
- * folder and so runs on a read-only file system.
+ * an API or admin interface that is served. A configuration that names all its secrets, and has no
+ * store or one on PostgreSQL, needs no data folder and so runs on a read-only file system.
  */
 export function needsGeneratedSecrets({ client, http_api: api, admin }: Config): boolean {
   return (

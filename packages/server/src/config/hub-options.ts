@@ -13,6 +13,7 @@ import {
   type WebSocketOptions,
 } from '@holdfast/hub';
 import { Duration } from './duration.ts';
+import { automaticNamespaces } from './durable-namespaces.ts';
 import type { ChannelConfig, Config } from './schema.ts';
 import { toJavaScriptRegex } from './schema/regular-expression.ts';
 import type { Secret } from './secret.ts';
@@ -98,10 +99,13 @@ export function toHubOptions(config: Config): ConfiguredHubOptions {
     channel: {
       ...channelNaming(config.channel),
       withoutNamespace: channelOptions(config.channel.without_namespace, config),
-      namespaces: config.channel.namespaces.map((namespace) => ({
-        name: namespace.name,
-        ...channelOptions(namespace, config),
-      })),
+      namespaces: [
+        ...config.channel.namespaces.map((namespace) => ({
+          name: namespace.name,
+          ...channelOptions(namespace, config),
+        })),
+        ...automaticNamespaces(config),
+      ],
     },
     websocket: pick<WebSocketOptions>(toHubNaming(config.websocket), defaultWebSocketOptions),
     http: httpTransports(config),

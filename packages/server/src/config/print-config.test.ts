@@ -52,7 +52,7 @@ describe.each(configFormats)('a configuration printed as %s', (format) => {
       revealed: false,
       onlySet: testConfig({ http_server: { port: 7 } }).sources,
     });
-    expect(text.length).toBeLessThan(60);
+    expect(text.length).toBeLessThan(90);
     expect(text).toContain('7');
   });
 

@@ -223,8 +223,9 @@ server names every such option with the reason, and does not start. These comman
 
 Secrets that the server needs and nobody configured (the secret that signs tokens, the API key, the
 secret of admin sessions) are made at the first start and kept in \`secrets.json\` in the data folder,
-readable for its owner only. Configured secrets win. A server whose secrets are all configured writes
-no data folder. Several nodes that serve the same clients need the same secrets: configure them.
+readable for its owner only. Configured secrets win. The store is there too (\`holdfast.db\`), unless
+\`store.url\` says otherwise. A server whose secrets are all configured, and whose store is PostgreSQL or
+off, writes no data folder. Several nodes that serve the same clients need the same secrets: configure them.
 
 No output shows a secret, except \`holdfast config print --show-secrets\` and
 \`holdfast config generate\`.

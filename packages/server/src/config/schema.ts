@@ -5,6 +5,7 @@ import { client } from './schema/client.ts';
 import { admin, health, httpApi, prometheus, swagger } from './schema/endpoints.ts';
 import { eventHooks } from './schema/event-hooks.ts';
 import { httpServer } from './schema/http-server.ts';
+import { inbox } from './schema/inbox.ts';
 import { log } from './schema/log.ts';
 import {
   broker,
@@ -19,6 +20,8 @@ import {
 import { proxies } from './schema/proxy.ts';
 import { rpc } from './schema/rpc.ts';
 import { sharedPoll } from './schema/shared-poll.ts';
+import { store } from './schema/store.ts';
+import { tasks } from './schema/tasks.ts';
 import {
   emulation,
   httpStream,
@@ -44,6 +47,9 @@ export const configSchema = section('The configuration.', {
   rpc,
   proxies,
   event_hooks: eventHooks,
+  store,
+  inbox,
+  tasks,
   http_api: httpApi,
   websocket,
   http_stream: httpStream,

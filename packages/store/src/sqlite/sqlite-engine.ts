@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import {
@@ -66,7 +66,8 @@ export async function openSqliteEngine(
   let writer: Database.Database | undefined;
   try {
     if (options.role === 'server') {
-      mkdirSync(path.dirname(file), { recursive: true });
+      mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      makePrivate(file);
       owner = await acquireOwnerLock(file, {
         clock: options.clock,
         waitMs: options.ownerWaitMs ?? 10_000,
@@ -90,6 +91,21 @@ export async function openSqliteEngine(
   }
 }
 
+/** Codes of the operating system that say that files cannot be there. */
+const refusals: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOTDIR',
+  'EISDIR',
+  'EEXIST',
+]);
+
+/** Makes a file that is not there yet readable for its owner alone; SQLite's other files follow it. */
+function makePrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600));
+}
+
 function asOpenError(error: unknown, file: string): unknown {
   if (error instanceof TypeError) {
     return new StoreError('store_misconfigured', `there is no database at ${file}`, {
@@ -97,10 +113,12 @@ function asOpenError(error: unknown, file: string): unknown {
     });
   }
   const { code } = error as { code?: unknown };
-  if (code === 'EACCES' || code === 'EROFS' || code === 'ENOTDIR' || code === 'EEXIST') {
-    return new StoreError('store_misconfigured', `the folder of ${file} cannot be made (${code})`, {
-      cause: error,
-    });
+  if (typeof code === 'string' && refusals.has(code)) {
+    return new StoreError(
+      'store_misconfigured',
+      `${file} or its folder cannot be made or written (${code})`,
+      { cause: error },
+    );
   }
   return fromSqliteError(error, file);
 }

@@ -33,6 +33,6 @@ export const pidFile = text('', 'File that the process id is written to. Empty: 
 
 export const dataDir = text(
   './data',
-  'Folder of what this node keeps: the secrets made at the first start. Relative to the working directory.',
+  'Folder of what this node keeps: the secrets made at the first start, and the store. Relative to the working directory.',
   { own: true },
 );

@@ -1,0 +1,94 @@
+import {
+  duration,
+  flag,
+  integer,
+  secret,
+  secretMap,
+  section,
+  sectionList,
+  text,
+} from '../option.ts';
+import { pathPrefix } from './path-prefix.ts';
+
+const own = { own: true } as const;
+
+export const inbox = section('Notifications for users. Needs the store. See docs/inbox.md.', {
+  enabled: flag(true, 'Keep notifications.', own),
+  handler_prefix: pathPrefix('/api/inbox', 'its HTTP endpoints; those for users are in `/me`', own),
+  namespace: text(
+    'inbox',
+    'Namespace of the channels that carry its events, `inbox:#42` for the user 42. It need not be configured; one of `channel.namespaces` with this name takes its place.',
+    own,
+  ),
+  max_body_size: integer(1_048_576, 'Longest request body in bytes, except of a streamed send.', {
+    ...own,
+    min: 1_024,
+  }),
+  max_recipients: integer(1_000_000, 'Most users of one streamed send.', { ...own, min: 1 }),
+  categories: sectionList(
+    'Where notifications of a category go, unless a user wants it otherwise; `*` stands for all categories that are not listed.',
+    {
+      name: text('', 'Name of the category, or `*`.', own),
+      in_app: flag(true, 'Into the list of the user.', own),
+      webhook: flag(false, 'To `inbox.escalation.webhook`, when nobody saw it.', own),
+      email: flag(false, 'To `inbox.escalation.email`, when nobody saw it.', own),
+      escalate_after: duration(
+        '5m',
+        'How long it may stay unread and unacknowledged before that. `0`: it goes there at once.',
+        own,
+      ),
+    },
+  ),
+  retention: section('How long notifications are kept.', {
+    max_age: duration('2160h', 'Older ones are removed.', own),
+    max_per_user: integer(1_000, 'Most of one user; the oldest are removed.', { ...own, min: 1 }),
+    keep_unread: flag(
+      false,
+      'Never remove unread ones by age, and by number only after all that are read.',
+      own,
+    ),
+    sends: duration('168h', 'How long finished sends and idempotency keys are remembered.', own),
+  }),
+  redelivery: section('What a device that connects is given again.', {
+    max_age: duration('168h', 'Notifications that it has not acknowledged, if not older.', own),
+    limit: integer(100, 'The newest ones, at most.', { ...own, min: 1, max: 1_000 }),
+  }),
+  escalation: section('Notifications that nobody saw are carried out of the application.', {
+    max_attempts: integer(8, 'Attempts for one notification and target.', { ...own, min: 1 }),
+    min_delay: duration('10s', 'Before the second attempt; doubled each time.', own),
+    max_delay: duration('1h', 'Longest time between two attempts.', own),
+    timeout: duration('15s', 'Longest time that one attempt may take.', own),
+    webhook: section('To a backend, signed (Standard Webhooks).', {
+      endpoint: text('', 'URL, `https://`, or `http://` on this machine. Empty: none.', own),
+      secret: secret('Key of the signature, 32 bytes or more.', own),
+    }),
+    email: section('By e-mail.', {
+      url: secret(
+        'Mail server: `smtps://user:password@host:465`, or `smtp://` with TLS where it offers it. Empty: none.',
+        own,
+      ),
+      from: text('', 'Sender, such as `Shop <no-reply@example.com>`.', own),
+      to: text(
+        '{user}',
+        'Address of a user, when `address_endpoint` is empty: `{user}` is replaced by the user id.',
+        own,
+      ),
+      address_endpoint: text(
+        '',
+        'URL of the backend that says it: gets a POST of `{"user": "42"}`, answers `{"email": "eve@example.com"}`, or `{}` for none.',
+        own,
+      ),
+      http: section('Details of the requests to `address_endpoint`.', {
+        static_headers: secretMap(
+          'Headers sent with every request. `${HOLDFAST_VAR_NAME}` in a value is replaced by that environment variable.',
+          own,
+        ),
+      }),
+      link_base: text(
+        '',
+        'Put before links that begin with `/`, such as `https://app.example.com`. Empty: such links are left out.',
+        own,
+      ),
+    }),
+  }),
+});

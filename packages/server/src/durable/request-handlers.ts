@@ -1,0 +1,61 @@
+import type { Logger } from '@holdfast/hub';
+import { createInboxHandler, type Inbox } from '@holdfast/inbox';
+import { createWorkerApi, type Tasks } from '@holdfast/tasks';
+import type { Config } from '../config/index.ts';
+import type { Authentication } from './authentication.ts';
+import type { RequestHandler } from './request-handler.ts';
+
+/** What requests are answered with. */
+export interface RequestHandling {
+  readonly inbox?: Inbox;
+  readonly tasks?: Tasks;
+  readonly authentication: Authentication;
+}
+
+interface HandlerContext {
+  readonly config: Config;
+  readonly logger: Logger;
+}
+
+/** Everything of the store's features that is served over plain HTTP. */
+export function createRequestHandlers(
+  { inbox, tasks, authentication }: RequestHandling,
+  context: HandlerContext,
+): readonly RequestHandler[] {
+  return [
+    ...(inbox === undefined ? [] : inboxHandlers(inbox, authentication, context)),
+    ...(tasks === undefined ? [] : workerHandlers(tasks, context)),
+  ];
+}
+
+/** What is for users is below `/me`, and nothing else is. */
+function inboxHandlers(
+  inbox: Inbox,
+  authentication: Authentication,
+  { config: { inbox: options }, logger }: HandlerContext,
+): readonly RequestHandler[] {
+  const basePath = options.handler_prefix;
+  const handle = createInboxHandler(inbox, {
+    basePath,
+    ...authentication,
+    maxBodyBytes: options.max_body_size,
+    maxRecipients: options.max_recipients,
+    onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
+  });
+  return [
+    { path: `${basePath}/me`, audience: 'users', handle },
+    { path: basePath, audience: 'servers', handle },
+  ];
+}
+
+/** Workers have a token of their own; the API key opens this as everything else. */
+function workerHandlers(
+  tasks: Tasks,
+  { config, logger }: HandlerContext,
+): readonly RequestHandler[] {
+  const { worker_handler_prefix: prefix, worker_token: token } = config.tasks;
+  const tokens = [token.reveal(), config.http_api.key.reveal()].filter((one) => one !== '');
+  if (tokens.length === 0) return [];
+  const handle = createWorkerApi({ tasks, tokens, prefix, logger });
+  return [{ path: prefix, audience: 'servers', handle }];
+}
