@@ -41,7 +41,7 @@ export class ConnectionGate {
     return this.originProblem(request) ?? this.#admission.refusal(this.#sessions.size);
   }
 
-  originProblem(request: Pick<IncomingMessage, 'headers'>): HttpRefusal | undefined {
+  originProblem(request: IncomingMessage): HttpRefusal | undefined {
     const { origin } = request.headers;
     if (origin === undefined || this.#isOriginAllowed(origin)) return undefined;
     const named = origin.slice(0, 255);

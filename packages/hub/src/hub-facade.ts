@@ -98,7 +98,7 @@ class HubFacade implements Hub {
     return revocations.refusalOf(credentials.user, credentials.token) ?? credentials;
   }
 
-  originProblem(request: Pick<IncomingMessage, 'headers'>): HttpRefusal | undefined {
+  originProblem(request: IncomingMessage): HttpRefusal | undefined {
     return this.#node.gate.originProblem(request);
   }
 

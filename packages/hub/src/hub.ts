@@ -188,7 +188,7 @@ export interface Hub {
    * Why pages of the request's `Origin` must not use this server, or undefined when they may or it
    * comes from no page. A refusal is logged.
    */
-  originProblem(request: Pick<IncomingMessage, 'headers'>): HttpRefusal | undefined;
+  originProblem(request: IncomingMessage): HttpRefusal | undefined;
   /** Adds a handler; returns the function that removes it. */
   on<Name extends keyof HubHandlers>(name: Name, handler: HubHandlers[Name]): () => void;
   /**

@@ -36,6 +36,8 @@ export function toKindOptions(kind: KindConfig): KindOptions {
     backoff: { baseMs: kind.backoff_min.ms, maxMs: kind.backoff_max.ms },
     ...(kind.key !== '' && { key: compileTaskKey(kind.key) }),
     ...(kind.merge === 'window' && { merge: uniteWindows }),
+    isOpenToUsers: kind.allow_request_for_user,
+    maxLivePerUser: kind.max_live_per_user,
     concurrency: {
       ...(kind.max_running > 0 && { total: kind.max_running }),
       ...(kind.max_running_per_user > 0 && { perOwner: kind.max_running_per_user }),

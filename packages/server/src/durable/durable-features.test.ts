@@ -81,3 +81,43 @@ test('a notification is stored, listed for its user alone, and pushed', async ()
   });
   expect(await listFor('43')).toMatchObject({ items: [] });
 });
+
+test('a task is asked for, worked on over HTTP, and watched by its owner alone', async () => {
+  await using server = await startDurableServer();
+  const asked = await post(
+    `${server.url}/api/tasks`,
+    { 'X-API-Key': testApiKey },
+    { kind: 'report', owner: '42', payload: { month: 7 } },
+  );
+  expect(asked).toMatchObject({ status: 200, body: { outcome: 'started' } });
+  const id = String(asked.body['id']);
+  const headers = { Authorization: `Bearer ${await tokenOf('42')}` };
+  const read = await (await fetch(`${server.url}/api/tasks/me/${id}`, { headers })).json();
+  expect(read).toMatchObject({ task: { id, kind: 'report' }, channel: `task:${id}#42` });
+  const stranger = { Authorization: `Bearer ${await tokenOf('43')}` };
+  expect((await fetch(`${server.url}/api/tasks/me/${id}`, { headers: stranger })).status).toBe(404);
+
+  const client = await connectAs(server, '42');
+  const changes: unknown[] = [];
+  const subscription = client.newSubscription(`task:${id}#42`);
+  subscription.on('publication', ({ data }) => changes.push(...data.changes));
+  subscription.subscribe();
+  await subscription.ready(10_000);
+  const other = (await connectAs(server, '43')).newSubscription(`task:${id}#42`);
+  const refused = new Promise((resolve) => other.on('unsubscribed', ({ code }) => resolve(code)));
+  other.subscribe();
+  expect(await refused).toBe(103);
+
+  const worker = { Authorization: `Bearer ${testApiKey}` };
+  const claimed = await post(`${server.url}/api/worker/claim`, worker, {
+    worker: 'w1',
+    kinds: ['report'],
+  });
+  const [task] = claimed.body['tasks'] as readonly { id: string; token: number }[];
+  expect(task).toMatchObject({ id, payload: { month: 7 } });
+  await post(`${server.url}/api/worker/tasks/${id}/complete`, worker, {
+    token: task?.token,
+    result: { rows: 17 },
+  });
+  await vi.waitFor(() => expect(changes).toEqual(expect.arrayContaining(['started', 'completed'])));
+});

@@ -1,6 +1,6 @@
 import type { Logger } from '@holdfast/hub';
 import { createInboxHandler, type Inbox } from '@holdfast/inbox';
-import { createWorkerApi, type Tasks } from '@holdfast/tasks';
+import { createTasksHandler, createWorkerApi, type Tasks } from '@holdfast/tasks';
 import type { Config } from '../config/index.ts';
 import type { Authentication } from './authentication.ts';
 import type { RequestHandler } from './request-handler.ts';
@@ -24,11 +24,11 @@ export function createRequestHandlers(
 ): readonly RequestHandler[] {
   return [
     ...(inbox === undefined ? [] : inboxHandlers(inbox, authentication, context)),
+    ...(tasks === undefined ? [] : taskHandlers(tasks, authentication, context)),
     ...(tasks === undefined ? [] : workerHandlers(tasks, context)),
   ];
 }
 
-/** What is for users is below `/me`, and nothing else is. */
 function inboxHandlers(
   inbox: Inbox,
   authentication: Authentication,
@@ -42,10 +42,32 @@ function inboxHandlers(
     maxRecipients: options.max_recipients,
     onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
   });
+  return sides(basePath, handle);
+}
+
+/** What is for users is below `/me`, and nothing else is. */
+function sides(path: string, handle: RequestHandler['handle']): readonly RequestHandler[] {
   return [
-    { path: `${basePath}/me`, audience: 'users', handle },
-    { path: basePath, audience: 'servers', handle },
+    { path: `${path}/me`, audience: 'users', handle },
+    { path, audience: 'servers', handle },
   ];
+}
+
+function taskHandlers(
+  tasks: Tasks,
+  authentication: Authentication,
+  { config: { tasks: options }, logger }: HandlerContext,
+): readonly RequestHandler[] {
+  const basePath = options.handler_prefix;
+  const admins = new Set(options.admins);
+  const handle = createTasksHandler(tasks, {
+    basePath,
+    ...authentication,
+    isAdmin: (user) => admins.has(user),
+    maxOutputStreams: options.max_output_readers,
+    onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
+  });
+  return sides(basePath, handle);
 }
 
 /** Workers have a token of their own; the API key opens this as everything else. */

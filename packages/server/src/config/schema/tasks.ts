@@ -1,4 +1,14 @@
-import { choice, duration, flag, integer, secret, section, sectionList, text } from '../option.ts';
+import {
+  choice,
+  duration,
+  flag,
+  integer,
+  secret,
+  section,
+  sectionList,
+  text,
+  textList,
+} from '../option.ts';
 import { pathPrefix } from './path-prefix.ts';
 
 const own = { own: true } as const;
@@ -17,9 +27,14 @@ export const tasks = section(
       'Token that workers send (`Authorization: Bearer`). They can send the API key instead, which can do much more.',
       own,
     ),
+    admins: textList(
+      "Ids of users who may read, cancel and delete everybody's tasks with their own token.",
+      own,
+    ),
+    max_output_readers: integer(200, 'Most readers that follow output over HTTP at a time.', own),
     task_namespace: text(
       'task',
-      'Namespace of the channels of single tasks. It need not be configured; one of `channel.namespaces` with this name takes its place.',
+      'Namespace of the channels of single tasks, `task:<id>#42` for one of the user 42. It need not be configured; one of `channel.namespaces` with this name takes its place.',
       own,
     ),
     user_namespace: text(
@@ -69,6 +84,16 @@ export const tasks = section(
         ['newer', 'window'],
         'What a request that joins a waiting task leaves of the two payloads: the newer one, or that one with both windows united (`{"window": {"from", "to"}}`).',
         own,
+      ),
+      allow_request_for_user: flag(
+        false,
+        'Users may ask for it themselves, with their own token. Such tasks share work only with those of the same user.',
+        own,
+      ),
+      max_live_per_user: integer(
+        100,
+        'Most tasks that a user has asked for and that are not over. For `allow_request_for_user`.',
+        { ...own, min: 1 },
       ),
       max_running: integer(0, 'Most that run at a time. `0`: no limit.', own),
       max_running_per_user: integer(0, 'Most of one user that run at a time. `0`: no limit.', own),
