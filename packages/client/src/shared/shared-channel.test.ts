@@ -193,7 +193,23 @@ test('whatever happens, a tab hears each publication once and in order, or is to
         expect(tab).toMatchObject({ breaches: [], isSubscribed: true, position: top });
       }
     }),
-    { numRuns: 2_000 },
+    {
+      numRuns: 5_000,
+      examples: [
+        [
+          // The last place asked for is of the new epoch, a tab that came before has one of the old.
+          [
+            { type: 'join' },
+            { type: 'join' },
+            { type: 'reply' },
+            { type: 'away', tab: 0 },
+            { type: 'reset' },
+            { type: 'reply' },
+            { type: 'away', tab: 1 },
+          ],
+        ],
+      ],
+    },
   );
 });
 

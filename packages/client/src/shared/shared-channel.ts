@@ -100,20 +100,42 @@ export class SharedChannel {
     const requested = this.#requested;
     this.#isSubscribed = true;
     this.#position = event.position;
-    if (event.recovered) {
-      for (const [tab, listener] of this.#tabs) {
-        if (listener.position === undefined) continue;
-        listener.isActive = true;
-        this.#tell([tab], { ...event, wasRecovering: true, position: listener.position });
-      }
-    } else {
-      this.#missed(event, requested);
-    }
+    if (event.recovered) this.#recovered(event, requested);
+    else this.#missed(event, requested);
     // What was recovered is reported in this same turn. Tabs that asked for no place in the stream
     // come in after it.
     queueMicrotask(() => {
       if (this.#isSubscribed) this.#activate();
     });
+  }
+
+  /**
+   * Everything after `requested` follows. That is what most tabs need; one with a place of another epoch
+   * missed something, and for one that is further behind the subscription begins anew.
+   */
+  #recovered(
+    event: ChannelEvent & { readonly type: 'subscribed' },
+    requested: Position | undefined,
+  ): void {
+    let earliest: Position | undefined;
+    for (const [tab, listener] of this.#tabs) {
+      const { position } = listener;
+      if (position === undefined) continue;
+      const recovered = position.epoch === (requested ?? event.position)?.epoch;
+      if (recovered && isBefore(position, requested)) {
+        if (earliest === undefined || isBefore(position, earliest)) earliest = position;
+        continue;
+      }
+      listener.isActive = true;
+      listener.position = recovered ? position : event.position;
+      this.#tell([tab], {
+        ...event,
+        wasRecovering: true,
+        recovered,
+        ...(listener.position === undefined ? {} : { position: listener.position }),
+      });
+    }
+    if (earliest !== undefined) this.#attach(earliest);
   }
 
   /** The stream does not reach back to `requested`: some tabs missed something, others may not have. */
