@@ -146,20 +146,28 @@ describe('a connection of its own', () => {
 });
 
 describe('transports', () => {
-  test.each(['http_stream', 'sse'] as const)('falls back to %s and says so', async (transport) => {
-    await using running = await startApp({
-      hub: transport === 'sse' ? { http: { httpStream: { enabled: false } } } : {},
-    });
-    running.blockWebSocket(true);
-    const client = connect(running);
-    const { received, subscription } = collect(client);
-    await subscribed(subscription);
-    expect(client.state.transport).toBe(transport);
-    await running.hub.publish('news', 1);
-    running.cutConnections();
-    await running.hub.publish('news', 2);
-    await vi.waitFor(() => expect(received).toEqual([1, 2]), { timeout: 5_000 });
-  });
+  test.each(['http_stream', 'sse', 'polling'] as const)(
+    'falls back to %s and says so',
+    async (transport) => {
+      await using running = await startApp({
+        hub: {
+          http: {
+            httpStream: { enabled: transport === 'http_stream' },
+            sse: { enabled: transport !== 'polling' },
+          },
+        },
+      });
+      running.blockWebSocket(true);
+      const client = connect(running);
+      const { received, subscription } = collect(client);
+      await subscribed(subscription);
+      expect(client.state.transport).toBe(transport);
+      await running.hub.publish('news', 1);
+      running.cutConnections();
+      await running.hub.publish('news', 2);
+      await vi.waitFor(() => expect(received).toEqual([1, 2]), { timeout: 5_000 });
+    },
+  );
 
   test('goes back up to WebSocket once that works, and misses nothing on the way', async () => {
     await using running = await startApp();

@@ -20,6 +20,7 @@ const events = {
   opened: { type: 'opened' },
   failed: { type: 'failed', reached: true },
   lost: { type: 'lost', lastedMs: 1 },
+  stalled: { type: 'stalled' },
   refused: { type: 'refused' },
   retry: { type: 'retry' },
   offline: { type: 'offline' },
@@ -47,6 +48,7 @@ const table: Readonly<
   opened: { connecting: 'connected' },
   failed: { connecting: 'waiting' },
   lost: { connected: 'waiting' },
+  stalled: { connected: 'connecting' },
   refused: { connecting: 'refused', connected: 'refused' },
   retry: { waiting: 'connecting', offline: 'connecting' },
   offline: { connecting: 'offline', connected: 'offline', waiting: 'offline' },
@@ -109,6 +111,31 @@ describe('transports', () => {
     expect(state).toMatchObject({ status: 'waiting', transport: 0 });
   });
 
+  test('one that connects and then carries nothing is left for the next', () => {
+    const state = at('connected', { transport: 1, proven: 1 });
+    expect(transition(state, events.stalled, context)).toEqual({
+      state: { ...state, status: 'connecting', transport: 2, proven: undefined },
+      close: true,
+      open: true,
+    });
+    const last = at('connected', { transport: 2, proven: 2 });
+    expect(transition(last, events.stalled, context)).toMatchObject({
+      state: { status: 'waiting', transport: 0, proven: undefined },
+      close: true,
+    });
+  });
+
+  test('a server that asks for time gets it, and its other transports are not tried', () => {
+    const state = at('connecting', { transport: 1 });
+    const asked = { type: 'failed', reached: false, retryAfterMs: 5_000 } as const;
+    expect(transition(state, asked, context)).toMatchObject({
+      state: { status: 'waiting', transport: 0 },
+      retryInMs: 5_250,
+    });
+    const proven = transition({ ...state, proven: 1 }, asked, context);
+    expect(proven.state).toMatchObject({ transport: 1, proven: 1 });
+  });
+
   test('an upgrade goes to the head of the list', () => {
     const state = at('connected', { transport: 2, proven: 2 });
     expect(transition(state, events.upgrade, context)).toMatchObject({
@@ -121,7 +148,10 @@ describe('transports', () => {
 
 const anyEvent = fc.oneof(
   fc.constantFrom<MachineEvent>(...Object.values(events)),
-  fc.record({ type: fc.constant('failed' as const), reached: fc.boolean() }),
+  fc.record(
+    { type: fc.constant('failed' as const), reached: fc.boolean(), retryAfterMs: fc.nat(120_000) },
+    { requiredKeys: ['type', 'reached'] },
+  ),
   fc.record({ type: fc.constant('lost' as const), lastedMs: fc.nat(100_000) }),
 );
 

@@ -41,8 +41,13 @@ export interface MachineState {
 export type MachineEvent =
   | { readonly type: 'connect' | 'disconnect' | 'opened' | 'refused' | 'retry' }
   | { readonly type: 'offline' | 'online' | 'wake' | 'suspend' | 'resume' }
-  /** The attempt failed; `reached` when it was the server that said so, over a transport that works. */
-  | { readonly type: 'failed'; readonly reached: boolean }
+  /**
+   * The attempt failed; `reached` when it was the server that said so, over a transport that works;
+   * `retryAfterMs` when it asked to be left alone for that long.
+   */
+  | { readonly type: 'failed'; readonly reached: boolean; readonly retryAfterMs?: number }
+  /** Connected, but nothing comes through: something on the way collects what it should pass on. */
+  | { readonly type: 'stalled' }
   /** The connection ended after it had lasted this long. */
   | { readonly type: 'lost'; readonly lastedMs: number }
   /** Begin anew at once: a new token, or (`upgrade`) the best transport has become available. */
@@ -114,7 +119,11 @@ export function transition(
       if (status !== 'connecting') return { state };
       return { state: { ...state, status: 'connected', proven: state.transport } };
     case 'failed':
-      return status === 'connecting' ? afterFailure(state, event.reached, context) : { state };
+      return status === 'connecting' ? afterFailure(state, event, context) : { state };
+    case 'stalled':
+      return status === 'connected'
+        ? nextTransport({ ...state, proven: undefined }, context)
+        : { state };
     case 'lost': {
       if (status !== 'connected') return { state };
       const attempts = event.lastedMs >= context.backoff.stableMs ? 0 : state.attempts;
@@ -161,8 +170,8 @@ function open(state: MachineState): Step {
   return { state: { ...state, status: 'connecting' }, open: true };
 }
 
-function wait(state: MachineState, context: MachineContext): Step {
-  const retryInMs = backoffDelayMs(state.attempts, context);
+function wait(state: MachineState, context: MachineContext, atLeastMs = 0): Step {
+  const retryInMs = atLeastMs + backoffDelayMs(state.attempts, context);
   return {
     state: { ...state, status: 'waiting', attempts: state.attempts + 1 },
     close: true,
@@ -170,12 +179,23 @@ function wait(state: MachineState, context: MachineContext): Step {
   };
 }
 
-function afterFailure(state: MachineState, reached: boolean, context: MachineContext): Step {
-  if (reached) return wait(state, context);
-  if (state.proven !== undefined) {
-    const isWornOut = state.attempts >= provenRetries;
-    return wait(isWornOut ? { ...state, proven: undefined, transport: 0 } : state, context);
+function afterFailure(
+  state: MachineState,
+  { reached, retryAfterMs }: MachineEvent & { readonly type: 'failed' },
+  context: MachineContext,
+): Step {
+  const { proven, attempts } = state;
+  // Said by a server or a proxy that has too much to do: other transports would only add to it.
+  if (retryAfterMs !== undefined) {
+    return wait({ ...state, transport: proven ?? 0 }, context, retryAfterMs);
   }
+  if (reached) return wait(state, context);
+  if (proven === undefined) return nextTransport(state, context);
+  const isWornOut = attempts >= provenRetries;
+  return wait(isWornOut ? { ...state, proven: undefined, transport: 0 } : state, context);
+}
+
+function nextTransport(state: MachineState, context: MachineContext): Step {
   const next = state.transport + 1;
   if (next < context.transports) return { ...open({ ...state, transport: next }), close: true };
   return wait({ ...state, transport: 0 }, context);

@@ -1,7 +1,7 @@
 import type { ConnectionStatus } from './connection-machine.ts';
 
 /** Ways to the server, best first. */
-export type TransportName = 'websocket' | 'http_stream' | 'sse';
+export type TransportName = 'websocket' | 'http_stream' | 'sse' | 'polling';
 
 /** Why a connection or an attempt ended. */
 export interface Close {
@@ -61,6 +61,7 @@ const words: Readonly<Record<number, string>> = {
   5: 'the application could not get a token',
   11: 'the connection ended before the server answered',
   12: 'the application could not get the data to connect with',
+  20: 'connected, but nothing came through: a proxy collects what it should pass on',
   1000: 'closed normally',
   1001: 'the server or a proxy in front of it went away',
   1006: 'the connection could not be made or was cut without a word: network, proxy or server',

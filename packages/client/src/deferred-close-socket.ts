@@ -12,6 +12,8 @@ export type WebSocketConstructor = new (url: string) => WebSocketLike;
 export interface SocketClose {
   readonly code: number;
   readonly reason: string;
+  /** What the server asks to wait before the next attempt. */
+  readonly retryAfterMs?: number;
 }
 
 const connecting = 0;

@@ -44,7 +44,12 @@ test.each([
     cause: expect.stringContaining(cause) as string,
   });
   expect(diagnosis.mend).not.toBe('');
-  expect(diagnosis.checks.map(({ name }) => name)).toEqual(['websocket', 'http_stream', 'sse']);
+  expect(diagnosis.checks.map(({ name }) => name)).toEqual([
+    'websocket',
+    'http_stream',
+    'sse',
+    'polling',
+  ]);
 });
 
 test('a redirect', async () => {

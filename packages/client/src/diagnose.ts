@@ -1,8 +1,9 @@
+import type { TransportName } from './connection-state.ts';
 import type { Endpoint } from './options.ts';
 
 /** One thing that was tried, and what it showed. */
 export interface DiagnosisCheck {
-  readonly name: 'network' | 'page' | 'websocket' | 'http_stream' | 'sse';
+  readonly name: 'network' | 'page' | TransportName;
   readonly result: 'pass' | 'fail';
   /** What was seen, in words. */
   readonly evidence: string;

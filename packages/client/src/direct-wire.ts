@@ -8,15 +8,13 @@ import {
   transition,
 } from './connection-machine.ts';
 import { type Close, closeInWords, type ConnectionState, idleState } from './connection-state.ts';
-import {
-  deferCloseOf,
-  type SocketClose,
-  type WebSocketConstructor,
-} from './deferred-close-socket.ts';
+import type { SocketClose, WebSocketConstructor } from './deferred-close-socket.ts';
+import { engineSockets } from './engine-sockets.ts';
 import { bindSubscription } from './bind-subscription.ts';
 import { createEnvironment, type Environment } from './environment.ts';
-import type { ConnectionOptions } from './options.ts';
+import type { ConnectionOptions, Endpoint } from './options.ts';
 import type { Call, ChannelOptions, Position, Publication, Wire, WireEvents } from './wire.ts';
+import { watchRetryAfter } from './retry-after.ts';
 import { WebSocketProbe } from './websocket-probe.ts';
 
 /** Codes of the engine for calls that were sent and got no answer: timeout, closed, ended. */
@@ -30,6 +28,8 @@ const roundTripTimeoutMs = 3_000;
 const noPingCode = 2;
 /** The engine's error for a transport that did not open or ended. */
 const transportClosedError = 2;
+/** Our own, beside the engine's. */
+const stalledCode = 20;
 /** WebSocket's code for a connection that ended without a word. */
 const lostCode = 1006;
 
@@ -53,6 +53,8 @@ export class DirectWire implements Wire {
   #cancelTimer: () => void = () => undefined;
   #connectedAt = 0;
   #socketClose: SocketClose | undefined;
+  /** What the server asked for in an answer to the attempt under way. */
+  #retryAfterMs: number | undefined;
   /** Set while we end the connection ourselves, so that its end is no news. */
   #isClosing = false;
   #roundTrip: Promise<number | undefined> | undefined;
@@ -66,7 +68,7 @@ export class DirectWire implements Wire {
     if (first === undefined) {
       throw new ClientError('misused', 'there is no endpoint to connect to: give at least one');
     }
-    this.#endpoint = [{ ...first }];
+    this.#endpoint = [engineEndpoint(first)];
     const base = (options.webSocket ?? globalThis.WebSocket) as WebSocketConstructor | undefined;
     this.#probe = new WebSocketProbe(base, this.#environment);
     this.#centrifuge = this.#createEngine(base);
@@ -127,7 +129,11 @@ export class DirectWire implements Wire {
 
   /** Asked by several at once, one question is sent. */
   async measureRoundTrip(): Promise<number | undefined> {
-    this.#roundTrip ??= this.#askForLife().finally(() => {
+    return this.#measure(roundTripTimeoutMs);
+  }
+
+  async #measure(timeoutMs: number): Promise<number | undefined> {
+    this.#roundTrip ??= this.#askForLife(timeoutMs).finally(() => {
       this.#roundTrip = undefined;
     });
     return this.#roundTrip;
@@ -144,12 +150,17 @@ export class DirectWire implements Wire {
     const options = this.#options;
     const { getToken } = options;
     const silent = new EventTarget();
+    const fetch = watchRetryAfter(options.fetch, (ms) => (this.#retryAfterMs = ms));
     const centrifuge = new Centrifuge(this.#endpoint, {
-      ...(base === undefined
-        ? {}
-        : { websocket: deferCloseOf(base, (close) => (this.#socketClose = close)) }),
+      websocket: engineSockets({
+        webSocket: base,
+        fetch,
+        environment: this.#environment,
+        connectTimeoutMs: options.connectTimeoutMs,
+        onClosed: (close) => (this.#socketClose = close),
+      }),
       ...(options.eventSource === undefined ? {} : { eventsource: options.eventSource }),
-      ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+      fetch,
       emulationEndpoint: options.emulationEndpoint,
       timeout: options.connectTimeoutMs,
       maxServerPingDelay: options.maxPingDelayMs,
@@ -183,9 +194,12 @@ export class DirectWire implements Wire {
       if (this.#machine.status !== 'connecting' || this.#isClosing) return;
       // A refusal of the token function says nothing about the transport.
       const reached = error.code >= 100 || type === 'connectToken' || type === 'connectData';
-      if (error.code === transportClosedError) this.#rememberTransport(error.code, error.message);
+      const isTransport = error.code === transportClosedError || this.#socketClose !== undefined;
+      if (isTransport) this.#rememberTransport(error.code, error.message);
       else this.#remember(error.code, error.message);
-      this.#dispatch({ type: 'failed', reached });
+      const hint = this.#retryAfterMs;
+      const retryAfter = hint === undefined ? {} : { retryAfterMs: hint };
+      this.#dispatch({ type: 'failed', reached, ...retryAfter });
     });
     centrifuge.on('publication', (publication) =>
       this.#events.serverPublication(publication as Publication),
@@ -197,7 +211,7 @@ export class DirectWire implements Wire {
   #opened(): void {
     this.#connectedAt = this.#environment.now();
     this.#dispatch({ type: 'opened' });
-    void this.measureRoundTrip();
+    void this.#tryOut();
     const best = this.#options.endpoints[0];
     if (this.#machine.transport === 0) this.#probe.stop();
     else if (best?.transport === 'websocket') {
@@ -251,8 +265,9 @@ export class DirectWire implements Wire {
   #openEngine(): void {
     const endpoint = this.#options.endpoints[this.#machine.transport];
     if (endpoint === undefined) return;
-    this.#endpoint[0] = { ...endpoint };
+    this.#endpoint[0] = engineEndpoint(endpoint);
     this.#socketClose = undefined;
+    this.#retryAfterMs = undefined;
     try {
       this.#centrifuge.connect();
     } catch (error) {
@@ -286,6 +301,19 @@ export class DirectWire implements Wire {
     this.#remember(seen?.code ?? code, seen?.reason ?? reason);
   }
 
+  /** The first question over a new connection. A stream that carries no answer is one that is collected. */
+  async #tryOut(): Promise<void> {
+    const connectedAt = this.#connectedAt;
+    const { transport } = this.#state;
+    const isStream = transport === 'http_stream' || transport === 'sse';
+    const timeoutMs = isStream ? 2 * this.#options.connectTimeoutMs : roundTripTimeoutMs;
+    const roundTripMs = await this.#measure(timeoutMs);
+    const isCurrent = this.#machine.status === 'connected' && connectedAt === this.#connectedAt;
+    if (roundTripMs !== undefined || !isStream || !isCurrent) return;
+    this.#remember(stalledCode, '');
+    this.#dispatch({ type: 'stalled' });
+  }
+
   async #check(): Promise<void> {
     const connectedAt = this.#connectedAt;
     const roundTripMs = await this.measureRoundTrip();
@@ -294,10 +322,10 @@ export class DirectWire implements Wire {
     this.#dispatch({ type: 'lost', lastedMs: this.#environment.now() - connectedAt });
   }
 
-  async #askForLife(): Promise<number | undefined> {
+  async #askForLife(timeoutMs: number): Promise<number | undefined> {
     if (this.#machine.status !== 'connected') return undefined;
     const askedAt = this.#environment.now();
-    const isAnswered = await Promise.race([this.#isAnswered(), this.#outOfTime()]);
+    const isAnswered = await Promise.race([this.#isAnswered(), this.#outOfTime(timeoutMs)]);
     if (!isAnswered) {
       if (this.#machine.status === 'connected') {
         this.#patch({ missedPings: this.#state.missedPings + 1 });
@@ -318,9 +346,9 @@ export class DirectWire implements Wire {
     }
   }
 
-  async #outOfTime(): Promise<false> {
+  async #outOfTime(timeoutMs: number): Promise<false> {
     return new Promise((resolve) => {
-      this.#environment.after(roundTripTimeoutMs, () => resolve(false));
+      this.#environment.after(timeoutMs, () => resolve(false));
     });
   }
 
@@ -347,6 +375,11 @@ export class DirectWire implements Wire {
     if (getChannelToken === undefined) return {};
     return { getToken: ({ channel }) => getChannelToken(channel) };
   }
+}
+
+/** To the engine, polling is a WebSocket with an address of its own kind: see `engineSockets`. */
+function engineEndpoint({ transport, endpoint }: Endpoint): TransportEndpoint {
+  return { transport: transport === 'polling' ? 'websocket' : transport, endpoint };
 }
 
 function notConnected(): ClientError {

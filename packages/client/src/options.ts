@@ -17,7 +17,7 @@ export interface ClientOptions {
   readonly url: string;
   /**
    * Ways to try, best first, when they differ from the server's default paths.
-   * @defaultValue websocket, http_stream, sse under `url`
+   * @defaultValue websocket, http_stream, sse, polling under `url`
    */
   readonly endpoints?: readonly Endpoint[];
   /** Where the commands of http_stream and sse go. @defaultValue `/emulation` under `url` */
@@ -99,6 +99,7 @@ export function endpointsUnder(url: string): readonly Endpoint[] {
     { transport: 'websocket', endpoint: `${base.replace(/^http/, 'ws')}/connection/websocket` },
     { transport: 'http_stream', endpoint: `${base}/connection/http_stream` },
     { transport: 'sse', endpoint: `${base}/connection/sse` },
+    { transport: 'polling', endpoint: `${base}/connection/polling` },
   ];
 }
 

@@ -40,6 +40,14 @@ interface PendingAnswer {
   readonly deadline: number;
 }
 
+/** What one node asks another. */
+export interface NodeQuestion {
+  readonly method: string;
+  readonly params: Uint8Array;
+  /** @defaultValue 2000 */
+  readonly deadlineMs?: number;
+}
+
 /** The request went to a node that nobody has heard of lately. */
 export class UnknownNodeError extends Error {
   override readonly name = 'UnknownNodeError';
@@ -97,16 +105,19 @@ export class Cluster {
 
   /**
    * Asks one node. Rejects with {@link UnknownNodeError} when it is not there, and with an `Error`
-   * when it cannot answer or does not within two seconds.
+   * when it cannot answer or does not in time.
    */
-  async ask(nodeId: string, method: string, params: Uint8Array): Promise<Uint8Array> {
+  async ask(
+    nodeId: string,
+    { method, params, deadlineMs = answerDeadlineMs }: NodeQuestion,
+  ): Promise<Uint8Array> {
     const { bus, clock, randomId, nodeId: from } = this.#options;
     if (nodeId === from) return this.#answer(method, params);
     if (!this.#peers.has(nodeId)) throw new UnknownNodeError(`no node ${nodeId} is known`);
     const id = randomId();
     const answer = new Promise<Uint8Array>((resolve, reject) => {
       this.#pending.set(id, {
-        deadline: clock.monotonic() + answerDeadlineMs,
+        deadline: clock.monotonic() + deadlineMs,
         settle: (outcome) => {
           this.#pending.delete(id);
           if (outcome instanceof Error) reject(outcome);
@@ -121,7 +132,7 @@ export class Cluster {
   /** Asks every node, this one included; those that fail to answer are logged and left out. */
   async askAll(method: string, params: Uint8Array): Promise<readonly Uint8Array[]> {
     const nodeIds = [this.#options.nodeId, ...this.#peers.keys()];
-    const answers = await Promise.allSettled(nodeIds.map((id) => this.ask(id, method, params)));
+    const answers = await Promise.allSettled(nodeIds.map((id) => this.ask(id, { method, params })));
     return answers.flatMap((answer, index) => {
       if (answer.status === 'fulfilled') return [answer.value];
       this.#options.logger.warn(

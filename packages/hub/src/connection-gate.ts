@@ -63,6 +63,7 @@ export class ConnectionGate {
     const session = new Session(this.#hub, transport);
     this.#sessions.add(session);
     this.#hub.metrics.connections = this.#sessions.size;
+    this.#hub.metrics.connectionsOpened.add(transport.info.name);
     return session;
   }
 

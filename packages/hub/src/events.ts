@@ -7,6 +7,7 @@ export interface TransportInfo {
     | 'websocket'
     | 'http_stream'
     | 'sse'
+    | 'polling'
     | 'uni_websocket'
     | 'uni_http_stream'
     | 'uni_sse';

@@ -46,6 +46,7 @@ import { StreamReader } from './stream-reader.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { type Dialect, DialectRoom } from './transports/dialect.ts';
 import { HttpListener } from './transports/http-listener.ts';
+import { LongPollEndpoint } from './transports/long-poll-endpoint.ts';
 import { requestTarget } from './transports/request-target.ts';
 import { WebSocketListener } from './transports/websocket-listener.ts';
 import { WriteScheduler } from './write-scheduler.ts';
@@ -153,14 +154,23 @@ export class HubNode implements HubContext {
       gate: this.gate,
       options: webSocketOptions,
     });
+    const longPolls = new LongPollEndpoint({
+      hub: this,
+      gate: this.gate,
+      options: this.#httpOptions.polling,
+      ask: (nodeId, params, deadlineMs) =>
+        this.cluster.ask(nodeId, { method: 'long_poll', params, deadlineMs }),
+    });
+    this.cluster.handle('long_poll', (params) => longPolls.answer(params));
     this.#http = new HttpListener({
       hub: this,
       gate: this.gate,
+      longPolls,
       options: this.#httpOptions,
       writeTimeoutMs: webSocketOptions.writeTimeoutMs,
       forward: async (nodeId, session, data) => {
         const params = protobufCodec.encodeEmulation({ node: nodeId, session, data });
-        await this.cluster.ask(nodeId, 'emulation', params);
+        await this.cluster.ask(nodeId, { method: 'emulation', params });
       },
     });
   }

@@ -31,6 +31,8 @@ export class HubMetrics {
   writes = 0;
   bytesSent = 0;
   bytesReceived = 0;
+  /** Connections that began, by transport. */
+  readonly connectionsOpened: LabelledCounter = new LabelledCounter();
   readonly commands: LabelledCounter = new LabelledCounter();
   /** By error code. */
   readonly replyErrors: LabelledCounter = new LabelledCounter();

@@ -417,13 +417,23 @@ export interface HttpEndpointOptions {
   readonly maxRequestBodySize: number;
 }
 
+export interface LongPollOptions extends HttpEndpointOptions {
+  /**
+   * How long a poll waits for something to say; clients may ask for less. Shorter than the patience
+   * of every proxy on the way. @defaultValue 20000
+   */
+  readonly pollTimeoutMs: number;
+}
+
 /** Transports that need nothing but HTTP, and what goes with them. */
 export interface HttpTransportsOptions {
   /** Fallback for clients behind networks that break WebSocket. @defaultValue enabled */
   readonly httpStream: HttpEndpointOptions;
   /** Fallback through `EventSource`. @defaultValue enabled */
   readonly sse: HttpEndpointOptions;
-  /** Takes the commands of the two above; there when one of them is. */
+  /** Last resort, for networks that let only whole answers through. @defaultValue enabled */
+  readonly polling: LongPollOptions;
+  /** Takes the commands of HTTP streaming and SSE; there when one of them is. */
   readonly emulation: Omit<HttpEndpointOptions, 'enabled'>;
   /** One-way, for `EventSource` without any SDK. @defaultValue not enabled */
   readonly uniSse: HttpEndpointOptions;
@@ -438,6 +448,7 @@ export interface HttpTransportsOptions {
 export const defaultHttpTransportsOptions: HttpTransportsOptions = {
   httpStream: endpoint('/connection/http_stream', true),
   sse: endpoint('/connection/sse', true),
+  polling: { ...endpoint('/connection/polling', true), pollTimeoutMs: 20_000 },
   emulation: { handlerPrefix: '/emulation', maxRequestBodySize: 65_536 },
   uniSse: endpoint('/connection/uni_sse', false),
   uniHttpStream: endpoint('/connection/uni_http_stream', false),
@@ -462,6 +473,7 @@ export function resolveHttpTransportsOptions(
   return {
     httpStream: { ...defaults.httpStream, ...given.httpStream },
     sse: { ...defaults.sse, ...given.sse },
+    polling: { ...defaults.polling, ...given.polling },
     emulation: { ...defaults.emulation, ...given.emulation },
     uniSse: { ...defaults.uniSse, ...given.uniSse },
     uniHttpStream: { ...defaults.uniHttpStream, ...given.uniHttpStream },

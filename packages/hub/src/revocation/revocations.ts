@@ -55,7 +55,10 @@ export class Revocations {
     let after: number | undefined = 0;
     try {
       while (after !== undefined) {
-        const answer = await this.#cluster.ask(nodeId, 'revocations', encode(after));
+        const answer = await this.#cluster.ask(nodeId, {
+          method: 'revocations',
+          params: encode(after),
+        });
         const page = decode(answer) as RevocationPage;
         for (const revocation of page.revocations) this.#apply(revocation);
         after = page.after;

@@ -8,6 +8,7 @@ import { connectOneWay } from './connect-one-way.ts';
 import { allowOrigin, preflight } from './cors.ts';
 import { type HttpRefusal, refuse } from './http-refusal.ts';
 import { type BodyFraming, HttpTransport } from './http-transport.ts';
+import type { LongPollEndpoint } from './long-poll-endpoint.ts';
 import { readBody } from './request-body.ts';
 import { requestTarget } from './request-target.ts';
 import { frameEvents, frameResumableEvents, resumeFrom } from './server-sent-events.ts';
@@ -17,6 +18,7 @@ export interface HttpListenerOptions {
   readonly gate: ConnectionGate;
   readonly options: HttpTransportsOptions;
   readonly writeTimeoutMs: number;
+  readonly longPolls: LongPollEndpoint;
   /** Brings commands to the session of another node; see {@link UnknownNodeError}. */
   readonly forward: (nodeId: string, sessionId: string, data: Uint8Array) => Promise<void>;
 }
@@ -60,12 +62,13 @@ export class HttpListener {
 
   constructor(options: HttpListenerOptions) {
     this.#options = options;
-    const { httpStream, sse, uniSse, uniHttpStream, init } = options.options;
+    const { httpStream, sse, polling, uniSse, uniHttpStream, init } = options.options;
     const emulation = { ...options.options.emulation, enabled: httpStream.enabled || sse.enabled };
     const table: readonly (readonly [EndpointOptions, string, Serve])[] = [
       [init, 'GET', (exchange) => this.#init(exchange)],
       [httpStream, 'POST', (exchange) => this.#httpStream(exchange)],
       [sse, 'GET, POST', (exchange) => this.#sse(exchange)],
+      [polling, 'POST', (exchange) => this.#polling(exchange)],
       [emulation, 'POST', (exchange) => this.#emulation(exchange)],
       [uniSse, 'GET, POST', (exchange) => this.#uniSse(exchange)],
       [uniHttpStream, 'POST', (exchange) => this.#uniStream(exchange)],
@@ -145,6 +148,11 @@ export class HttpListener {
       frame: frameEvents,
     });
     session?.receive(body);
+  }
+
+  async #polling(exchange: Exchange): Promise<void> {
+    const body = await this.#body(exchange);
+    if (body !== undefined) await this.#options.longPolls.serve(exchange, body);
   }
 
   async #uniSse(exchange: Exchange): Promise<void> {

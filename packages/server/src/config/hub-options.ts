@@ -129,6 +129,7 @@ function httpTransports(config: Config): HttpTransportsOptions {
   const all: HttpTransportsOptions = {
     httpStream: toHubNaming(config.http_stream),
     sse: toHubNaming(config.sse),
+    polling: toHubNaming(config.polling),
     emulation: toHubNaming(config.emulation),
     uniSse: toHubNaming(config.uni_sse),
     uniHttpStream: toHubNaming(config.uni_http_stream),
@@ -138,6 +139,7 @@ function httpTransports(config: Config): HttpTransportsOptions {
   return {
     httpStream: pick(all.httpStream, defaults.httpStream),
     sse: pick(all.sse, defaults.sse),
+    polling: pick(all.polling, defaults.polling),
     emulation: pick(all.emulation, defaults.emulation),
     uniSse: pick(all.uniSse, defaults.uniSse),
     uniHttpStream: pick(all.uniHttpStream, defaults.uniHttpStream),

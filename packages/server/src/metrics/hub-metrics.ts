@@ -61,6 +61,11 @@ const hubMetrics: {
     kind: 'counter',
     help: 'Bytes received from clients',
   },
+  connectionsOpened: {
+    name: 'holdfast_connections_opened_total',
+    label: 'transport',
+    help: 'Connections that began, by transport',
+  },
   commands: {
     name: 'holdfast_commands_total',
     label: 'command',

@@ -130,6 +130,7 @@ describe('the metrics', () => {
       'quantile',
       'reason',
       'recovered',
+      'transport',
       'version',
     ]);
   });

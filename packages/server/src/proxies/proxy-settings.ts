@@ -33,11 +33,15 @@ export function proxySettings(
   const { http_server: http, client, shutdown } = config;
   const pingMs = client.ping_interval.ms;
   const streams = [config.http_stream, config.sse];
+  const { polling } = config;
   const oneWay = [config.uni_sse, config.uni_http_stream];
   const isEmulated = streams.some(({ enabled }) => enabled);
-  const bodies = [...streams, ...oneWay, { ...config.emulation, enabled: isEmulated }].filter(
-    ({ enabled }) => enabled,
-  );
+  const bodies = [
+    ...streams,
+    polling,
+    ...oneWay,
+    { ...config.emulation, enabled: isEmulated },
+  ].filter(({ enabled }) => enabled);
   return {
     publicHost: given.publicHost ?? 'rt.example.com',
     listenPort: given.listenPort ?? 80,

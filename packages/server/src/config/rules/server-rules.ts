@@ -27,6 +27,7 @@ function checkPaths(config: Config, report: Report): void {
     ['websocket', !config.websocket.disabled],
     ['http_stream', config.http_stream.enabled],
     ['sse', config.sse.enabled],
+    ['polling', config.polling.enabled],
     ['emulation', config.http_stream.enabled || config.sse.enabled],
     ['uni_websocket', config.uni_websocket.enabled],
     ['uni_http_stream', config.uni_http_stream.enabled],

@@ -45,6 +45,20 @@ export const sse = section('The SSE transport, for networks without WebSocket.',
   max_request_body_size: bodyLimit,
 });
 
+export const polling = section(
+  'The polling transport, for networks that let nothing through but whole answers.',
+  {
+    enabled: flag(true, 'Serve the transport.', { own: true }),
+    handler_prefix: pathPrefix('/connection/polling', 'the endpoint', { own: true }),
+    max_request_body_size: integer(65_536, 'Longest request body in bytes.', { own: true, min: 1 }),
+    poll_timeout: duration(
+      '20s',
+      'How long a poll waits for something to say. Keep it below the time that proxies wait for an answer.',
+      { own: true, check: ({ ms }) => (ms < 1_000 ? 'is shorter than 1s' : undefined) },
+    ),
+  },
+);
+
 export const emulation = section(
   'Takes the commands of HTTP streaming and SSE clients; served when one of these is enabled.',
   {
