@@ -80,6 +80,8 @@ export interface Arrival {
 export interface InboxStore {
   /** The same object until something changes. */
   getSnapshot(): InboxSnapshot;
+  /** What there is before anything was read: for a page that is rendered on a server. */
+  getServerSnapshot(): InboxSnapshot;
   /** Calls `listener` after each change, until the returned function is called. */
   subscribe(listener: () => void): () => void;
   /**
@@ -136,6 +138,7 @@ class LiveInbox implements InboxStore {
   readonly #known = new Set<string>();
   readonly #now: () => number;
   #filter: InboxFilter;
+  readonly #initial: InboxSnapshot;
   #snapshot: InboxSnapshot;
   #isLoadingMore = false;
   readonly #listeners = new Set<() => void>();
@@ -184,11 +187,16 @@ class LiveInbox implements InboxStore {
       },
     );
     this.#snapshot = this.#made();
+    this.#initial = this.#snapshot;
     this.#live.onChange(() => this.#emit());
   }
 
   getSnapshot(): InboxSnapshot {
     return this.#snapshot;
+  }
+
+  getServerSnapshot(): InboxSnapshot {
+    return this.#initial;
   }
 
   subscribe(listener: () => void): () => void {

@@ -1,0 +1,57 @@
+import { type MouseEvent, type ReactNode, useEffect, useRef } from 'react';
+import { ThemeStyle } from '../theme/theme-style.tsx';
+import { inboxCss } from './inbox-css.ts';
+import { defaultLabels } from './inbox-labels.ts';
+import { InboxPanel, type InboxPanelProps } from './inbox-panel.tsx';
+
+export interface InboxDrawerProps extends Omit<InboxPanelProps, 'onClose'> {
+  readonly isOpen: boolean;
+  readonly onClose: () => void;
+}
+
+/** The subset of `HTMLDialogElement` that is used. */
+interface DialogLike {
+  readonly open: boolean;
+  showModal(): void;
+  close(): void;
+}
+
+/**
+ * The notifications beside the page, over it on a phone. A modal `<dialog>`: the browser keeps the
+ * focus inside, closes it on Escape and gives the focus back to where it was.
+ */
+export function InboxDrawer({ isOpen, onClose, onOpen, ...rest }: InboxDrawerProps): ReactNode {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const element = dialog.current as unknown as DialogLike | null;
+    if (isOpen && element?.open === false) element.showModal();
+    if (!isOpen && element?.open === true) element.close();
+  }, [isOpen]);
+  const label = rest.labels?.title ?? defaultLabels.title;
+  return (
+    <>
+      <ThemeStyle name="inbox" css={inboxCss} nonce={rest.nonce} />
+      <dialog
+        ref={dialog}
+        className="hf hf-drawer"
+        aria-label={label}
+        onClose={onClose}
+        onClick={(event: MouseEvent) => {
+          // Everything in it is in the panel; what is left is the backdrop.
+          if (event.target === event.currentTarget) onClose();
+        }}
+      >
+        {isOpen && (
+          <InboxPanel
+            {...rest}
+            onClose={onClose}
+            onOpen={(notification, event) => {
+              onOpen?.(notification, event);
+              if (notification.link !== null) onClose();
+            }}
+          />
+        )}
+      </dialog>
+    </>
+  );
+}

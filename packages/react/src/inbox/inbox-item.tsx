@@ -1,0 +1,154 @@
+import { type MouseEvent, type ReactNode, useState } from 'react';
+import { type Notification, safeLink } from '@holdfast/client/inbox';
+import { Icon } from '../theme/icons.tsx';
+import { RelativeTime } from '../theme/relative-time.tsx';
+import { useLabels } from './inbox-labels.ts';
+
+export interface InboxItemActions {
+  readonly onRead: (notification: Notification, isRead: boolean) => void;
+  readonly onArchive: (notification: Notification, isArchived: boolean) => void;
+  readonly onOpen: (notification: Notification, event: MouseEvent) => void;
+}
+
+export interface InboxItemProps {
+  readonly notification: Notification;
+  /** Its controls are reached with Tab; those of the others with the arrow keys. */
+  readonly isCurrent: boolean;
+  readonly onFocus: (id: string) => void;
+  readonly actions: InboxItemActions;
+}
+
+/** One notification. Whatever its text says, it is shown as text. */
+export function InboxItem(props: InboxItemProps): ReactNode {
+  const { notification, isCurrent, onFocus, actions } = props;
+  const { id, title, body, severity, category, source, groupCount, createdAt } = notification;
+  const labels = useLabels();
+  const isRead = notification.readAt !== null;
+  const isArchived = notification.archivedAt !== null;
+  const tabIndex = isCurrent ? 0 : -1;
+  return (
+    <li
+      className="hf-item"
+      data-id={id}
+      data-severity={severity}
+      data-unread={!isRead}
+      onFocus={() => onFocus(id)}
+    >
+      <span className="hf-severity">
+        <Icon name={severity} />
+        <span className="hf-hidden">{labels.severity[severity]}</span>
+      </span>
+      <div className="hf-text">
+        <Headline notification={notification} tabIndex={tabIndex} actions={actions} />
+        {body !== '' && (
+          <p className="hf-body" dir="auto">
+            {body}
+          </p>
+        )}
+        <div className="hf-foot">
+          <p className="hf-meta">
+            <RelativeTime at={createdAt} locale={labels.locale} />
+            <span>{source ?? category}</span>
+            {groupCount > 1 && (
+              <span className="hf-group">
+                <span aria-hidden="true">×{groupCount}</span>
+                <span className="hf-hidden">{labels.groupOf(groupCount)}</span>
+              </span>
+            )}
+          </p>
+          <div className="hf-actions">
+            <ItemButton
+              label={isRead ? labels.markUnread(title) : labels.markRead(title)}
+              icon={isRead ? 'envelope' : 'check'}
+              tabIndex={tabIndex}
+              onClick={() => actions.onRead(notification, !isRead)}
+            />
+            <ItemButton
+              label={isArchived ? labels.unarchiveOne(title) : labels.archiveOne(title)}
+              icon={isArchived ? 'restore' : 'archive'}
+              tabIndex={tabIndex}
+              onClick={() => actions.onArchive(notification, !isArchived)}
+            />
+          </div>
+        </div>
+      </div>
+    </li>
+  );
+}
+
+/** Leads to the notification's page, or shows all of its text; in both cases it has been read. */
+function Headline({
+  notification,
+  tabIndex,
+  actions,
+}: Pick<InboxItemProps, 'notification' | 'actions'> & { readonly tabIndex: number }): ReactNode {
+  const labels = useLabels();
+  const [isOpen, setOpen] = useState(false);
+  const href = safeLink(notification);
+  const isUnread = notification.readAt === null;
+  const content = (
+    <>
+      {isUnread && (
+        <span className="hf-unread">
+          <span className="hf-hidden">{labels.isUnread}: </span>
+        </span>
+      )}
+      <span dir="auto">{notification.title}</span>
+    </>
+  );
+  const onClick = (event: MouseEvent): void => {
+    setOpen(!isOpen);
+    if (isUnread) actions.onRead(notification, true);
+    actions.onOpen(notification, event);
+  };
+  return (
+    <h3 className="hf-title">
+      {href === undefined ? (
+        <button
+          type="button"
+          className="hf-headline"
+          aria-expanded={isOpen}
+          tabIndex={tabIndex}
+          onClick={onClick}
+        >
+          {content}
+        </button>
+      ) : (
+        <a
+          className="hf-headline"
+          href={href}
+          rel="noopener noreferrer"
+          tabIndex={tabIndex}
+          onClick={onClick}
+        >
+          {content}
+        </a>
+      )}
+    </h3>
+  );
+}
+
+function ItemButton({
+  label,
+  icon,
+  tabIndex,
+  onClick,
+}: {
+  readonly label: string;
+  readonly icon: Parameters<typeof Icon>[0]['name'];
+  readonly tabIndex: number;
+  readonly onClick: () => void;
+}): ReactNode {
+  return (
+    <button
+      type="button"
+      className="hf-icon-button"
+      aria-label={label}
+      title={label}
+      tabIndex={tabIndex}
+      onClick={onClick}
+    >
+      <Icon name={icon} />
+    </button>
+  );
+}

@@ -1,0 +1,64 @@
+import { type ReactNode, useSyncExternalStore } from 'react';
+
+const minuteMs = 60_000;
+const units = [
+  ['year', 365 * 24 * 60 * minuteMs],
+  ['month', 30 * 24 * 60 * minuteMs],
+  ['week', 7 * 24 * 60 * minuteMs],
+  ['day', 24 * 60 * minuteMs],
+  ['hour', 60 * minuteMs],
+  ['minute', minuteMs],
+] as const;
+
+/** One clock for all times on the page, which stands still when there are none. */
+const listeners = new Set<() => void>();
+let timer: ReturnType<typeof setInterval> | undefined;
+let now = Date.now();
+
+function subscribe(listener: () => void): () => void {
+  if (listeners.size === 0) {
+    now = Date.now();
+    timer = setInterval(() => {
+      now = Date.now();
+      for (const tell of listeners) tell();
+    }, minuteMs / 2);
+  }
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0) clearInterval(timer);
+  };
+}
+
+const readMinute = (): number => Math.floor(now / (minuteMs / 2));
+
+export interface RelativeTimeProps {
+  /** Unix milliseconds. */
+  readonly at: number;
+  /** BCP 47. @defaultValue the browser's language */
+  readonly locale?: string | undefined;
+}
+
+/** How long ago something was, in words that stay true, with the exact time beside. */
+export function RelativeTime({ at, locale }: RelativeTimeProps): ReactNode {
+  useSyncExternalStore(subscribe, readMinute, readMinute);
+  const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
+  return (
+    <time dateTime={new Date(at).toISOString()} title={exact.format(at)}>
+      {relativeTime(at, { now: Date.now(), locale })}
+    </time>
+  );
+}
+
+/** Never in the future: clocks of server and browser differ. */
+export function relativeTime(
+  at: number,
+  { now, locale }: { readonly now: number; readonly locale?: string | undefined },
+): string {
+  const format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
+  const agoMs = Math.max(0, now - at);
+  for (const [unit, lengthMs] of units) {
+    if (agoMs >= lengthMs) return format.format(-Math.floor(agoMs / lengthMs), unit);
+  }
+  return format.format(0, 'second');
+}
