@@ -1,5 +1,5 @@
 import type { Command } from '@holdfast/protocol';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type CommandHost, CommandQueue } from './command-queue.ts';
 
 function setUp({ concurrency = 0, limit = 100, maxPendingBytes = 1_000 } = {}) {
@@ -15,6 +15,7 @@ function setUp({ concurrency = 0, limit = 100, maxPendingBytes = 1_000 } = {}) {
       return promise;
     },
     setReading: (isReading: boolean) => void reading.push(isReading),
+    settled: vi.fn<() => void>(),
   } satisfies CommandHost;
   const queue = new CommandQueue({ concurrency, maxPendingCommands: limit, maxPendingBytes }, host);
   const finish = async (id: number): Promise<void> => {
@@ -104,4 +105,25 @@ test('nothing is begun while replies wait for the client, and it goes on in orde
   await finish(2);
   await finish(3);
   expect(begun).toEqual([1, 2, 3, 4]);
+});
+
+test('it is settled when the first command, and those that came before it was done, are done', async () => {
+  const { queue, host, finish } = setUp();
+  queue.push(commands(1, 2), 10);
+  queue.push(commands(3), 10);
+  await finish(1);
+  queue.push(commands(4), 10);
+  await finish(2);
+  expect(host.settled).not.toHaveBeenCalled();
+  await finish(3);
+  expect(host.settled).toHaveBeenCalledTimes(1);
+  await finish(4);
+  expect(host.settled).toHaveBeenCalledTimes(1);
+});
+
+test('with nothing behind it, it is settled by the first command', async () => {
+  const { queue, host, finish } = setUp();
+  queue.push(commands(1), 10);
+  await finish(1);
+  expect(host.settled).toHaveBeenCalledTimes(1);
 });

@@ -19,6 +19,8 @@ export interface CommandHost {
   /** Undefined when done at once. Never rejects. */
   perform(command: Command): Promise<void> | undefined;
   setReading(isReading: boolean): void;
+  /** The first command and those that came before it was done are done. Called once, if at all. */
+  settled(): void;
 }
 
 /**
@@ -33,6 +35,8 @@ export class CommandQueue {
   #waitingBytes = 0;
   #running = 0;
   #isFirst = true;
+  /** How many of those that waited for the first command are still to be done. */
+  #behindFirst = 0;
   #isReading = true;
 
   constructor(limits: CommandLimits, host: CommandHost) {
@@ -79,7 +83,7 @@ export class CommandQueue {
       taken += 1;
       const handled = this.#host.perform(command);
       if (handled === undefined) {
-        this.#isFirst = false;
+        this.#note(waiting.length - taken);
         continue;
       }
       this.#running += 1;
@@ -98,8 +102,21 @@ export class CommandQueue {
   }
 
   #finish(): void {
-    this.#isFirst = false;
+    this.#note(this.#waiting.length);
     this.#running -= 1;
     this.#work();
+  }
+
+  /** A command is done, and so many wait. */
+  #note(waiting: number): void {
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      this.#behindFirst = waiting;
+    } else if (this.#behindFirst > 0) {
+      this.#behindFirst -= 1;
+    } else {
+      return;
+    }
+    if (this.#behindFirst === 0) this.#host.settled();
   }
 }

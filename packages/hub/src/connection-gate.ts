@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { disconnects } from '@holdfast/protocol';
 import { AdmissionControl } from './admission-control.ts';
+import type { ShutdownOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
 import { compileOrigins } from './origins.ts';
 import { Session } from './session.ts';
@@ -10,6 +11,11 @@ import type { Transport } from './transports/transport.ts';
 
 /** An Origin that can be repeated in an answer without harm: a scheme, a host and a port. */
 const plainOrigin = /^[a-z][a-z0-9+.-]{0,31}:\/\/[\w.:[\]-]{1,255}$/i;
+
+/** Time that is left for farewells after a drain. */
+const farewellMs = 1_000;
+/** How often a slice of the connections is closed in a drain. */
+const drainSliceMs = 50;
 
 /** The one door for connections of every transport: who may come in, and who is inside. */
 export class ConnectionGate {
@@ -38,7 +44,22 @@ export class ConnectionGate {
         headers: { 'Retry-After': '1' },
       };
     }
-    return this.originProblem(request) ?? this.#admission.refusal(this.#sessions.size);
+    return (
+      this.originProblem(request) ??
+      this.#admission.refusal(this.#sessions.size) ??
+      this.#overload()
+    );
+  }
+
+  #overload(): HttpRefusal | undefined {
+    const { handshakes } = this.#hub;
+    if (!handshakes.isOverloaded()) return undefined;
+    return {
+      status: 503,
+      code: 'handshake_queue',
+      message: 'more clients come at once than this node can connect in time; try again',
+      headers: { 'Retry-After': String(handshakes.retryAfterSeconds()) },
+    };
   }
 
   originProblem(request: IncomingMessage): HttpRefusal | undefined {
@@ -76,19 +97,50 @@ export class ConnectionGate {
     if (this.#sessions.size === 0) this.#whenEmpty?.();
   }
 
-  /** Refuses newcomers, tells everybody to go, and cuts those that have not gone in time. */
-  async close(timeoutMs: number): Promise<void> {
+  /**
+   * Refuses newcomers, tells everybody to go, in the order in which they came and spread over the
+   * window, and cuts those that have not gone in time.
+   */
+  async close({ timeoutMs, drainWindowMs }: Required<ShutdownOptions>): Promise<void> {
     this.#isClosing = true;
+    const { clock } = this.#hub;
+    const deadline = clock.monotonic() + timeoutMs;
+    await this.#drain(Math.min(drainWindowMs, timeoutMs - farewellMs));
     if (this.#sessions.size > 0) {
       await new Promise<void>((resolve) => {
-        const deadline = setTimeout(resolve, timeoutMs);
+        const timer = setTimeout(resolve, Math.max(0, deadline - clock.monotonic()));
         this.#whenEmpty = () => {
-          clearTimeout(deadline);
+          clearTimeout(timer);
           resolve();
         };
         for (const session of this.#sessions) session.close(disconnects.shutdown);
       });
     }
     for (const session of this.#sessions) session.transport.terminate();
+  }
+
+  /** Closes connections slice by slice; the last slice is left to the caller. */
+  async #drain(windowMs: number): Promise<void> {
+    const leaving = [...this.#sessions];
+    if (windowMs <= 0 || leaving.length === 0) return;
+    const { clock, logger } = this.#hub;
+    logger.info(
+      { connections: leaving.length, windowMs },
+      "connections are closed one after the other, over 'shutdown.drain_window', so that their clients come back spread over that time",
+    );
+    const startedAt = clock.monotonic();
+    let closed = 0;
+    await new Promise<void>((resolve) => {
+      const stop = clock.every(drainSliceMs, () => {
+        const passed = (clock.monotonic() - startedAt) / windowMs;
+        for (const session of leaving.slice(closed, Math.ceil(leaving.length * passed))) {
+          session.close(disconnects.shutdown);
+        }
+        closed = Math.max(closed, Math.ceil(leaving.length * passed));
+        if (passed < 1 && this.#sessions.size > 0) return;
+        stop();
+        resolve();
+      });
+    });
   }
 }

@@ -3,6 +3,7 @@ import type { ChannelTable } from './channel-table.ts';
 import type { Clock } from './clock.ts';
 import type { CommandLimits } from './command-limits.ts';
 import type { HubNotices, HubQuestions, Answer } from './events.ts';
+import type { HandshakeQueue } from './handshake-queue.ts';
 import type { Logger } from './hub.ts';
 import type { HubMetrics } from './metrics.ts';
 import type { ChannelRules, Namespaces } from './namespaces.ts';
@@ -41,6 +42,7 @@ export interface HubContext {
   readonly subscriptionTokens: TokenVerifier | undefined;
   readonly metrics: HubMetrics;
   readonly commandLimits: CommandLimits;
+  readonly handshakes: HandshakeQueue;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: TimerWheel;

@@ -20,6 +20,7 @@ import type {
   PublishOptions,
   RefreshOptions,
   SharedPollPublication,
+  ShutdownOptions,
   SubscribeOptions,
 } from './hub.ts';
 import { HubNode } from './hub-node.ts';
@@ -106,7 +107,7 @@ class HubFacade implements Hub {
     return this.#node.problems();
   }
 
-  shutdown(options?: { readonly timeoutMs?: number }): Promise<void> {
+  shutdown(options?: ShutdownOptions): Promise<void> {
     return this.#node.shutdown(options);
   }
 

@@ -12,7 +12,8 @@ import { ConnectionDirectory } from './connection-directory.ts';
 import { ConnectionGate } from './connection-gate.ts';
 import { EventHandlers } from './event-handlers.ts';
 import type { Answer, HubNotices, HubQuestions } from './events.ts';
-import type { HubOptions, Logger } from './hub.ts';
+import { HandshakeQueue } from './handshake-queue.ts';
+import type { HubOptions, Logger, ShutdownOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
 import { LastSeen } from './last-seen.ts';
 import { MemoryBroker } from './memory/memory-broker.ts';
@@ -24,6 +25,7 @@ import { HubMetrics } from './metrics.ts';
 import { type ChannelRules, Namespaces } from './namespaces.ts';
 import {
   type ClientOptions,
+  defaultAdmissionOptions,
   defaultChannelsOptions,
   defaultClientOptions,
   defaultWebSocketOptions,
@@ -74,6 +76,7 @@ export class HubNode implements HubContext {
   readonly subscriptionTokens: TokenVerifier | undefined;
   readonly metrics: HubMetrics = new HubMetrics();
   readonly commandLimits: CommandLimits;
+  readonly handshakes: HandshakeQueue;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: TimerWheel;
@@ -107,6 +110,13 @@ export class HubNode implements HubContext {
     this.random = options.random ?? Math.random;
     this.randomId = options.randomId ?? (() => crypto.randomUUID());
     this.nodeId = this.randomId();
+    this.handshakes = new HandshakeQueue({
+      options: { ...defaultAdmissionOptions, ...options.admission },
+      clock: this.clock,
+      logger: this.logger,
+      metrics: this.metrics,
+      random: this.random,
+    });
     this.tokens = options.tokens;
     this.subscriptionTokens = options.subscriptionTokens;
     this.sharedPollSecrets = options.sharedPoll;
@@ -270,13 +280,15 @@ export class HubNode implements HubContext {
     return new Uint8Array(0);
   }
 
-  shutdown({ timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#shutdown ??= this.#close(timeoutMs);
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    this.#shutdown ??= this.#close(options);
     return this.#shutdown;
   }
 
-  async #close(timeoutMs: number): Promise<void> {
-    await this.gate.close(timeoutMs);
+  async #close({ timeoutMs = 30_000, drainWindowMs = 0 }: ShutdownOptions): Promise<void> {
+    const isAlone = this.cluster.nodes().length === 1;
+    await this.gate.close({ timeoutMs, drainWindowMs: isAlone ? 0 : drainWindowMs });
+    this.handshakes.close();
     this.#webSockets.close();
     this.timers.close();
     await this.cluster.close();

@@ -7,6 +7,7 @@ import type { ConnectionsPage, ConnectionsQuery, OnlineStatus } from './connecti
 import type { Credentials, HubHandlers, SubscribeGrant } from './events.ts';
 import type { HubMetrics } from './metrics.ts';
 import type {
+  AdmissionOptions,
   ChannelsOptions,
   ClientOptions,
   GivenHttpTransportsOptions,
@@ -40,6 +41,7 @@ export interface HubOptions {
   readonly channel?: Partial<ChannelsOptions>;
   readonly websocket?: Partial<WebSocketOptions>;
   readonly http?: GivenHttpTransportsOptions;
+  readonly admission?: Partial<AdmissionOptions>;
   /** Verifies connection tokens, and subscription tokens unless `subscriptionTokens` is given. */
   readonly tokens?: TokenVerifier;
   readonly subscriptionTokens?: TokenVerifier;
@@ -145,6 +147,13 @@ export interface InvalidateTokensOptions {
   readonly issuedBefore?: number;
   /** Unix seconds; from when on these tokens have expired anyway. */
   readonly expireAt: number;
+}
+
+export interface ShutdownOptions {
+  /** @defaultValue 30000 */
+  readonly timeoutMs?: number;
+  /** Cut to a second less than `timeoutMs`, for the farewells. @defaultValue 0 */
+  readonly drainWindowMs?: number;
 }
 
 /**
@@ -305,9 +314,14 @@ export interface Hub {
   problems(): readonly string[];
   /**
    * Refuses new connections, closes all with 3001 and the ports after them. Resolves when every
-   * connection is gone or after `timeoutMs` (then the rest is cut). @defaultValue 30000
+   * connection is gone or after `timeoutMs` (then the rest is cut).
+   *
+   * With `drainWindowMs` connections are closed one after the other over that time, so that their
+   * clients do not come back all at once, and publications go on meanwhile. Only where other nodes
+   * are there to take them: the clients of a lone node have nowhere to go, so it lets go of all at
+   * once.
    */
-  shutdown(options?: { readonly timeoutMs?: number }): Promise<void>;
+  shutdown(options?: ShutdownOptions): Promise<void>;
 }
 
 export type { Publication };

@@ -7,6 +7,27 @@ export class LabelledCounter {
   }
 }
 
+/** Upper bounds in seconds of {@link DurationHistogram}. */
+export const durationBuckets: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+];
+
+/** How long something took, as a histogram that is not cumulative; the last count is for the rest. */
+export class DurationHistogram {
+  readonly counts: number[] = Array.from({ length: durationBuckets.length + 1 }, () => 0);
+  sumSeconds = 0;
+  count = 0;
+
+  observe(milliseconds: number): void {
+    const seconds = milliseconds / 1000;
+    const bucket = durationBuckets.findIndex((bound) => seconds <= bound);
+    const index = bucket === -1 ? durationBuckets.length : bucket;
+    this.counts[index] = (this.counts[index] ?? 0) + 1;
+    this.sumSeconds += seconds;
+    this.count += 1;
+  }
+}
+
 /**
  * Everything the hub counts, as plain numbers: incrementing costs nothing on the hot path, and the
  * server reads them at scrape time. Never labelled by channel, user or client.
@@ -48,6 +69,12 @@ export class HubMetrics {
   streamQuestions = 0;
   /** Reads that the broker did for them; subscribers that come together share theirs. */
   streamReads = 0;
+  /** Handshakes that are carried out right now: connect, and the commands that came along with it. */
+  handshakesUnderWay = 0;
+  /** Handshakes that wait for their turn. */
+  handshakesWaiting = 0;
+  /** How long handshakes waited for their turn. */
+  readonly handshakeWait: DurationHistogram = new DurationHistogram();
   /** Handshakes refused, by reason. */
   readonly refusedHandshakes: LabelledCounter = new LabelledCounter();
   /** Handshakes that lost `Upgrade` or `Connection` on their way: `rescued` and `refused`. */

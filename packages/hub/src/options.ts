@@ -387,6 +387,33 @@ export const defaultClientOptions: ClientOptions = {
   },
 };
 
+/**
+ * How many clients are connected at the same time, so that many that come back at once are served
+ * one after the other, fast, and not all together, slowly. A handshake is the connect command with
+ * the check of its token, the hook and the server-side subscriptions, and the commands that came
+ * along with it.
+ */
+export interface AdmissionOptions {
+  /** Handshakes carried out at the same time. @defaultValue 256 */
+  readonly concurrency: number;
+  /** Handshakes begun per second; the others wait. @defaultValue 0 */
+  readonly rate: number;
+  /** Handshakes that may wait for their turn. @defaultValue 10000 */
+  readonly queueSize: number;
+  /**
+   * Longest wait. Who would wait longer is told to come back (error 111, or 503 with `Retry-After`).
+   * Less than the time after which clients give up, which is 5 s for stock ones. @defaultValue 4000
+   */
+  readonly queueTimeoutMs: number;
+}
+
+export const defaultAdmissionOptions: AdmissionOptions = {
+  concurrency: 256,
+  rate: 0,
+  queueSize: 10_000,
+  queueTimeoutMs: 4_000,
+};
+
 export interface WebSocketOptions {
   /** Longest incoming message, on the wire and decompressed. @defaultValue 65536 */
   readonly messageSizeLimit: number;

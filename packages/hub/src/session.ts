@@ -18,6 +18,7 @@ import { type CommandHost, CommandQueue } from './command-queue.ts';
 import { type CommandMethod, handleCommand, methodOf } from './commands/index.ts';
 import { leavePresence } from './channel-presence.ts';
 import type { Connection, Credentials, TokenIdentity } from './events.ts';
+import type { Handshake } from './handshake-queue.ts';
 import type { HubContext } from './hub-context.ts';
 import {
   encodePush,
@@ -58,6 +59,8 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   readonly openedAt: number;
   /** Frames of commands that came; a client whose second one came has heard the answer to its first. */
   framesReceived = 0;
+  /** While the client is being connected. */
+  handshake: Handshake | undefined;
 
   readonly #commands: CommandQueue;
   readonly #pinger: Pinger;
@@ -70,6 +73,8 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   #isBlocked = false;
   #abort: AbortController | undefined;
   #serverSideRefresh = false;
+  /** When the client must be connected, or is cut as stale. */
+  #connectBy: number;
   /** When the connection must be refreshed or ended, grace included. */
   #expiresAt = Infinity;
   #upkeepAt = Infinity;
@@ -84,7 +89,8 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     this.openedAt = hub.clock.monotonic();
     this.#pinger = new Pinger(this);
     this.#commands = new CommandQueue(hub.options, this);
-    hub.timers.schedule(this, this.openedAt + hub.options.staleCloseDelayMs);
+    this.#connectBy = this.openedAt + hub.options.staleCloseDelayMs;
+    hub.timers.schedule(this, this.#connectBy);
   }
 
   get user(): string {
@@ -157,6 +163,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     if (refusal === undefined || this.state === 'closed') return;
     if (method === 'connect') {
       this.state = 'refused';
+      this.settled();
       const { refusalDelayMs } = this.transport;
       if (refusalDelayMs > 0) await setTimeout(refusalDelayMs, undefined, { ref: false });
     }
@@ -198,6 +205,25 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
 
   setReading(isReading: boolean): void {
     this.transport.setReading(isReading);
+  }
+
+  /** The client is connected, and has what it asked for along with it. */
+  settled(): void {
+    this.handshake?.end();
+    this.handshake = undefined;
+  }
+
+  /** Waits for the turn of this handshake; the time does not count against the client. */
+  async takeTurn(): Promise<Refusal | undefined> {
+    const handshake = this.hub.handshakes.enter();
+    this.handshake = handshake;
+    if (handshake.state === 'waiting') {
+      this.#connectBy = Infinity;
+      await handshake.turn();
+      this.#connectBy = this.hub.clock.monotonic() + this.hub.options.staleCloseDelayMs;
+      if (this.state !== 'closed') this.hub.timers.schedule(this, this.#connectBy);
+    }
+    return handshake.state === 'over' ? disconnects.connectionClosed : handshake.refusal;
   }
 
   #replyError(id: number, error: ReplyError): void {
@@ -342,7 +368,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   wake(now: number): number {
     if (this.state === 'closed') return Infinity;
     if (this.state !== 'connected') {
-      if (now >= this.openedAt + this.hub.options.staleCloseDelayMs) this.close(disconnects.stale);
+      if (now >= this.#connectBy) this.close(disconnects.stale);
     } else {
       this.#pinger.wake(now);
       if (now >= this.#expiresAt) this.#expire();
@@ -360,7 +386,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
 
   #nextDeadline(): number {
     if (this.state === 'closed') return Infinity;
-    if (this.state !== 'connected') return this.openedAt + this.hub.options.staleCloseDelayMs;
+    if (this.state !== 'connected') return this.#connectBy;
     let next = Math.min(this.#pinger.deadline, this.#expiresAt, this.#upkeepAt);
     for (const subscription of this.subscriptions.values()) {
       next = Math.min(next, subscription.expiresAt, subscription.catchUpBy);
@@ -479,6 +505,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#commands.clear();
+    this.settled();
     this.hub.timers.cancel(this);
     this.hub.sessions.remove(this);
     // With a reason of ours no DOMException and its stack are made.

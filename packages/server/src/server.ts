@@ -130,7 +130,10 @@ async function compose(
     closePorts(ports);
     const drainMs = Math.min(requestDrainMs, config.shutdown.timeout.ms);
     await Promise.all([front.drain(drainMs), durable?.quiesce(drainMs)]);
-    await hub.shutdown({ timeoutMs: Math.max(0, deadline - performance.now()) });
+    await hub.shutdown({
+      timeoutMs: Math.max(0, deadline - performance.now()),
+      drainWindowMs: config.shutdown.drain_window.ms,
+    });
     for (const { servers } of ports) for (const server of servers) server.closeAllConnections();
     hooks.close();
     await eventHooks?.close({ timeoutMs: Math.max(0, deadline - performance.now()) });

@@ -20,6 +20,8 @@ const noHeaders: Connection['emulatedHeaders'] = Object.freeze({});
 export async function connect(session: Session, command: Command): Promise<Refusal | undefined> {
   const request = command.connect ?? {};
   const { hub } = session;
+  const turned = await session.takeTurn();
+  if (turned !== undefined) return turned;
   await hub.started;
   const credentials = await authenticate(session, request);
   if (isRefusal(credentials)) return credentials;

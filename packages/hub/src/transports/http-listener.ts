@@ -11,7 +11,13 @@ import { type BodyFraming, HttpTransport } from './http-transport.ts';
 import type { LongPollEndpoint } from './long-poll-endpoint.ts';
 import { readBody } from './request-body.ts';
 import { requestTarget } from './request-target.ts';
-import { frameEvents, frameResumableEvents, resumeFrom } from './server-sent-events.ts';
+import {
+  frameEvents,
+  frameResumableEvents,
+  isEventSource,
+  refuseEventSource,
+  resumeFrom,
+} from './server-sent-events.ts';
 
 export interface HttpListenerOptions {
   readonly hub: HubContext;
@@ -237,13 +243,14 @@ export class HttpListener {
   ) {
     const { hub, gate, writeTimeoutMs } = this.#options;
     gate.faults.inspect(request);
+    const { name, format, contentType, frame } = kind;
     const refusal = gate.refusalOf(request);
     if (refusal !== undefined) {
       hub.metrics.refusedHandshakes.add(refusal.code);
-      refuse(response, refusal);
+      if (name === 'uni_sse' && isEventSource(request)) refuseEventSource(response, refusal);
+      else refuse(response, refusal);
       return undefined;
     }
-    const { name, format, contentType, frame } = kind;
     request.socket.setTimeout(0);
     request.socket.setNoDelay(true);
     response.writeHead(200, { ...streamHeaders, 'Content-Type': contentType });

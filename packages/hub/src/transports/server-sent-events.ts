@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type HttpRefusal, refuse } from './http-refusal.ts';
 import type { Session } from '../session.ts';
 
 const before = Buffer.from('data: ');
@@ -76,4 +77,28 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Whether the request is one of an `EventSource`, or of somebody who wants what one gets. */
+export function isEventSource({ method, headers: { accept = '' } }: IncomingMessage): boolean {
+  return method === 'GET' && accept.includes('text/event-stream');
+}
+
+/**
+ * Refuses an `EventSource`. It gives up for good on any status but 200, and looks at no `Retry-After`:
+ * where the refusal is for a while it gets a stream that says when to come back, and ends.
+ */
+export function refuseEventSource(response: ServerResponse, refusal: HttpRefusal): void {
+  const retryAfter = refusal.headers?.['Retry-After'];
+  if (retryAfter === undefined) {
+    refuse(response, refusal);
+    return;
+  }
+  const body = `: ${refusal.message}\nretry: ${Number(retryAfter) * 1_000}\n\n`;
+  response.writeHead(200, {
+    'Content-Type': 'text/event-stream',
+    'Cache-Control': 'no-store',
+    'Retry-After': retryAfter,
+  });
+  response.end(body);
 }

@@ -1,5 +1,6 @@
 import {
   defaultChannelOptions,
+  defaultAdmissionOptions,
   defaultChannelsOptions,
   defaultClientOptions,
   defaultHttpTransportsOptions,
@@ -13,6 +14,7 @@ describe("the hub's options", () => {
   test("are the hub's own defaults when nothing is configured", () => {
     expect(toHubOptions(testConfig({}).config)).toEqual({
       client: defaultClientOptions,
+      admission: defaultAdmissionOptions,
       channel: { ...defaultChannelsOptions, withoutNamespace: defaultChannelOptions },
       websocket: defaultWebSocketOptions,
       http: defaultHttpTransportsOptions,

@@ -1,10 +1,12 @@
 import {
+  defaultAdmissionOptions,
   defaultChannelOptions,
   defaultClientOptions,
   defaultHttpTransportsOptions,
   defaultMapOptions,
   defaultSharedPollOptions,
   defaultWebSocketOptions,
+  type AdmissionOptions,
   type ChannelOptions,
   type ChannelsOptions,
   type ClientOptions,
@@ -79,6 +81,7 @@ export interface ConfiguredHubOptions {
   readonly channel: ChannelsOptions;
   readonly websocket: WebSocketOptions;
   readonly http: HttpTransportsOptions;
+  readonly admission: AdmissionOptions;
   readonly sharedPoll?: SharedPollSecrets;
 }
 
@@ -109,6 +112,7 @@ export function toHubOptions(config: Config): ConfiguredHubOptions {
     },
     websocket: pick<WebSocketOptions>(toHubNaming(config.websocket), defaultWebSocketOptions),
     http: httpTransports(config),
+    admission: pick<AdmissionOptions>(toHubNaming(config.admission), defaultAdmissionOptions),
     ...sharedPoll(config),
   };
 }

@@ -8,6 +8,7 @@ import { httpServer } from './schema/http-server.ts';
 import { inbox } from './schema/inbox.ts';
 import { log } from './schema/log.ts';
 import {
+  admission,
   broker,
   dataDir,
   engine,
@@ -44,6 +45,7 @@ export const configSchema = section('The configuration.', {
   http_server: httpServer,
   log,
   client,
+  admission,
   channel,
   rpc,
   proxies,

@@ -7,13 +7,7 @@
 export * from './options.ts';
 export { type Hooks, type HooksContext, installHooks } from './install-hooks.ts';
 export type { HooksMetrics } from './hook-endpoints.ts';
-export {
-  callOutcomes,
-  type CallOutcome,
-  durationBuckets,
-  type DurationHistogram,
-  type HookCallMetrics,
-} from './hook-metrics.ts';
+export { callOutcomes, type CallOutcome, type HookCallMetrics } from './hook-metrics.ts';
 export type { HookName } from './hook-caller.ts';
 export { type EventHookOptions, type EventType, eventTypes } from './events/options.ts';
 export {

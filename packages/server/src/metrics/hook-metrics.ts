@@ -1,4 +1,5 @@
-import { durationBuckets, type HooksMetrics } from '../hooks/index.ts';
+import { durationBuckets } from '@holdfast/hub';
+import type { HooksMetrics } from '../hooks/index.ts';
 import type { MetricReader } from './metric-reader.ts';
 
 /** What backend hooks did. Labels come from the configuration alone. */

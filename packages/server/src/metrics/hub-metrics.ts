@@ -1,4 +1,9 @@
-import type { HubMetrics, LabelledCounter } from '@holdfast/hub';
+import {
+  type DurationHistogram,
+  durationBuckets,
+  type HubMetrics,
+  type LabelledCounter,
+} from '@holdfast/hub';
 import type { MetricReader } from './metric-reader.ts';
 
 type MetricKind = 'counter' | 'gauge';
@@ -7,7 +12,9 @@ type MetricKind = 'counter' | 'gauge';
 const hubMetrics: {
   readonly [Name in keyof HubMetrics]: HubMetrics[Name] extends LabelledCounter
     ? { readonly name: string; readonly label: string; readonly help: string }
-    : { readonly name: string; readonly kind: MetricKind; readonly help: string };
+    : HubMetrics[Name] extends DurationHistogram
+      ? { readonly name: string; readonly help: string }
+      : { readonly name: string; readonly kind: MetricKind; readonly help: string };
 } = {
   connections: {
     name: 'holdfast_connections',
@@ -106,6 +113,20 @@ const hubMetrics: {
     kind: 'counter',
     help: 'Reads of the broker that answered them; subscribers that come together share one',
   },
+  handshakesUnderWay: {
+    name: 'holdfast_handshakes_under_way',
+    kind: 'gauge',
+    help: 'Clients that are being connected right now, the subscribing that came along included',
+  },
+  handshakesWaiting: {
+    name: 'holdfast_handshakes_waiting',
+    kind: 'gauge',
+    help: 'Clients that wait for their turn to be connected right now',
+  },
+  handshakeWait: {
+    name: 'holdfast_handshake_wait_seconds',
+    help: 'How long clients waited for their turn to be connected',
+  },
   refusedHandshakes: {
     name: 'holdfast_refused_handshakes_total',
     label: 'reason',
@@ -143,8 +164,14 @@ export function addHubMetrics(reader: MetricReader, hub: HubMetrics): void {
       reader.counter({ name, help, labels: [spec.label] }, (add) => {
         for (const [label, count] of counter.counts) add(count, { [spec.label]: label });
       });
-    } else {
+    } else if ('kind' in spec) {
       reader[spec.kind]({ name, help }, (add) => add(hub[property] as number));
+    } else {
+      const { counts, sumSeconds: sum } = hub[property] as DurationHistogram;
+      reader.histogram(
+        { name, help },
+        { bounds: durationBuckets, read: () => [{ labels: {}, counts, sum }] },
+      );
     }
   }
 }

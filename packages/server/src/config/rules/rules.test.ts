@@ -343,6 +343,7 @@ const refused: readonly (readonly [key: string, word: string, sections: object])
     'rpc.proxy.endpoint',
     { rpc: { without_namespace: { proxy_enabled: true } } },
   ],
+  ['admission.queue_timeout', 'queue_size: 0', { admission: { queue_timeout: '0s' } }],
   ['rpc.namespaces[a].name', 'two characters', { rpc: { namespaces: [{ name: 'a' }] } }],
 ];
 
@@ -386,6 +387,8 @@ describe('configurations that cannot work', () => {
 describe('configurations that work', () => {
   test.each<readonly [string, object]>([
     ['no pings', { client: { ping_interval: -1 } }],
+    ['nobody waits', { admission: { queue_timeout: '0s', queue_size: 0 } }],
+    ['less time to end than to drain', { shutdown: { timeout: '2s' } }],
     ['no pongs', { client: { ping_interval: '5s', pong_timeout: '-1' } }],
     ['long presence interval without presence_ttl', { client: { presence_update_interval: '5m' } }],
     ['a port as text', { http_server: { port: '8000', internal_port: '9000' } }],

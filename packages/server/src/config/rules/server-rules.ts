@@ -18,7 +18,28 @@ export function checkServer(config: Config, report: Report): void {
       remedy: 'Set a time such as "30s".',
     });
   }
+  checkAdmission(config, report);
   checkPaths(config, report);
+}
+
+/** The connect timeout of clients that nobody configured. */
+const stockClientTimeoutMs = 5_000;
+
+/** Waiting that could never end well. */
+function checkAdmission({ admission }: Config, report: Report): void {
+  if (admission.queue_size > 0 && admission.queue_timeout.ms <= 0) {
+    report.problem(['admission', 'queue_timeout'], {
+      problem: 'is 0s',
+      reason: 'every client that has to wait would be refused at once',
+      remedy: 'Set a time such as "4s", or admission.queue_size: 0 to have none wait.',
+    });
+  }
+  if (admission.queue_timeout.ms >= stockClientTimeoutMs) {
+    report.warning(
+      ['admission', 'queue_timeout'],
+      'Stock clients give up after 5s: those that wait longer are connected for nothing, and come again.',
+    );
+  }
 }
 
 /** No two endpoints on one path. */

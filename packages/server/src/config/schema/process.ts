@@ -1,4 +1,4 @@
-import { choice, duration, flag, section, text } from '../option.ts';
+import { choice, duration, flag, integer, section, text } from '../option.ts';
 
 export const engine = section('Broker and presence in one.', {
   type: choice(['memory', 'redis'], 'Where live state is kept.'),
@@ -27,7 +27,38 @@ export const node = section('This node.', {
 
 export const shutdown = section('How the process ends.', {
   timeout: duration('30s', 'Time for connections to end in order; what is left then is cut.'),
+  drain_window: duration(
+    '5s',
+    'Connections are closed spread over this time where other nodes are there to take them, so that clients do not come back all at once; part of `timeout`. `0s`: all at once.',
+    { own: true },
+  ),
 });
+
+export const admission = section(
+  'How many clients are connected at the same time. The others wait their turn, first come, first served, so that many that come back at once do not keep each other from it.',
+  {
+    concurrency: integer(
+      256,
+      'Clients that are being connected at the same time: their token, the connect hook, and the subscribing and recovering that came along. `0`: no limit.',
+      { own: true },
+    ),
+    rate: integer(
+      0,
+      'Clients that begin to be connected per second, to spare a backend; the others wait. `0`: as many as the node can.',
+      { own: true },
+    ),
+    queue_size: integer(
+      10_000,
+      'Clients that may wait. More are told to come back: connect is answered with error 111, new connections with 503 and `Retry-After`.',
+      { own: true },
+    ),
+    queue_timeout: duration(
+      '4s',
+      'Longest wait; who would wait longer is told to come back. Less than the time after which clients give up, which is 5 s for stock ones.',
+      { own: true },
+    ),
+  },
+);
 
 export const pidFile = text('', 'File that the process id is written to. Empty: none.');
 

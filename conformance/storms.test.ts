@@ -1,0 +1,307 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createMemoryNetwork } from '@holdfast/hub/testing';
+import { Centrifuge, State } from 'centrifuge';
+import { EventSource } from 'eventsource';
+import { expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { RawSession } from './raw-session.ts';
+import { startHub } from './running-hub.ts';
+
+const withHistory = {
+  withoutNamespace: { historySize: 100, historyTtlMs: 60_000, forceRecovery: true },
+};
+
+/** A connect hook that answers when it is told to, and counts how many it was asked at once. */
+function slowHook() {
+  const asked: (() => void)[] = [];
+  let most = 0;
+  return {
+    get most() {
+      return most;
+    },
+    get waiting() {
+      return asked.length;
+    },
+    connecting: async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      asked.push(resolve);
+      most = Math.max(most, asked.length);
+      await promise;
+      return { user: 'ann' };
+    },
+    answer: () => asked.shift()?.(),
+  };
+}
+
+test('a backend is asked about so many clients at once, and the others wait their turn', async () => {
+  await using running = await startHub({ admission: { concurrency: 3 } });
+  const hook = slowHook();
+  running.hub.on('connecting', hook.connecting);
+  const clients = Array.from({ length: 12 }, () => running.client());
+  for (const client of clients) client.connect();
+  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(9), 10_000);
+  while (clients.some(({ state }) => state !== State.Connected)) {
+    hook.answer();
+    await delay(1);
+  }
+  expect(hook.most).toBe(3);
+  expect(running.hub.metrics.handshakesUnderWay).toBe(0);
+  expect(running.hub.metrics.handshakeWait.count).toBe(12);
+});
+
+test('the turn lasts until what came along with connect is done', async () => {
+  await using running = await startHub({ admission: { concurrency: 1 } });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  running.hub.on('subscribing', async () => {
+    await promise;
+    return {};
+  });
+  await using first = await RawSession.open(running.url);
+  first.send({ id: 1, connect: {} }, { id: 2, subscribe: { channel: 'news' } });
+  await vi.waitFor(() => expect(first.replies).toHaveLength(1));
+  await using second = await RawSession.open(running.url);
+  second.send({ id: 1, connect: {} });
+  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(1));
+  expect(second.replies).toEqual([]);
+  resolve();
+  await vi.waitFor(() => expect(second.replies).toHaveLength(1));
+});
+
+test('whoever is gone or refused leaves the turn to the next', async () => {
+  await using running = await startHub({
+    admission: { concurrency: 1 },
+    client: { insecure: false },
+  });
+  const hook = slowHook();
+  running.hub.on('connecting', hook.connecting);
+  {
+    await using gone = await RawSession.open(running.url);
+    gone.send({ id: 1, connect: {} });
+    await vi.waitFor(() => expect(hook.waiting).toBe(1));
+  }
+  await using other = await RawSession.open(running.url);
+  other.send({ id: 1, connect: {} });
+  await vi.waitFor(() => expect(hook.waiting).toBe(2));
+  hook.answer();
+  hook.answer();
+  await vi.waitFor(() => expect(other.replies).toHaveLength(1));
+});
+
+test('clients that find the queue full come back by themselves', async () => {
+  await using running = await startHub({ admission: { concurrency: 1, queueSize: 2 } });
+  const hook = slowHook();
+  running.hub.on('connecting', hook.connecting);
+  const clients = Array.from({ length: 10 }, () => running.client());
+  for (const client of clients) {
+    client.on('error', () => {});
+    client.connect();
+  }
+  await vi.waitFor(
+    () => {
+      hook.answer();
+      expect(clients.every(({ state }) => state === State.Connected)).toBe(true);
+    },
+    { timeout: 20_000, interval: 5 },
+  );
+});
+
+test('whoever is connected already, and finds the queue full, gets an error to try again on', async () => {
+  await using running = await startHub({ admission: { concurrency: 1, queueSize: 1 } });
+  const hook = slowHook();
+  running.hub.on('connecting', hook.connecting);
+  await using first = await RawSession.open(running.url);
+  await using second = await RawSession.open(running.url);
+  await using third = await RawSession.open(running.url);
+  first.send({ id: 1, connect: {} });
+  await vi.waitFor(() => expect(hook.waiting).toBe(1));
+  second.send({ id: 1, connect: {} });
+  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(1));
+  expect(await third.ask({ id: 1, connect: {} })).toMatchObject({
+    error: {
+      code: 111,
+      temporary: true,
+      message: expect.stringMatching(/this server is busy, try again in \d+ s$/) as string,
+    },
+  });
+  hook.answer();
+  hook.answer();
+});
+
+test('waiting does not make a client stale', async () => {
+  await using running = await startHub({
+    admission: { concurrency: 1, queueTimeoutMs: 10_000 },
+    client: { staleCloseDelayMs: 300 },
+  });
+  const hook = slowHook();
+  running.hub.on('connecting', hook.connecting);
+  await using first = await RawSession.open(running.url);
+  first.send({ id: 1, connect: {} });
+  await vi.waitFor(() => expect(hook.waiting).toBe(1));
+  await using second = await RawSession.open(running.url);
+  second.send({ id: 1, connect: {} });
+  // The first one takes so long that it is cut, which it is only after the time that would have made
+  // the second one stale too.
+  await vi.waitFor(() => expect(first.closed?.code).toBe(3502), 10_000);
+  await vi.waitFor(() => expect(hook.waiting).toBe(2));
+  hook.answer();
+  hook.answer();
+  await vi.waitFor(() => expect(second.replies).toHaveLength(1));
+  expect(second.closed).toBeUndefined();
+});
+
+test('new connections of every kind are told when to come back', async () => {
+  await using running = await startHub({
+    admission: { concurrency: 1, queueSize: 1 },
+    http: { uniSse: { enabled: true } },
+  });
+  const hook = slowHook();
+  running.hub.on('connecting', hook.connecting);
+  await using first = await RawSession.open(running.url);
+  await using second = await RawSession.open(running.url);
+  for (const session of [first, second]) session.send({ id: 1, connect: {} });
+  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(1));
+
+  const upgrade = await fetch(running.at('/connection/websocket'), { method: 'GET' });
+  expect(upgrade.status).toBe(426);
+  const refused = new WebSocket(running.url);
+  const status = await new Promise((resolve) => {
+    refused.on('unexpected-response', (_, response) =>
+      resolve([response.statusCode, response.headers['retry-after']]),
+    );
+  });
+  refused.on('error', () => {});
+  expect(status).toEqual([503, expect.stringMatching(/^[1-9]\d?$/)]);
+
+  const stream = await fetch(running.at('/connection/http_stream'), {
+    method: 'POST',
+    body: '{"id":1,"connect":{}}',
+  });
+  expect([stream.status, stream.headers.get('retry-after')]).toEqual([
+    503,
+    expect.stringMatching(/^[1-9]\d?$/),
+  ]);
+  expect(await stream.json()).toMatchObject({ error: { code: 'handshake_queue' } });
+
+  const events = await fetch(running.at('/connection/uni_sse'), {
+    headers: { Accept: 'text/event-stream' },
+  });
+  expect(events.status).toBe(200);
+  expect(await events.text()).toMatch(/^: .+\nretry: [1-9]\d*000\n\n$/);
+  hook.answer();
+  hook.answer();
+});
+
+test('an EventSource that comes at a bad time comes back by itself', async () => {
+  await using running = await startHub({
+    admission: { concurrency: 1, queueSize: 1 },
+    http: { uniSse: { enabled: true } },
+  });
+  const hook = slowHook();
+  running.hub.on('connecting', hook.connecting);
+  await using first = await RawSession.open(running.url);
+  await using second = await RawSession.open(running.url);
+  for (const session of [first, second]) session.send({ id: 1, connect: {} });
+  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(1));
+  const source = new EventSource(running.at('/connection/uni_sse'));
+  const heard: string[] = [];
+  source.addEventListener('message', ({ data }) => heard.push(data as string));
+  await vi.waitFor(
+    () => expect(running.hub.metrics.refusedHandshakes.counts.get('handshake_queue')).toBe(1),
+    10_000,
+  );
+  await vi.waitFor(
+    () => {
+      hook.answer();
+      expect(heard.join()).toContain('"connect"');
+    },
+    { timeout: 15_000 },
+  );
+  source.close();
+});
+
+test('a node that leaves others behind lets its clients go one after the other', async () => {
+  const network = createMemoryNetwork();
+  await using leaving = await startHub({ channel: withHistory, ...network.addNode() });
+  await using staying = await startHub({ channel: withHistory, ...network.addNode() });
+  await vi.waitFor(() => expect(leaving.hub.nodes()).toHaveLength(2));
+  const ended: number[] = [];
+  const received: unknown[][] = [];
+  const clients = Array.from({ length: 40 }, (_, index) => {
+    const transports =
+      index % 4 === 0
+        ? [{ transport: 'http_stream' as const, endpoint: leaving.at('/connection/http_stream') }]
+        : [{ transport: 'websocket' as const, endpoint: leaving.url }];
+    const client = new Centrifuge(transports, {
+      websocket: WebSocket,
+      fetch,
+      readableStream: ReadableStream,
+      emulationEndpoint: leaving.at('/emulation'),
+      minReconnectDelay: 10,
+      maxReconnectDelay: 50,
+    });
+    client.on('connecting', ({ code }) => {
+      if (code !== 3001) return;
+      ended.push(performance.now());
+      // As a load balancer would.
+      for (const transport of transports) {
+        transport.endpoint = transport.endpoint.replace(String(leaving.port), String(staying.port));
+      }
+    });
+    const subscription = client.newSubscription('news');
+    const data: unknown[] = [];
+    received.push(data);
+    subscription.on('publication', (publication) => data.push(publication.data));
+    subscription.subscribe();
+    client.connect();
+    return client;
+  });
+  try {
+    await vi.waitFor(() => expect(leaving.hub.metrics.subscriptions).toBe(40), 15_000);
+    const started = performance.now();
+    let published = 0;
+    const progress = { isOver: false as boolean };
+    const gone = leaving.hub
+      .shutdown({ timeoutMs: 20_000, drainWindowMs: 1_500 })
+      .then(() => (progress.isOver = true));
+    while (!progress.isOver) {
+      published += 1;
+      await staying.hub.publish('news', published);
+      await delay(20);
+    }
+    await gone;
+    await vi.waitFor(() => expect(ended).toHaveLength(40), 10_000);
+    const spread = ended.map((at) => at - started);
+    // In slices: no fifth of the window has as much as half of them.
+    for (let from = 0; from < 1_500; from += 300) {
+      expect(spread.filter((at) => at >= from && at < from + 300).length).toBeLessThan(20);
+    }
+    expect(Math.max(...spread)).toBeGreaterThan(1_000);
+    const all = Array.from({ length: published }, (_, index) => index + 1);
+    await vi.waitFor(() => expect(received).toEqual(received.map(() => all)), 15_000);
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
+});
+
+test('a lone node lets go of all at once: there is nobody else to go to', async () => {
+  await using running = await startHub();
+  const client = running.client();
+  client.connect();
+  await client.ready(5_000);
+  const started = performance.now();
+  await running.hub.shutdown({ timeoutMs: 20_000, drainWindowMs: 15_000 });
+  expect(performance.now() - started).toBeLessThan(10_000);
+});
+
+test('a window longer than the time to end is cut short', async () => {
+  const network = createMemoryNetwork();
+  await using leaving = await startHub(network.addNode());
+  await using staying = await startHub(network.addNode());
+  await vi.waitFor(() => expect(staying.hub.nodes()).toHaveLength(2));
+  const client = leaving.client();
+  client.connect();
+  await client.ready(5_000);
+  const started = performance.now();
+  await leaving.hub.shutdown({ timeoutMs: 1_500, drainWindowMs: 60_000 });
+  expect(performance.now() - started).toBeLessThan(10_000);
+});
