@@ -511,6 +511,17 @@ export class Tasks implements AsyncDisposable {
     return readOutput(this.#context, id, options);
   }
 
+  /** The same with the position of the task's channel: output events after it continue the page. */
+  async outputSnapshot(
+    id: string,
+    options: { readonly after?: number; readonly limit?: number } = {},
+  ): Promise<Continued<OutputPage>> {
+    const { owner } = await readTask(this.#context, id);
+    return this.#continued(this.#context.channels.task({ id, owner }), () =>
+      readOutput(this.#context, id, options),
+    );
+  }
+
   workers(): Promise<readonly WorkerView[]> {
     return listWorkers(this.#context.store, this.#context.now());
   }

@@ -80,6 +80,7 @@ describe.each(testBackends)('tasks over HTTP on $name', (backend) => {
       chunks: [{ seq: 2, data: 'two' }],
       seq: 3,
       isOver: false,
+      channel: `task:${id}#eve`,
     });
     expect((await ask('server', `DELETE /${id}`)).code).toBe('task_not_over');
     expect((await ask('server', `POST /${id}/cancel`)).body).toMatchObject({

@@ -152,6 +152,7 @@ export const outputPage = z.object({
   seq: count.describe('Number of the last chunk there is'),
   refused: count.describe('Chunks that did not fit'),
   isOver: z.boolean().describe('No more can come'),
+  ...continued,
 });
 
 export const kinds = z.object({

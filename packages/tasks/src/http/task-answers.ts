@@ -28,7 +28,11 @@ export async function outputAnswer(
 ): Promise<unknown> {
   const { follow, after: asked, limit } = how.query;
   if (follow !== 'true') {
-    return tasks.readOutput(id, defined({ after: asked, limit }) as { after?: number });
+    const { snapshot, ...rest } = await tasks.outputSnapshot(
+      id,
+      defined({ after: asked, limit }) as { after?: number },
+    );
+    return { ...snapshot, ...rest };
   }
   // What an EventSource says when it comes back.
   const last = Number(how.request.headers.get('last-event-id') ?? Number.NaN);
