@@ -3,9 +3,10 @@ import type { Position } from '../wire.ts';
 /** A state as the server told it, and where its events go on. */
 export interface Loaded<State> {
   readonly state: State;
-  readonly channel: string;
-  /** Every event up to here is contained in `state`; later ones may be. */
-  readonly position: Position;
+  /** Null when nothing continues it: it has to be read again. */
+  readonly channel: string | null;
+  /** Every event up to here is contained in `state`; later ones may be. Null where channels have none. */
+  readonly position: Position | null;
 }
 
 /**

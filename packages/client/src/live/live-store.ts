@@ -314,6 +314,7 @@ export class LiveStore<State, Event, Change, Receipt> {
   #isRecent({ position, state }: Loaded<State>): boolean {
     if (!this.#source.isEnough(this.#base, state)) return false;
     if (this.#subscription === undefined) return true;
+    if (position === null) return false;
     const { epoch, offset } = this.#joinedAt ?? {};
     return position.epoch === epoch && offset !== undefined && position.offset >= offset;
   }
@@ -344,9 +345,10 @@ export class LiveStore<State, Event, Change, Receipt> {
   #follow({ channel, position }: Loaded<State>): void {
     if (this.#subscription?.channel === channel) return;
     this.#endSubscription();
+    if (channel === null) return;
     const subscription = this.#client.subscribe<Event>(channel, {
       recoverable: true,
-      since: position,
+      ...(position === null ? {} : { since: position }),
       onPublication: ({ data }) => this.#event(data),
       onSubscribed: (state) => this.#subscribed(state),
     });

@@ -1,0 +1,22 @@
+/**
+ * A user's tasks in a page: asked for, watched, cancelled; with their output.
+ *
+ * @module
+ */
+export { createUserApi } from '../user-api.ts';
+export type { UserApi, UserApiCall, UserApiOptions } from '../user-api.ts';
+export type { Backoff } from '../live/backoff.ts';
+export type { LiveStatus, LiveStoreOptions } from '../live/live-store.ts';
+export type { Watch, WatchState } from './live-watch.ts';
+export type { TaskAnswer, TaskRequest } from './task-api.ts';
+export type { TaskFilter } from './task-list-state.ts';
+export * from './task-store.ts';
+export type {
+  OutputChunk,
+  Task,
+  TaskAttempt,
+  TaskDetails,
+  TaskStatus,
+  TaskStep,
+  TaskView,
+} from './task.ts';
