@@ -6,6 +6,7 @@ test.each([
   ['@holdfast/client', 33_500],
   ['@holdfast/client/shared', 37_000],
   ['@holdfast/client/shared-worker', 32_000],
+  ['@holdfast/client/tasks', 9_500],
   ['@holdfast/client/contract', 1_500],
 ])('%s stays within %i bytes', async (entry, most) => {
   expect(gzippedBytes(await bundle(entry, { minify: true }))).toBeLessThan(most);

@@ -10,6 +10,7 @@ export type { LiveStatus, LiveStoreOptions } from '../live/live-store.ts';
 export type { Watch, WatchState } from './live-watch.ts';
 export type { TaskAnswer, TaskRequest } from './task-api.ts';
 export type { TaskFilter } from './task-list-state.ts';
+export type { OutputSnapshot, TaskListSnapshot, TaskSnapshot } from './task-snapshots.ts';
 export * from './task-store.ts';
 export type {
   OutputChunk,

@@ -4,10 +4,22 @@ import { createEnvironment, type Environment } from '../environment.ts';
 import { type Backoff, defaultBackoff, pauseMs } from '../live/backoff.ts';
 import type { LiveStoreOptions } from '../live/live-store.ts';
 import type { UserApi } from '../user-api.ts';
-import { LiveWatch, type LiveWatchOptions, type Watch, type WatchState } from './live-watch.ts';
+import { LiveWatch, type LiveWatchOptions, type Watch } from './live-watch.ts';
 import { appliedToOutput, type OutputState } from './output-state.ts';
 import { ServerClock } from './server-clock.ts';
 import { SharedWatches } from './shared-watches.ts';
+import {
+  idleList,
+  idleOutput,
+  idleTask,
+  type OutputSnapshot,
+  type Shown,
+  shownList,
+  shownOutput,
+  shownTask,
+  type TaskListSnapshot,
+  type TaskSnapshot,
+} from './task-snapshots.ts';
 import { TaskApi, type TaskAnswer, type TaskRequest } from './task-api.ts';
 import {
   appliedToList,
@@ -26,7 +38,7 @@ import {
   type TaskReceipt,
   type TaskState,
 } from './task-state.ts';
-import { type OutputChunk, type Task, taskAt, type TaskDetails, type TaskEvent } from './task.ts';
+import type { TaskEvent } from './task.ts';
 
 export interface TaskStoreOptions extends LiveStoreOptions {
   /** Connects by itself; the store follows it and never closes it. */
@@ -36,35 +48,6 @@ export interface TaskStoreOptions extends LiveStoreOptions {
   readonly path?: string;
   /** How often a watched task is read while there is no live connection. @defaultValue 5000 */
   readonly pollMs?: number;
-}
-
-/** One task. Never changed in place: a new one after each change. */
-export interface TaskSnapshot extends WatchState {
-  /** Undefined until it was read. */
-  readonly task: (Task & TaskDetails) | undefined;
-  readonly isDeleted: boolean;
-}
-
-export interface TaskListSnapshot extends WatchState {
-  /** Newest first. */
-  readonly items: readonly Task[];
-  /** The list was read. */
-  readonly isListed: boolean;
-  /** There are older ones: `loadMore()`. */
-  readonly hasMore: boolean;
-}
-
-export interface OutputSnapshot extends WatchState {
-  /** In order, without a gap. */
-  readonly chunks: readonly OutputChunk[];
-  /** All that is held, joined. */
-  readonly text: string;
-  /** Chunks that were let go here, the oldest, because there was no room. */
-  readonly dropped: number;
-  /** Chunks that the server refused, because the stream was full. */
-  readonly refused: number;
-  /** No more can come. */
-  readonly isOver: boolean;
 }
 
 export type TaskWatch = Watch<TaskSnapshot>;
@@ -134,27 +117,15 @@ export function createTaskStore(options: TaskStoreOptions): TaskStore {
   return new LiveTasks(options);
 }
 
-type TaskLive = LiveWatch<
-  TaskState,
-  TaskEvent,
-  TaskChange,
-  TaskReceipt,
-  Omit<TaskSnapshot, keyof WatchState>
->;
+type TaskLive = LiveWatch<TaskState, TaskEvent, TaskChange, TaskReceipt, Shown<TaskSnapshot>>;
 type ListLive = LiveWatch<
   TaskListState,
   TaskEvent,
   TaskChange,
   TaskReceipt,
-  Omit<TaskListSnapshot, keyof WatchState>
+  Shown<TaskListSnapshot>
 >;
-type OutputLive = LiveWatch<
-  OutputState,
-  TaskEvent,
-  never,
-  never,
-  Omit<OutputSnapshot, keyof WatchState>
->;
+type OutputLive = LiveWatch<OutputState, TaskEvent, never, never, Shown<OutputSnapshot>>;
 
 class LiveTasks implements TaskStore {
   readonly #api: TaskApi;
@@ -186,7 +157,7 @@ class LiveTasks implements TaskStore {
 
   watchTask(id: string): TaskWatch {
     return this.#tasks.handle(id, {
-      idle: noTask,
+      idle: idleTask,
       create: () =>
         new LiveWatch(
           {
@@ -195,10 +166,7 @@ class LiveTasks implements TaskStore {
             overlay: overlaidTask,
             send: (change, signal) => this.#api.change(change, signal),
             contains: taskContains,
-            shown: (state, now) =>
-              state === undefined
-                ? { task: undefined, isDeleted: false }
-                : { task: taskAt(state.task, now), isDeleted: state.isDeleted },
+            shown: shownTask,
             needsNews: ({ task, isDeleted }) => !task.isOver && !isDeleted,
             expiresAt: ({ task }) => task.expiresAt,
             isBehind: ({ isBehind }) => isBehind,
@@ -215,7 +183,7 @@ class LiveTasks implements TaskStore {
     };
     const key = JSON.stringify([filter.kind, filter.phase, pageSize]);
     const handle = this.#lists.handle(key, {
-      idle: noTasks,
+      idle: idleList,
       create: () => this.#createList(filter, pageSize),
     });
     return {
@@ -239,16 +207,16 @@ class LiveTasks implements TaskStore {
     { from = 'start', maxSize = 1_048_576 }: OutputOptions = {},
   ): OutputWatch {
     return this.#outputs.handle(JSON.stringify([id, from, maxSize]), {
-      idle: noOutputShown,
+      idle: idleOutput,
       create: () =>
-        new LiveWatch<OutputState, TaskEvent, never, never, Omit<OutputSnapshot, keyof WatchState>>(
+        new LiveWatch<OutputState, TaskEvent, never, never, Shown<OutputSnapshot>>(
           {
             load: (known, signal) => this.#api.loadOutput({ id, known, from, maxSize }, signal),
             apply: (state, event) => appliedToOutput(state, this.#heard(event), maxSize),
             overlay: (state) => state,
             send: () => Promise.reject(new ClientError('misused', 'output cannot be changed')),
             contains: () => true,
-            shown: (state) => (state === undefined ? outputOf(emptyOutput) : outputOf(state)),
+            shown: shownOutput,
             needsNews: ({ isOver }) => !isOver,
             expiresAt: () => null,
             isBehind: () => false,
@@ -296,7 +264,7 @@ class LiveTasks implements TaskStore {
         overlay: overlaidList,
         send: (change, signal) => this.#api.change(change, signal),
         contains: listContains,
-        shown: (state, now) => listOf(state, now),
+        shown: shownList,
         needsNews: () => true,
         expiresAt: ({ items }) => earliest(items.map(({ expiresAt }) => expiresAt)),
         isBehind: () => false,
@@ -340,49 +308,6 @@ class LiveTasks implements TaskStore {
       await new Promise<void>((resolve) => environment.after(waitMs, resolve));
     }
   }
-}
-
-const idleState: WatchState = { status: 'loading', problem: undefined };
-const noTask: TaskSnapshot = { ...idleState, task: undefined, isDeleted: false };
-const noTasks: TaskListSnapshot = { ...idleState, items: [], isListed: false, hasMore: false };
-const emptyOutput: OutputState = {
-  id: '',
-  chunks: [],
-  seq: 0,
-  size: 0,
-  dropped: 0,
-  refused: 0,
-  isOver: false,
-};
-const noOutputShown: OutputSnapshot = { ...idleState, ...outputOf(emptyOutput) };
-
-const listed = new WeakMap<readonly unknown[], readonly Task[]>();
-
-/** The same list object while nothing in it changed. */
-function listOf(
-  state: TaskListState | undefined,
-  now: number,
-): Omit<TaskListSnapshot, keyof WatchState> {
-  if (state === undefined) return { items: noTasks.items, isListed: false, hasMore: false };
-  const items = state.items.map((item) => taskAt(item, now));
-  const before = listed.get(state.items);
-  const isSame = before !== undefined && before.every((item, index) => item === items[index]);
-  if (!isSame) listed.set(state.items, items);
-  const hasMore = state.nextCursor !== null && items.length < maxItems;
-  return { items: isSame ? before : items, isListed: true, hasMore };
-}
-
-const texts = new WeakMap<readonly OutputChunk[], string>();
-
-function outputOf({
-  chunks,
-  dropped,
-  refused,
-  isOver,
-}: OutputState): Omit<OutputSnapshot, keyof WatchState> {
-  const text = texts.get(chunks) ?? chunks.map(({ data }) => data).join('');
-  texts.set(chunks, text);
-  return { chunks, text, dropped, refused, isOver };
 }
 
 function earliest(times: readonly (number | null)[]): number | null {
