@@ -37,8 +37,15 @@ export type OutputOf<
 /** Every channel's name that a contract knows. */
 export type NameIn<Schemas extends ChannelSchemas> = ChannelOf<keyof Schemas & string>;
 
-/** What both ends agree on. Made by {@link defineChannels}. */
+/**
+ * What both ends agree on. Made by {@link defineChannels}; on the server it is the `contract` of
+ * `createHub`, which then refuses what does not match, whoever publishes it.
+ */
 export interface Contract<Schemas extends ChannelSchemas> {
+  /** Whether a pattern matches the channel. */
+  describes(channel: string): boolean;
+  /** What is wrong with data for a channel that is described; empty when nothing is. */
+  problems(channel: string, data: unknown): Promise<readonly string[]>;
   /**
    * Checks data for a channel, as its schema says, and gives the schema's output.
    *
@@ -67,22 +74,32 @@ export function defineChannels<const Schemas extends ChannelSchemas>(
     expression: expressionOf(pattern),
     schema,
   }));
+  const schemaOf = (channel: string): StandardSchemaV1 | undefined =>
+    rows.find(({ expression }) => expression.test(channel))?.schema;
+  const validate = async (
+    channel: string,
+    data: unknown,
+  ): Promise<StandardSchemaV1.Result<unknown>> => {
+    const schema = schemaOf(channel);
+    if (schema !== undefined) return schema['~standard'].validate(data);
+    throw new ClientError('misused', 'no pattern of the contract matches this channel');
+  };
   return {
+    describes: (channel) => schemaOf(channel) !== undefined,
+    problems: async (channel, data) => ((await validate(channel, data)).issues ?? []).map(inWords),
     async parse(channel, data) {
-      const row = rows.find(({ expression }) => expression.test(channel));
-      if (row === undefined) {
-        throw new ClientError('misused', 'no pattern of the contract matches this channel');
-      }
-      const result = await row.schema['~standard'].validate(data);
-      if (result.issues === undefined) return result.value;
+      const result = await validate(channel, data);
+      if (result.issues === undefined) return result.value as never;
       throw new ClientError('invalid_data', 'the data does not match the contract of its channel', {
-        issues: result.issues.map(({ message, path = [] }) => {
-          const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
-          return keys.length === 0 ? message : `${keys.join('.')}: ${message}`;
-        }),
+        issues: result.issues.map(inWords),
       });
     },
   };
+}
+
+function inWords({ message, path = [] }: StandardSchemaV1.Issue): string {
+  const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
+  return keys.length === 0 ? message : `${keys.join('.')}: ${message}`;
 }
 
 function expressionOf(pattern: string): RegExp {
@@ -163,4 +180,51 @@ export function typed<const Schemas extends ChannelSchemas>(
       await client.publish(channel, data, options);
     },
   };
+}
+
+/** The part of a hub that a contract gives types to. */
+export interface PublishingHub {
+  readonly contract: object | undefined;
+  publish(channel: string, data: unknown, options?: never): Promise<unknown>;
+  broadcast(channels: readonly string[], data: unknown, options?: never): Promise<unknown>;
+}
+
+/** A hub that knows what goes through its channels; all else of it is as it was. */
+export type TypedHub<Schemas extends ChannelSchemas, Base extends PublishingHub> = Omit<
+  Base,
+  'publish' | 'broadcast'
+> & {
+  /** Like `Hub.publish`. @throws ReplyError 107 for what does not match, whatever its type said */
+  publish<Name extends NameIn<Schemas>>(
+    channel: Name,
+    data: InputOf<Schemas, Name>,
+    options?: Parameters<Base['publish']>[2],
+  ): ReturnType<Base['publish']>;
+  /** Like `Hub.broadcast`. */
+  broadcast<Name extends NameIn<Schemas>>(
+    channels: readonly Name[],
+    data: InputOf<Schemas, Name>,
+    options?: Parameters<Base['broadcast']>[2],
+  ): ReturnType<Base['broadcast']>;
+};
+
+/**
+ * Gives a hub the types of its contract. It is the same hub: what is published is checked by the hub
+ * itself, also what its clients publish.
+ *
+ * @throws {@link ClientError} `misused` for a hub that was not created with this contract.
+ * @example
+ * ```ts
+ * const hub = typedHub(createHub({ contract }), contract);
+ * await hub.publish('chat:blue', { text: 'hi' });
+ * ```
+ */
+export function typedHub<const Schemas extends ChannelSchemas, Base extends PublishingHub>(
+  hub: Base,
+  contract: Contract<Schemas>,
+): TypedHub<Schemas, Base> {
+  if (hub.contract !== contract) {
+    throw new ClientError('misused', 'create the hub with this contract: createHub({ contract })');
+  }
+  return hub as unknown as TypedHub<Schemas, Base>;
 }

@@ -8,6 +8,7 @@ import type { PublishOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
 import { payloadProblem } from './message-budget.ts';
 import type { ChannelRules } from './namespaces.ts';
+import { contractProblem } from './publication-contract.ts';
 import type { BrokerPublishResult } from './ports/broker.ts';
 
 export interface PublishInput extends PublishOptions {
@@ -28,6 +29,8 @@ export async function publishToChannel(
   const tooLarge = payloadProblem(data, hub.options);
   if (tooLarge !== undefined) return tooLarge;
   if (!isAcceptable(data, rules.options.publicationDataFormat)) return replyErrors.badRequest;
+  const problem = await contractProblem(hub.contract, channel, data);
+  if (problem !== undefined) return problem;
   const publication: Publication = {
     data,
     time: hub.clock.now(),

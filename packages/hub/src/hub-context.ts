@@ -12,6 +12,7 @@ import type { Broker, Position } from './ports/broker.ts';
 import type { ClientSelector } from './ports/node-bus.ts';
 import type { MapBroker } from './ports/map-broker.ts';
 import type { PresenceStore } from './ports/presence-store.ts';
+import type { PublicationContract } from './publication-contract.ts';
 import type { Refusal } from './refusal.ts';
 import type { Revocations } from './revocation/revocations.ts';
 import type { SessionRegistry } from './session-registry.ts';
@@ -27,6 +28,7 @@ export interface HubContext {
   readonly version: string;
   readonly options: ClientOptions;
   readonly namespaces: Namespaces;
+  readonly contract: PublicationContract | undefined;
   /** The table that has the channels of this kind. */
   tableFor(rules: ChannelRules): ChannelTable;
   readonly mapBroker: MapBroker;

@@ -33,6 +33,7 @@ import type { MapChangeResult, MapStatePage, MapStats, MapStreamPage } from './p
 import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
 import type { PresenceStats } from './ports/presence-store.ts';
 import { readHistory } from './read-history.ts';
+import type { PublicationContract } from './publication-contract.ts';
 import { isRefusal, type Refusal } from './refusal.ts';
 import type { Dialect } from './transports/dialect.ts';
 import type { HttpRefusal } from './transports/http-refusal.ts';
@@ -51,7 +52,7 @@ class HubFacade implements Hub {
 
   constructor(node: HubNode) {
     this.#node = node;
-    this.#maps = new MapOperations(node.mapBroker, node.namespaces);
+    this.#maps = new MapOperations(node);
     this.#widePublisher = new WidePublisher(
       {
         sessions: node.sessions,
@@ -65,6 +66,10 @@ class HubFacade implements Hub {
 
   get nodeId(): string {
     return this.#node.nodeId;
+  }
+
+  get contract(): PublicationContract | undefined {
+    return this.#node.contract;
   }
 
   get metrics(): HubMetrics {

@@ -40,6 +40,7 @@ import type { RevocationStore } from './ports/revocation-store.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { Refusal } from './refusal.ts';
 import { carryOut } from './session-control.ts';
+import type { PublicationContract } from './publication-contract.ts';
 import { Revocations } from './revocation/revocations.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { PollTable } from './shared-poll/poll-table.ts';
@@ -72,6 +73,7 @@ export class HubNode implements HubContext {
   readonly broker: Broker;
   readonly streamReader: StreamReader;
   readonly presenceStore: PresenceStore;
+  readonly contract: PublicationContract | undefined;
   readonly tokens: TokenVerifier | undefined;
   readonly subscriptionTokens: TokenVerifier | undefined;
   readonly metrics: HubMetrics = new HubMetrics();
@@ -117,6 +119,7 @@ export class HubNode implements HubContext {
       metrics: this.metrics,
       random: this.random,
     });
+    this.contract = options.contract;
     this.tokens = options.tokens;
     this.subscriptionTokens = options.subscriptionTokens;
     this.sharedPollSecrets = options.sharedPoll;

@@ -22,6 +22,7 @@ import type {
   MapStreamPage,
 } from './ports/map-broker.ts';
 import type { ClientSelector, NodeBus, NodeInfo } from './ports/node-bus.ts';
+import type { PublicationContract } from './publication-contract.ts';
 import type { SharedPollSecrets } from './shared-poll/track-signature.ts';
 import type { RevocationStore } from './ports/revocation-store.ts';
 import type { PresenceStats, PresenceStore } from './ports/presence-store.ts';
@@ -45,6 +46,11 @@ export interface HubOptions {
   /** Verifies connection tokens, and subscription tokens unless `subscriptionTokens` is given. */
   readonly tokens?: TokenVerifier;
   readonly subscriptionTokens?: TokenVerifier;
+  /**
+   * What publications look like, whoever publishes them: what does not match is refused with error 107
+   * before anybody gets it. @defaultValue nothing is checked
+   */
+  readonly contract?: PublicationContract;
   /** Secrets of the signatures that shared-poll clients track keys with. */
   readonly sharedPoll?: SharedPollSecrets;
   /** @defaultValue a `MemoryBroker` */
@@ -166,6 +172,8 @@ export interface Hub {
   readonly nodeId: string;
   /** Plain counters and gauges, read at scrape time. */
   readonly metrics: HubMetrics;
+  /** What every publication is held against. */
+  readonly contract: PublicationContract | undefined;
   /** Connects the ports. Called by {@link attach} too; safe to call again. */
   start(): Promise<void>;
   /**

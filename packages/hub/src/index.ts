@@ -43,6 +43,7 @@ export * from './ports/map-broker.ts';
 export * from './ports/node-bus.ts';
 export * from './ports/presence-store.ts';
 export * from './ports/revocation-store.ts';
+export type { PublicationContract } from './publication-contract.ts';
 export * from './tags-filter.ts';
 export type { Dialect } from './transports/dialect.ts';
 export { HandshakeMessage } from './transports/handshake-message.ts';

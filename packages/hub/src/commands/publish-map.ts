@@ -2,6 +2,7 @@ import { type Command, disconnects, type PublishRequest, replyErrors } from '@ho
 import type { PublishGrant } from '../events.ts';
 import type { ChannelRules } from '../namespaces.ts';
 import { mayChangeMap } from '../permissions.ts';
+import { contractProblem } from '../publication-contract.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
 
@@ -23,16 +24,19 @@ export async function publishMap(
   if (!removed && data.length === 0) return replyErrors.badRequest;
   const grant = await authorise(session, { ...request, channel, data, key, removed }, rules);
   if (isRefusal(grant)) return grant;
-  const { mapBroker } = session.hub;
+  const { mapBroker, contract } = session.hub;
   const { retention, options } = rules;
   if (removed) {
     await mapBroker.remove(channel, key, { retention });
   } else {
     const info = session.subscriptions.get(channel)?.clientInfo ?? session.clientInfo;
     const { tags, idempotencyKey, version, versionEpoch } = grant;
+    const value = grant.data ?? data;
+    const problem = await contractProblem(contract, channel, value);
+    if (problem !== undefined) return problem;
     await mapBroker.publish(
       channel,
-      { key, data: grant.data ?? data, info, ...(tags === undefined ? {} : { tags }) },
+      { key, data: value, info, ...(tags === undefined ? {} : { tags }) },
       {
         retention,
         withPrevious: options.deltaPublish || grant.delta === true,

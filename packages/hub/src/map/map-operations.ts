@@ -1,5 +1,6 @@
 import { replyErrors } from '@holdfast/protocol';
 import type { HistoryOptions, MapPublishInput, MapStateOptions } from '../hub.ts';
+import type { HubContext } from '../hub-context.ts';
 import type { ChannelRules, Namespaces } from '../namespaces.ts';
 import { toBytes } from '../payload.ts';
 import type { Position } from '../ports/broker.ts';
@@ -10,6 +11,7 @@ import type {
   MapStats,
   MapStreamPage,
 } from '../ports/map-broker.ts';
+import { contractProblem, type PublicationContract } from '../publication-contract.ts';
 import { isSameEpoch } from '../recovery.ts';
 import { isRefusal } from '../refusal.ts';
 
@@ -20,21 +22,33 @@ const maxKeyBytes = 255;
 export class MapOperations {
   readonly #broker: MapBroker;
   readonly #namespaces: Namespaces;
+  readonly #contract: PublicationContract | undefined;
 
-  constructor(broker: MapBroker, namespaces: Namespaces) {
-    this.#broker = broker;
+  constructor({
+    mapBroker,
+    namespaces,
+    contract,
+  }: Pick<HubContext, 'mapBroker' | 'namespaces' | 'contract'>) {
+    this.#broker = mapBroker;
     this.#namespaces = namespaces;
+    this.#contract = contract;
   }
 
   async publish(channel: string, input: MapPublishInput): Promise<MapChangeResult> {
     const { retention, options } = this.#rules(channel);
     const { key, data, streamData, tags, score, delta = false, ...rest } = input;
     requireKey(key);
+    const bytes = toBytes(data);
+    const streamBytes = streamData === undefined ? undefined : toBytes(streamData);
+    for (const value of streamBytes === undefined ? [bytes] : [bytes, streamBytes]) {
+      const problem = await contractProblem(this.#contract, channel, value);
+      if (problem !== undefined) throw problem;
+    }
     return this.#broker.publish(
       channel,
       {
         key,
-        data: toBytes(data),
+        data: bytes,
         ...(tags === undefined ? {} : { tags }),
         ...(score === undefined ? {} : { score }),
         ...(rest.version === undefined ? {} : { version: rest.version }),
@@ -43,7 +57,7 @@ export class MapOperations {
         ...rest,
         retention,
         withPrevious: delta || options.deltaPublish,
-        ...(streamData === undefined ? {} : { streamData: toBytes(streamData) }),
+        ...(streamBytes === undefined ? {} : { streamData: streamBytes }),
       },
     );
   }

@@ -1,0 +1,44 @@
+import { errorCodes, ReplyError } from '@holdfast/protocol';
+
+/**
+ * What publications of which channels look like. `defineChannels` of `@holdfast/client/contract` makes
+ * one that server and clients share.
+ */
+export interface PublicationContract {
+  /** Whether it says anything about a channel; publications of others are not looked at. */
+  describes(channel: string): boolean;
+  /** What is wrong with data for a channel that it describes, in words; empty when nothing is. */
+  problems(channel: string, data: unknown): Promise<readonly string[]>;
+}
+
+/** Problems are the words of schemas; a client needs the first of them, not a page. */
+const maxMessageLength = 500;
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Why data must not be published; undefined when it may be, and without a contract always. */
+export async function contractProblem(
+  contract: PublicationContract | undefined,
+  channel: string,
+  data: Uint8Array,
+): Promise<ReplyError | undefined> {
+  if (contract?.describes(channel) !== true) return undefined;
+  const problems = await problemsOf(contract, channel, data);
+  if (problems.length === 0) return undefined;
+  const { code, message } = errorCodes.badRequest;
+  return new ReplyError(code, `${message}: ${problems.join('; ')}`.slice(0, maxMessageLength));
+}
+
+async function problemsOf(
+  contract: PublicationContract,
+  channel: string,
+  data: Uint8Array,
+): Promise<readonly string[]> {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(data));
+  } catch {
+    return ['the data is not JSON'];
+  }
+  return contract.problems(channel, value);
+}
