@@ -6,6 +6,7 @@ export class FanOut<Event> {
   readonly #receivers = new Set<(event: Event) => void>();
   readonly #waiting: Event[] = [];
   #isSending = false;
+  #captured: Event[] | undefined;
 
   get receiverCount(): number {
     return this.#receivers.size;
@@ -20,6 +21,10 @@ export class FanOut<Event> {
   }
 
   send(event: Event): void {
+    if (this.#captured) {
+      this.#captured.push(event);
+      return;
+    }
     if (this.#isSending) {
       this.#waiting.push(event);
       return;
@@ -37,5 +42,17 @@ export class FanOut<Event> {
       const next = this.#waiting.shift();
       if (next !== undefined) queueMicrotask(() => this.send(next));
     }
+  }
+
+  /** The events that `work` sends, which nobody gets yet. */
+  capture(work: () => void): readonly Event[] {
+    const captured: Event[] = [];
+    this.#captured = captured;
+    try {
+      work();
+    } finally {
+      this.#captured = undefined;
+    }
+    return captured;
   }
 }

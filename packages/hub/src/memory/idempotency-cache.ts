@@ -7,11 +7,20 @@ export interface IdempotencyOptions {
   readonly idempotencyTtlMs?: number;
 }
 
+/** A result, and what repeats it. */
+export interface RememberedResult<Result> {
+  readonly channel: string;
+  readonly key: string;
+  readonly result: Result;
+  /** Monotonic milliseconds. */
+  readonly deadline: number;
+}
+
 /** Remembers the results of publishes by channel and key, the newest ones up to a limit. */
 export class IdempotencyCache<Result> {
   readonly #maxKeys: number;
   /** In the order of insertion, which with a common TTL is the order of expiry. */
-  readonly #entries = new Map<string, { readonly result: Result; readonly deadline: number }>();
+  readonly #entries = new Map<string, RememberedResult<Result>>();
   #evicted = 0;
 
   constructor(maxKeys: number) {
@@ -34,23 +43,39 @@ export class IdempotencyCache<Result> {
     return entry && entry.deadline > now ? entry.result : undefined;
   }
 
-  /** Does nothing without a key. */
+  /** Those whose time is not over, the oldest first. */
+  *entries(now: number): Generator<RememberedResult<Result>, void, undefined> {
+    for (const entry of this.#entries.values()) if (entry.deadline > now) yield entry;
+  }
+
+  /** Returns what it remembers now; undefined without a key. */
   remember(
     channel: string,
     options: IdempotencyOptions,
     { result, now }: { readonly result: Result; readonly now: number },
-  ): void {
-    const { idempotencyKey, idempotencyTtlMs = defaultTtlMs } = options;
-    if (idempotencyKey === undefined) return;
-    const name = nameOf(channel, idempotencyKey);
+  ): RememberedResult<Result> | undefined {
+    const { idempotencyKey: key, idempotencyTtlMs = defaultTtlMs } = options;
+    if (key === undefined) return undefined;
+    const entry = { channel, key, result, deadline: now + idempotencyTtlMs };
+    this.add(entry, now);
+    return entry;
+  }
+
+  /** Remembers a result that came from elsewhere. */
+  add(entry: RememberedResult<Result>, now: number): void {
+    const name = nameOf(entry.channel, entry.key);
     this.#entries.delete(name);
-    this.#entries.set(name, { result, deadline: now + idempotencyTtlMs });
+    this.#entries.set(name, entry);
     if (this.#entries.size <= this.#maxKeys) return;
     for (const [oldest, { deadline }] of this.#entries) {
       this.#entries.delete(oldest);
       if (deadline > now) this.#evicted += 1;
       return;
     }
+  }
+
+  forget(channel: string, key: string): void {
+    this.#entries.delete(nameOf(channel, key));
   }
 
   /** Drops expired keys from the front. */

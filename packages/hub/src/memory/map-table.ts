@@ -10,6 +10,11 @@ export interface MapTableOptions {
   readonly maxBytes: number;
   /** Called when an entry of one of the maps expires. */
   readonly onExpired: (entry: MapEntry) => void;
+  /** Whether a channel's changes are journaled. @defaultValue none are */
+  readonly isDurable?: (channel: string) => boolean;
+  /** Whether a map has to stay, because changes of it are not journaled yet. @defaultValue none has */
+  readonly isHeld?: (channel: string) => boolean;
+  readonly onForgotten?: (map: MemoryMap) => void;
 }
 
 /**
@@ -51,14 +56,22 @@ export class MapTable {
       this.forget(map);
       map = undefined;
     }
-    map ??= new MemoryMap(channel, this.#options.onExpired);
+    map ??= this.create(channel);
     map.retention = retention;
     if (retention.streamSize > 0) {
       map.stream ??= new MemoryStream(this.#options.randomEpoch());
       const metaTtlMs = Math.max(retention.metaTtlMs, retention.streamTtlMs);
       map.metaDeadline = Math.max(map.metaDeadline, now + metaTtlMs);
+      map.stream.metaDeadline = map.metaDeadline;
     }
     this.settle(map);
+    return map;
+  }
+
+  /** A map that is in the table when it has been {@link settle}d. */
+  create(channel: string): MemoryMap {
+    const map = new MemoryMap(channel, this.#options.onExpired);
+    if (this.#options.isDurable?.(channel)) map.unsavedKeys = new Set();
     return map;
   }
 
@@ -84,7 +97,7 @@ export class MapTable {
     const { maxBytes } = this.#options;
     if (this.#bytes + bytes <= maxBytes) return true;
     for (const map of this.#empty.values()) {
-      if (map !== spared) this.forget(map);
+      if (map !== spared && !this.#options.isHeld?.(map.channel)) this.forget(map);
       if (this.#bytes + bytes <= maxBytes) return true;
     }
     return false;
@@ -94,6 +107,7 @@ export class MapTable {
     this.#maps.delete(map.channel);
     this.#empty.delete(map.channel);
     this.#bytes -= map.settledBytes;
+    this.#options.onForgotten?.(map);
   }
 
   /** Drops what has expired in some of the maps: streams, and maps without keys. */

@@ -1,4 +1,5 @@
 import type { ClientInfo, Publication } from '@holdfast/protocol';
+import { bytesOf, ExchangeNode } from './exchange-node.ts';
 import {
   MemoryExchange,
   type Delivery,
@@ -20,16 +21,18 @@ export interface MemoryBrokerOptions extends MemoryExchangeOptions {
 }
 
 /**
- * The broker of a hub that runs alone: streams live in this process and end with it, which clients
- * are told by a new epoch. Events are delivered before the publish that causes them resolves.
+ * The broker of a hub that runs alone: streams live in this process. They end with it, which clients
+ * are told by a new epoch, unless there is a journal: then those of durable channels survive whatever
+ * the journal does, and all others a stop in good order. Events are delivered before the publish that
+ * causes them resolves; in durable channels after the publication is in the journal.
  */
 export class MemoryBroker implements Broker {
   readonly #exchange: MemoryExchange;
-  readonly #channels = new Set<string>();
-  #detach: (() => void) | undefined;
+  readonly #node: ExchangeNode<Delivery>;
 
   constructor({ exchange, ...options }: MemoryBrokerOptions = {}) {
     this.#exchange = exchange ?? new MemoryExchange(options);
+    this.#node = new ExchangeNode(this.#exchange);
   }
 
   /** What the broker holds; shared when the state is. */
@@ -38,16 +41,20 @@ export class MemoryBroker implements Broker {
   }
 
   async start(events: BrokerEvents): Promise<void> {
-    this.#detach?.();
-    this.#detach = this.#exchange.attach((delivery) => this.#receive(events, delivery));
+    await this.#node.start(({ channel, publication, join, leave, isInterrupted }) => {
+      if (publication) events.publication(publication);
+      else if (join) events.join(channel, join);
+      else if (leave) events.leave(channel, leave);
+      else if (isInterrupted) events.interrupted([channel]);
+    });
   }
 
   async subscribe(channel: string): Promise<void> {
-    this.#channels.add(channel);
+    this.#node.subscribe(channel);
   }
 
   async unsubscribe(channel: string): Promise<void> {
-    this.#channels.delete(channel);
+    this.#node.unsubscribe(channel);
   }
 
   async publish(
@@ -55,7 +62,11 @@ export class MemoryBroker implements Broker {
     publication: Publication,
     options: BrokerPublishOptions,
   ): Promise<BrokerPublishResult> {
-    return this.#exchange.publish(channel, publication, options);
+    return this.#node.perform(
+      channel,
+      () => this.#exchange.publish(channel, publication, options),
+      { bytes: bytesOf(publication) },
+    );
   }
 
   async publishJoin(channel: string, info: ClientInfo): Promise<void> {
@@ -67,27 +78,20 @@ export class MemoryBroker implements Broker {
   }
 
   async history(channel: string, filter: HistoryFilter): Promise<HistoryPage> {
-    return this.#exchange.history(channel, filter);
+    return this.#node.perform(channel, () => this.#exchange.history(channel, filter), {
+      isRead: true,
+    });
   }
 
   async removeHistory(channel: string): Promise<void> {
-    this.#exchange.removeHistory(channel);
+    await this.#node.perform(channel, () => this.#exchange.removeHistory(channel));
   }
 
   problem(): string | undefined {
-    return this.#detach ? undefined : 'the memory broker is not started';
+    return this.#node.isStarted ? undefined : 'the memory broker is not started';
   }
 
   async close(): Promise<void> {
-    this.#detach?.();
-    this.#detach = undefined;
-    this.#channels.clear();
-  }
-
-  #receive(events: BrokerEvents, { channel, publication, join, leave }: Delivery): void {
-    if (!this.#channels.has(channel)) return;
-    if (publication) events.publication(publication);
-    else if (join) events.join(channel, join);
-    else if (leave) events.leave(channel, leave);
+    await this.#node.close();
   }
 }

@@ -3,6 +3,13 @@ import type { ClientInfo, Publication } from '@holdfast/protocol';
 import { systemClock, type Clock } from '../clock.ts';
 import { FanOut } from './fan-out.ts';
 import { IdempotencyCache } from './idempotency-cache.ts';
+import { JournaledResults } from './journaled-results.ts';
+import {
+  Journaling,
+  type JournaledExchange,
+  type JournalingOptions,
+  type JournalingUsage,
+} from './journaling.ts';
 import { MemoryStream } from './memory-stream.ts';
 import type {
   BrokerPublication,
@@ -11,6 +18,7 @@ import type {
   HistoryFilter,
   HistoryPage,
 } from '../ports/broker.ts';
+import type { ChannelChange, ChannelRecord, JournaledResult } from '../ports/channel-journal.ts';
 import { SweepCursor } from './sweep-cursor.ts';
 
 export interface MemoryExchangeOptions {
@@ -21,6 +29,8 @@ export interface MemoryExchangeOptions {
   readonly maxBytes?: number;
   /** Idempotency keys remembered. @defaultValue 100000 */
   readonly maxIdempotencyKeys?: number;
+  /** Makes streams outlive the process. @defaultValue they end with it */
+  readonly journaling?: JournalingOptions;
 }
 
 /** What a {@link MemoryExchange} holds, for metrics. */
@@ -32,11 +42,15 @@ export interface MemoryUsage {
   readonly evictedStreams: number;
   /** Keys forgotten before their time because a limit was reached. */
   readonly evictedIdempotencyKeys: number;
+  /** Absent without a journal. */
+  readonly journaling?: JournalingUsage;
 }
 
 /** One event on its way to every attached node; exactly one member beside `channel` is set. */
 export interface Delivery {
   readonly channel: string;
+  /** Deliveries of the channel may have been lost. */
+  readonly isInterrupted?: true;
   readonly publication?: BrokerPublication;
   readonly join?: ClientInfo;
   readonly leave?: ClientInfo;
@@ -55,14 +69,18 @@ const evictionLooks = 64;
  * When the memory budget is reached, streams that were not used lately go first and as a whole, so
  * that clients are told by the new epoch that history was lost.
  */
-export class MemoryExchange {
+export class MemoryExchange implements JournaledExchange<Delivery> {
+  readonly deliveries: FanOut<Delivery> = new FanOut<Delivery>();
+  readonly needsAllResident = false;
+  /** Absent when streams end with the process. */
+  readonly journaling: Journaling<Delivery> | undefined;
   readonly #clock: Clock;
   readonly #randomEpoch: () => string;
   readonly #maxBytes: number;
 
   readonly #streams = new Map<string, MemoryStream>();
   readonly #idempotency: IdempotencyCache<BrokerPublishResult>;
-  readonly #nodes = new FanOut<Delivery>();
+  readonly #results: JournaledResults<BrokerPublishResult>;
   #bytes = 0;
   #evictedStreams = 0;
 
@@ -74,6 +92,9 @@ export class MemoryExchange {
     this.#randomEpoch = options.randomEpoch ?? (() => randomBytes(6).toString('base64url'));
     this.#maxBytes = options.maxBytes ?? 268_435_456;
     this.#idempotency = new IdempotencyCache(options.maxIdempotencyKeys ?? 100_000);
+    this.#results = new JournaledResults(this.#idempotency, this.#clock);
+    const { journaling } = options;
+    this.journaling = journaling && new Journaling(this, { ...journaling, clock: this.#clock });
   }
 
   usage(): MemoryUsage {
@@ -83,6 +104,7 @@ export class MemoryExchange {
       idempotencyKeys: this.#idempotency.size,
       evictedStreams: this.#evictedStreams,
       evictedIdempotencyKeys: this.#idempotency.evicted,
+      ...(this.journaling && { journaling: this.journaling.usage() }),
     };
   }
 
@@ -91,11 +113,11 @@ export class MemoryExchange {
    * deliveries in one and the same order, also when a receiver publishes.
    */
   attach(receive: (delivery: Delivery) => void): () => void {
-    const detach = this.#nodes.attach(receive);
+    const detach = this.deliveries.attach(receive);
     this.#stopSweep ??= this.#clock.every(sweepIntervalMs, () => this.#sweep());
     return () => {
       detach();
-      if (this.#nodes.receiverCount > 0) return;
+      if (this.deliveries.receiverCount > 0) return;
       this.#stopSweep?.();
       this.#stopSweep = undefined;
     };
@@ -136,7 +158,8 @@ export class MemoryExchange {
     if (options.excludeClient !== undefined) event.excludeClient = options.excludeClient;
     if (options.idempotencyKey !== undefined) {
       const repeated = { ...result, suppressed: 'idempotency' } as const;
-      this.#idempotency.remember(channel, options, { result: repeated, now });
+      const entry = this.#idempotency.remember(channel, options, { result: repeated, now });
+      if (entry && this.journaling?.isDurable(channel)) this.#results.add(entry);
     }
     this.deliver({ channel, publication: event });
     return result;
@@ -144,7 +167,7 @@ export class MemoryExchange {
 
   /** Sends one delivery to every node. */
   deliver(delivery: Delivery): void {
-    this.#nodes.send(delivery);
+    this.deliveries.send(delivery);
   }
 
   history(channel: string, filter: HistoryFilter): HistoryPage {
@@ -204,9 +227,11 @@ export class MemoryExchange {
   #evict(spared: MemoryStream): boolean {
     let looks = 0;
     for (const [channel, stream] of this.#streams) {
-      if (stream !== spared && (!stream.isUsed || looks >= evictionLooks)) {
+      const mayGo = stream !== spared && !this.journaling?.holds(channel);
+      if (mayGo && (!stream.isUsed || looks >= evictionLooks)) {
         this.#forget(channel, stream);
-        this.#evictedStreams += 1;
+        // A durable one is in the journal, from where its next use takes it.
+        if (!this.journaling?.isDurable(channel)) this.#evictedStreams += 1;
         return true;
       }
       if (looks > evictionLooks) return false;
@@ -216,6 +241,72 @@ export class MemoryExchange {
       this.#streams.set(channel, stream);
     }
     return false;
+  }
+
+  // ---- for the journal ----
+
+  isResident(channel: string): boolean {
+    return this.#streams.has(channel);
+  }
+
+  isReadable(channel: string): boolean {
+    const now = this.#clock.monotonic();
+    const stream = this.#streams.get(channel);
+    return stream !== undefined && stream.metaDeadline > now && !stream.hasUnsaved(now);
+  }
+
+  restore({ channel, stream, publications, results }: ChannelRecord): void {
+    this.#results.restore(channel, results);
+    if (!stream) return;
+    const restored = MemoryStream.restore(stream, publications, this.#clock);
+    restored.markSaved();
+    this.#streams.set(channel, restored);
+    this.#bytes += restored.bytes;
+    if (this.#bytes > this.#maxBytes) this.#reclaim(restored);
+  }
+
+  takeUnsaved(channel: string): ChannelChange | undefined {
+    const now = this.#clock.monotonic();
+    const results = this.#results.take(channel);
+    const stream = this.#streams.get(channel);
+    if (!stream?.hasUnsaved(now) && results.length === 0) return undefined;
+    const unsaved = stream?.takeUnsaved(this.#clock);
+    return {
+      channel,
+      publications: [],
+      ...unsaved,
+      startsOver: unsaved?.startsOver ?? false,
+      entries: [],
+      results,
+      removedKeys: [],
+      keepUntil: unsaved?.stream.forgetAt ?? 0,
+    };
+  }
+
+  discard(channel: string, results: readonly JournaledResult[]): void {
+    this.#results.discard(channel, results);
+    const stream = this.#streams.get(channel);
+    if (stream) this.#forget(channel, stream);
+  }
+
+  interrupt(channel: string): void {
+    this.deliver({ channel, isInterrupted: true });
+  }
+
+  *snapshot(): Generator<ChannelRecord, void, undefined> {
+    const now = this.#clock.monotonic();
+    const results = this.#results.byChannel((channel) => !this.journaling?.isDurable(channel));
+    for (const [channel, stream] of this.#streams) {
+      if (stream.metaDeadline <= now || this.journaling?.isDurable(channel)) continue;
+      stream.expire(now);
+      const { stream: journaled, publications } = stream.takeUnsaved(this.#clock);
+      const ofChannel = results.get(channel) ?? [];
+      results.delete(channel);
+      yield { channel, stream: journaled, publications, entries: [], results: ofChannel };
+    }
+    for (const [channel, ofChannel] of results) {
+      yield { channel, publications: [], entries: [], results: ofChannel };
+    }
   }
 
   #sweep(): void {

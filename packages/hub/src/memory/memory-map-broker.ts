@@ -12,6 +12,7 @@ import type {
   MapStreamFilter,
   MapStreamPage,
 } from '../ports/map-broker.ts';
+import { bytesOf, ExchangeNode } from './exchange-node.ts';
 import {
   MemoryMapExchange,
   type MapDelivery,
@@ -25,16 +26,18 @@ export interface MemoryMapBrokerOptions extends MemoryMapExchangeOptions {
 }
 
 /**
- * The map broker of a hub that runs alone: maps live in this process and end with it, which clients
- * are told by a new epoch. Events are delivered before the change that causes them resolves.
+ * The map broker of a hub that runs alone: maps live in this process. They end with it, which clients
+ * are told by a new epoch, unless there is a journal: then those of durable channels survive whatever
+ * the journal does, and all others a stop in good order. Events are delivered before the change that
+ * causes them resolves; in durable channels after the change is in the journal.
  */
 export class MemoryMapBroker implements MapBroker {
   readonly #exchange: MemoryMapExchange;
-  readonly #channels = new Set<string>();
-  #detach: (() => void) | undefined;
+  readonly #node: ExchangeNode<MapDelivery>;
 
   constructor({ exchange, ...options }: MemoryMapBrokerOptions = {}) {
     this.#exchange = exchange ?? new MemoryMapExchange(options);
+    this.#node = new ExchangeNode(this.#exchange);
   }
 
   /** What the broker holds; shared when the state is. */
@@ -43,16 +46,19 @@ export class MemoryMapBroker implements MapBroker {
   }
 
   async start(events: MapBrokerEvents): Promise<void> {
-    this.#detach?.();
-    this.#detach = this.#exchange.attach((delivery) => this.#receive(events, delivery));
+    await this.#node.start(({ channel, publication, isInterrupted }) => {
+      if (publication) events.publication(publication);
+      else if (isInterrupted) events.interrupted([channel]);
+      else events.cleared(channel);
+    });
   }
 
   async subscribe(channel: string): Promise<void> {
-    this.#channels.add(channel);
+    this.#node.subscribe(channel);
   }
 
   async unsubscribe(channel: string): Promise<void> {
-    this.#channels.delete(channel);
+    this.#node.unsubscribe(channel);
   }
 
   async publish(
@@ -60,46 +66,46 @@ export class MemoryMapBroker implements MapBroker {
     publication: MapPublication,
     options: MapPublishOptions,
   ): Promise<MapChangeResult> {
-    return this.#exchange.publish(channel, publication, options);
+    return this.#node.perform(
+      channel,
+      () => this.#exchange.publish(channel, publication, options),
+      { bytes: bytesOf(publication) },
+    );
   }
 
   async remove(channel: string, key: string, options: MapChangeOptions): Promise<MapChangeResult> {
-    return this.#exchange.remove(channel, key, options);
+    return this.#node.perform(channel, () => this.#exchange.remove(channel, key, options));
   }
 
   async touch(channel: string, key: string, retention: MapRetention): Promise<boolean> {
-    return this.#exchange.touch(channel, key, retention);
+    return this.#node.perform(channel, () => this.#exchange.touch(channel, key, retention));
   }
 
   async readState(channel: string, filter: MapStateFilter): Promise<MapStatePage> {
-    return this.#exchange.readState(channel, filter);
+    return this.#read(channel, () => this.#exchange.readState(channel, filter));
   }
 
   async readStream(channel: string, filter: MapStreamFilter): Promise<MapStreamPage> {
-    return this.#exchange.readStream(channel, filter);
+    return this.#read(channel, () => this.#exchange.readStream(channel, filter));
   }
 
   async stats(channel: string): Promise<MapStats> {
-    return this.#exchange.stats(channel);
+    return this.#read(channel, () => this.#exchange.stats(channel));
+  }
+
+  #read<T>(channel: string, operation: () => T): T | Promise<T> {
+    return this.#node.perform(channel, operation, { isRead: true });
   }
 
   async clear(channel: string): Promise<void> {
-    this.#exchange.clear(channel);
+    await this.#node.perform(channel, () => this.#exchange.clear(channel));
   }
 
   problem(): string | undefined {
-    return this.#detach ? undefined : 'the memory map broker is not started';
+    return this.#node.isStarted ? undefined : 'the memory map broker is not started';
   }
 
   async close(): Promise<void> {
-    this.#detach?.();
-    this.#detach = undefined;
-    this.#channels.clear();
-  }
-
-  #receive(events: MapBrokerEvents, { channel, publication }: MapDelivery): void {
-    if (!this.#channels.has(channel)) return;
-    if (publication) events.publication(publication);
-    else events.cleared(channel);
+    await this.#node.close();
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { ReplyError } from '@holdfast/protocol';
 import { systemClock, type Clock } from '../clock.ts';
 import type { BrokerPublication } from '../ports/broker.ts';
+import type { ChannelChange, ChannelRecord, JournaledResult } from '../ports/channel-journal.ts';
 import type {
   MapChangeOptions,
   MapChangeResult,
@@ -18,6 +19,14 @@ import type {
 import { TimerWheel } from '../timer-wheel.ts';
 import { FanOut } from './fan-out.ts';
 import { IdempotencyCache } from './idempotency-cache.ts';
+import { JournaledResults } from './journaled-results.ts';
+import {
+  Journaling,
+  type JournaledExchange,
+  type JournalingOptions,
+  type JournalingUsage,
+} from './journaling.ts';
+import { isUnsaved, recordOf, restoreMap, takeUnsavedMap } from './journaled-map.ts';
 import { isAsExpected, publishSuppression } from './map-suppression.ts';
 import { MapTable } from './map-table.ts';
 import type { MapEntry, MemoryMap } from './memory-map.ts';
@@ -30,6 +39,8 @@ export interface MemoryMapExchangeOptions {
   readonly maxBytes?: number;
   /** Idempotency keys remembered. @defaultValue 100000 */
   readonly maxIdempotencyKeys?: number;
+  /** Makes maps outlive the process. @defaultValue they end with it */
+  readonly journaling?: JournalingOptions;
 }
 
 /** What a {@link MemoryMapExchange} holds, for metrics. */
@@ -41,11 +52,15 @@ export interface MemoryMapUsage {
   readonly refusedChanges: number;
   /** Keys that were removed because their time was over. */
   readonly expiredKeys: number;
+  /** Absent without a journal. */
+  readonly journaling?: JournalingUsage;
 }
 
-/** One event on its way to every attached node. Without a publication the channel was cleared. */
+/** One event on its way to every attached node. With nothing beside the channel it was cleared. */
 export interface MapDelivery {
   readonly channel: string;
+  /** Deliveries of the channel may have been lost. */
+  readonly isInterrupted?: true;
   readonly publication?: BrokerPublication;
 }
 
@@ -62,12 +77,18 @@ const sweepIntervalMs = 1000;
  * State is never dropped to make room: channels without keys go first, and when that is not enough
  * the change is refused.
  */
-export class MemoryMapExchange {
+export class MemoryMapExchange implements JournaledExchange<MapDelivery> {
+  readonly deliveries: FanOut<MapDelivery> = new FanOut<MapDelivery>();
+  readonly needsAllResident = true;
+  /** Absent when maps end with the process. */
+  readonly journaling: Journaling<MapDelivery> | undefined;
   readonly #clock: Clock;
   readonly #maxBytes: number;
   readonly #table: MapTable;
   readonly #idempotency: IdempotencyCache<MapChangeResult>;
-  readonly #nodes = new FanOut<MapDelivery>();
+  readonly #results: JournaledResults<MapChangeResult>;
+  /** Kept channels whose map was dropped by the operations under way. */
+  readonly #dropped = new Set<string>();
   #refusedChanges = 0;
   #expiredKeys = 0;
   #wheel: TimerWheel | undefined;
@@ -81,7 +102,15 @@ export class MemoryMapExchange {
       randomEpoch: options.randomEpoch ?? (() => randomBytes(6).toString('base64url')),
       maxBytes: this.#maxBytes,
       onExpired: (entry) => this.#expire(entry),
+      isDurable: (channel) => this.journaling?.isDurable(channel) === true,
+      isHeld: (channel) => this.journaling?.holds(channel) === true,
+      onForgotten: ({ channel, isJournaled }) => {
+        if (isJournaled && this.journaling?.holds(channel)) this.#dropped.add(channel);
+      },
     });
+    this.#results = new JournaledResults(this.#idempotency, this.#clock);
+    const { journaling } = options;
+    this.journaling = journaling && new Journaling(this, { ...journaling, clock: this.#clock });
   }
 
   usage(): MemoryMapUsage {
@@ -91,6 +120,7 @@ export class MemoryMapExchange {
       idempotencyKeys: this.#idempotency.size,
       refusedChanges: this.#refusedChanges,
       expiredKeys: this.#expiredKeys,
+      ...(this.journaling && { journaling: this.journaling.usage() }),
     };
   }
 
@@ -99,7 +129,7 @@ export class MemoryMapExchange {
    * they expire as long as somebody is attached.
    */
   attach(receive: (delivery: MapDelivery) => void): () => void {
-    const detach = this.#nodes.attach(receive);
+    const detach = this.deliveries.attach(receive);
     if (!this.#wheel) {
       this.#wheel = new TimerWheel(this.#clock);
       this.#stopSweep = this.#clock.every(sweepIntervalMs, () => this.#sweep());
@@ -109,7 +139,7 @@ export class MemoryMapExchange {
     }
     return () => {
       detach();
-      if (this.#nodes.receiverCount > 0 || !this.#wheel) return;
+      if (this.deliveries.receiverCount > 0 || !this.#wheel) return;
       for (const map of this.#table.maps()) {
         for (const entry of map.entries()) this.#wheel.cancel(entry);
       }
@@ -201,7 +231,7 @@ export class MemoryMapExchange {
       map.clear();
       this.#table.forget(map);
     }
-    this.#nodes.send({ channel });
+    this.deliveries.send({ channel });
   }
 
   #makeRoom(map: MemoryMap, publication: MapPublication): void {
@@ -277,16 +307,101 @@ export class MemoryMapExchange {
     if (options.excludeClient !== undefined) change.excludeClient = options.excludeClient;
     if (options.idempotencyKey !== undefined) {
       const repeated = { ...result, suppressed: 'idempotency' } as const;
-      this.#idempotency.remember(change.channel, options, { result: repeated, now });
+      const entry = this.#idempotency.remember(change.channel, options, { result: repeated, now });
+      if (entry && this.journaling?.isDurable(change.channel)) this.#results.add(entry);
     }
-    this.#nodes.send({ channel: change.channel, publication: change });
+    this.deliveries.send({ channel: change.channel, publication: change });
     return result;
   }
 
   #expire(entry: MapEntry): void {
+    const { channel } = entry.map;
+    if (this.journaling?.isDurable(channel)) {
+      // When it fails the map is taken from the journal again, and the key expires again.
+      const removed = this.journaling.perform(channel, () => this.#removeExpired(entry));
+      Promise.resolve(removed).catch(() => undefined);
+    } else {
+      this.#removeExpired(entry);
+    }
+  }
+
+  #removeExpired(entry: MapEntry): void {
+    const now = this.#clock.monotonic();
+    // While it waited for its turn it may have been given more time, or something else.
+    if (entry.deadline > now || !entry.map.holds(entry)) return;
+    if (this.#table.get(entry.map.channel) !== entry.map) return;
     this.#expiredKeys += 1;
-    const change = this.#removeEntry(entry, this.#clock.monotonic());
-    this.#nodes.send({ channel: change.channel, publication: change });
+    const change = this.#removeEntry(entry, now);
+    this.deliveries.send({ channel: change.channel, publication: change });
+  }
+
+  // ---- for the journal ----
+
+  isResident(channel: string): boolean {
+    return this.#table.get(channel) !== undefined;
+  }
+
+  isReadable(channel: string): boolean {
+    const now = this.#clock.monotonic();
+    const map = this.#table.get(channel);
+    return map !== undefined && (map.size > 0 || map.metaDeadline > now) && !isUnsaved(map, now);
+  }
+
+  restore(record: ChannelRecord): void {
+    this.#results.restore(record.channel, record.results);
+    const map = restoreMap(this.#table.create(record.channel), record, this.#clock);
+    this.#table.settle(map);
+    for (const entry of map.entries()) this.#wheel?.schedule(entry, entry.deadline);
+  }
+
+  takeUnsaved(channel: string): ChannelChange | undefined {
+    const results = this.#results.take(channel);
+    const map = this.#table.get(channel);
+    const wasDropped = this.#dropped.delete(channel);
+    if (map && (isUnsaved(map, this.#clock.monotonic()) || results.length > 0)) {
+      return { ...takeUnsavedMap(map, this.#clock), results };
+    }
+    if (map || (!wasDropped && results.length === 0)) return undefined;
+    return {
+      channel,
+      publications: [],
+      entries: [],
+      results,
+      startsOver: true,
+      removedKeys: [],
+      keepUntil: 0,
+    };
+  }
+
+  discard(channel: string, results: readonly JournaledResult[]): void {
+    this.#results.discard(channel, results);
+    const map = this.#table.get(channel);
+    if (map) {
+      for (const entry of map.entries()) this.#wheel?.cancel(entry);
+      this.#table.forget(map);
+    }
+    this.#dropped.delete(channel);
+    this.journaling?.reload(channel);
+  }
+
+  interrupt(channel: string): void {
+    this.deliveries.send({ channel, isInterrupted: true });
+  }
+
+  *snapshot(): Generator<ChannelRecord, void, undefined> {
+    const now = this.#clock.monotonic();
+    const results = this.#results.byChannel((channel) => !this.journaling?.isDurable(channel));
+    for (const map of this.#table.maps()) {
+      const { channel } = map;
+      if (map.size === 0 && map.metaDeadline <= now) continue;
+      if (this.journaling?.isDurable(channel)) continue;
+      const ofChannel = results.get(channel) ?? [];
+      results.delete(channel);
+      yield { ...recordOf(map, this.#clock), results: ofChannel };
+    }
+    for (const [channel, ofChannel] of results) {
+      yield { channel, publications: [], entries: [], results: ofChannel };
+    }
   }
 
   #sweep(): void {

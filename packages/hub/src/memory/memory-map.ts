@@ -49,6 +49,10 @@ export class MemoryMap {
   retention: MapRetention = { streamSize: 0, streamTtlMs: 0, keyTtlMs: 0, metaTtlMs: 0 };
   /** The part of {@link bytes} that the budget knows of. */
   settledBytes = 0;
+  /** Keys whose entries the journal does not have as they are; undefined when there is nothing to journal. */
+  unsavedKeys: Set<string> | undefined;
+  /** Whether the journal has this map, and not only an earlier one. */
+  isJournaled = false;
 
   readonly #entries = new Map<string, MapEntry>();
   readonly #order = new ScoreOrder<MapEntry>();
@@ -101,12 +105,14 @@ export class MemoryMap {
     this.#entries.set(entry.key, entry);
     this.#order.insert(entry);
     this.#entryBytes += sizeOf(publication);
+    this.unsavedKeys?.add(entry.key);
     return entry;
   }
 
   /** Gives a key another value. */
   replace(entry: MapEntry, publication: MapPublication): void {
     this.#entryBytes += sizeOf(publication) - sizeOf(entry.publication);
+    this.unsavedKeys?.add(entry.key);
     entry.publication = publication;
     const score = publication.score ?? 0;
     if (entry.score === score) return;
@@ -118,7 +124,13 @@ export class MemoryMap {
   /** Gives an entry its full time from `now` on. */
   renew(entry: MapEntry, now: number): void {
     const { keyTtlMs } = this.retention;
-    entry.deadline = keyTtlMs > 0 ? now + keyTtlMs : Infinity;
+    this.limit(entry, keyTtlMs > 0 ? now + keyTtlMs : Infinity);
+  }
+
+  /** Lets an entry live until `deadline`. */
+  limit(entry: MapEntry, deadline: number): void {
+    entry.deadline = deadline;
+    this.unsavedKeys?.add(entry.key);
     this.#earliestDeadline = Math.min(this.#earliestDeadline, entry.deadline);
   }
 
@@ -126,6 +138,7 @@ export class MemoryMap {
     this.#entries.delete(entry.key);
     this.#order.delete(entry);
     this.#entryBytes -= sizeOf(entry.publication);
+    this.unsavedKeys?.add(entry.key);
   }
 
   /** Drops every key, so that none of them is reported when its time would have been over. */
@@ -135,9 +148,14 @@ export class MemoryMap {
     this.#entryBytes = 0;
   }
 
+  /** Whether this is what its key has. */
+  holds(entry: MapEntry): boolean {
+    return this.#entries.get(entry.key) === entry;
+  }
+
   /** Reports an entry whose time is over, unless something else happened to its key meanwhile. */
   expire(entry: MapEntry): void {
-    if (this.#entries.get(entry.key) === entry) this.#onExpired(entry);
+    if (this.holds(entry)) this.#onExpired(entry);
   }
 
   /** Keys whose time is not over; looks at every one only when one may have expired. */

@@ -1,8 +1,15 @@
 import type { Publication } from '@holdfast/protocol';
+import type { Clock } from '../clock.ts';
 import type { HistoryFilter, Position } from '../ports/broker.ts';
+import type {
+  ChannelRecord,
+  JournaledPublication,
+  JournaledStream,
+} from '../ports/channel-journal.ts';
+import { toMonotonic, toUnix } from './wall-clock.ts';
 
 /** A publication as a stream keeps it. */
-export type StoredPublication = Publication & { readonly offset: number };
+export type StoredPublication = JournaledPublication;
 
 /** The part of a stream that is asked for. */
 export type StreamRange = Pick<HistoryFilter, 'sinceOffset' | 'limit' | 'reverse'>;
@@ -10,6 +17,17 @@ export type StreamRange = Pick<HistoryFilter, 'sinceOffset' | 'limit' | 'reverse
 /** What a stream and a publication cost beyond their data, measured on Node 24 and rounded up. */
 const streamBytes = 300;
 const publicationBytes = 300;
+
+/** A meta deadline that reads moved is journaled again when it moved by this part of what is left of it. */
+const metaDeadlineSlack = 1 / 8;
+
+/** What a journal needs to know of a stream. */
+export interface UnsavedStream {
+  /** The journal knows nothing of this stream, or of an earlier one only. */
+  readonly startsOver: boolean;
+  readonly stream: JournaledStream;
+  readonly publications: readonly StoredPublication[];
+}
 
 function sizeOf(publication: Publication): number {
   return publicationBytes + (publication.data?.length ?? 0);
@@ -38,9 +56,31 @@ export class MemoryStream {
   #publications: (StoredPublication | undefined)[] = [];
   #head = 0;
   #deadline = 0;
+  /** What the journal has; undefined when it does not know this stream. */
+  #saved:
+    | { readonly top: number; readonly oldest: number; readonly metaDeadline: number }
+    | undefined;
 
   constructor(epoch: string) {
     this.epoch = epoch;
+  }
+
+  /** A stream as a journal has it. */
+  static restore(
+    stream: JournaledStream,
+    publications: ChannelRecord['publications'],
+    clock: Clock,
+  ): MemoryStream {
+    const restored = new MemoryStream(stream.epoch);
+    restored.top = stream.top;
+    restored.version = stream.version;
+    restored.versionEpoch = stream.versionEpoch;
+    restored.metaDeadline = toMonotonic(stream.forgetAt, clock);
+    restored.#deadline = toMonotonic(stream.expireAt, clock);
+    restored.#publications = [...publications];
+    for (const publication of publications) restored.bytes += sizeOf(publication);
+    restored.expire(clock.monotonic());
+    return restored;
   }
 
   get length(): number {
@@ -49,6 +89,44 @@ export class MemoryStream {
 
   get position(): Position {
     return { offset: this.top, epoch: this.epoch };
+  }
+
+  /** Whether {@link takeUnsaved} would find something. */
+  hasUnsaved(now: number): boolean {
+    const saved = this.#saved;
+    if (saved?.top !== this.top || saved.oldest !== this.#oldest) return true;
+    const slack = Math.max(0, saved.metaDeadline - now) * metaDeadlineSlack;
+    return this.metaDeadline - saved.metaDeadline > slack;
+  }
+
+  /** What the journal does not have; from now on it counts as having it. */
+  takeUnsaved(clock: Clock): UnsavedStream {
+    const saved = this.#saved;
+    const oldest = this.#oldest;
+    this.markSaved();
+    return {
+      startsOver: saved === undefined,
+      stream: {
+        epoch: this.epoch,
+        top: this.top,
+        oldest,
+        version: this.version,
+        versionEpoch: this.versionEpoch,
+        expireAt: toUnix(this.#deadline, clock),
+        forgetAt: toUnix(this.metaDeadline, clock),
+      },
+      publications: this.#slice(Math.max(oldest, (saved?.top ?? 0) + 1), this.top),
+    };
+  }
+
+  /** The journal has all of this. */
+  markSaved(): void {
+    this.#saved = { top: this.top, oldest: this.#oldest, metaDeadline: this.metaDeadline };
+  }
+
+  /** Offset of the oldest publication kept, or of the next one. */
+  get #oldest(): number {
+    return this.top - this.length + 1;
   }
 
   /** The newest publication, unless it has expired or was removed. */
@@ -96,7 +174,7 @@ export class MemoryStream {
     this.expire(now);
     if (limit === 0 || this.length === 0) return [];
     const most = limit < 0 ? this.length : limit;
-    const first = this.top - this.length + 1;
+    const first = this.#oldest;
     if (reverse) {
       const newest = Math.min(this.top, (sinceOffset ?? Infinity) - 1);
       const oldest = Math.max(first, newest - most + 1);

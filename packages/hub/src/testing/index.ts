@@ -6,12 +6,14 @@
  */
 export * from './broker-testbed.ts';
 export * from './describe-broker.ts';
+export * from './describe-channel-journal.ts';
 export * from './describe-map-broker.ts';
 export * from './describe-node-bus.ts';
 export * from './describe-presence-store.ts';
 export * from './describe-revocation-store.ts';
 export * from './fault-link.ts';
 export * from './manual-clock.ts';
+export * from './memory-journal.ts';
 export * from './memory-network.ts';
 export * from './port-testbed.ts';
 export * from './recorded-events.ts';

@@ -1,6 +1,7 @@
 import { MemoryBroker } from '../memory/memory-broker.ts';
 import { MemoryBus, type MemoryBusPeers } from '../memory/memory-bus.ts';
 import { MemoryExchange, type MemoryExchangeOptions } from '../memory/memory-exchange.ts';
+import type { JournalingOptions } from '../memory/journaling.ts';
 import { MemoryMapBroker } from '../memory/memory-map-broker.ts';
 import { MemoryMapExchange } from '../memory/memory-map-exchange.ts';
 import { MemoryPresenceStore } from '../memory/memory-presence-store.ts';
@@ -25,10 +26,21 @@ export interface MemoryNetwork {
   addNode(): MemoryNode;
 }
 
+export interface MemoryNetworkOptions extends Omit<MemoryExchangeOptions, 'journaling'> {
+  /** Makes streams outlive the process. */
+  readonly streams?: JournalingOptions;
+  /** Makes maps outlive the process. */
+  readonly maps?: JournalingOptions;
+}
+
 /** A cluster within one process: what one node publishes reaches all that subscribed. */
-export function createMemoryNetwork(options: MemoryExchangeOptions = {}): MemoryNetwork {
-  const exchange = new MemoryExchange(options);
-  const mapExchange = new MemoryMapExchange(options);
+export function createMemoryNetwork({
+  streams,
+  maps,
+  ...options
+}: MemoryNetworkOptions = {}): MemoryNetwork {
+  const exchange = new MemoryExchange({ ...options, ...(streams && { journaling: streams }) });
+  const mapExchange = new MemoryMapExchange({ ...options, ...(maps && { journaling: maps }) });
   const presence = new MemoryPresenceStore(options);
   const peers: MemoryBusPeers = new Map();
   return {
