@@ -13,6 +13,7 @@ import type {
   GivenHttpTransportsOptions,
   WebSocketOptions,
 } from './options.ts';
+import type { HubJournals } from './ports/channel-journal.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
 import type {
   MapBroker,
@@ -57,6 +58,11 @@ export interface HubOptions {
   readonly broker?: Broker;
   /** @defaultValue a `MemoryMapBroker` */
   readonly mapBroker?: MapBroker;
+  /**
+   * Where the memory brokers keep what outlives the process. Each journal belongs to one hub.
+   * @defaultValue none: history ends with the process
+   */
+  readonly journals?: HubJournals;
   /** @defaultValue a `MemoryPresenceStore` */
   readonly presence?: PresenceStore;
   /** Keeps blocked users and revoked tokens. @defaultValue a `MemoryRevocationStore` */

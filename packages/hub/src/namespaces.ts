@@ -101,6 +101,19 @@ export class Namespaces {
     return privatePrefix !== '' && channel.startsWith(privatePrefix);
   }
 
+  /** Whether any channel at all is durable. */
+  get hasDurable(): boolean {
+    return [this.#default, ...this.#byName.values()].some(
+      ({ rules }) => rules.options.historyDurable,
+    );
+  }
+
+  /** Whether what happens in a channel is journaled before anybody hears of it. */
+  isDurable(channel: string): boolean {
+    const { namespace } = this.#split(channel);
+    return namespace?.rules.options.historyDurable === true;
+  }
+
   /** Users that a user-limited channel names, or undefined when the channel names none. */
   limitedTo(channel: string, rules: ChannelRules): readonly string[] | undefined {
     const { userBoundary, userSeparator } = this.#options;

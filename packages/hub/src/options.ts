@@ -20,6 +20,12 @@ export interface ChannelOptions {
   readonly historyTtlMs: number;
   /** How long epoch and top offset outlive history. @defaultValue 0 (the hub's `historyMetaTtlMs`) */
   readonly historyMetaTtlMs: number;
+  /**
+   * Publishers are answered, and subscribers told, when the journal has the publication: streams,
+   * positions and map states survive the death of the process. Without it they survive a stop in good
+   * order only. Needs `HubOptions.journals`. @defaultValue false
+   */
+  readonly historyDurable: boolean;
   readonly forcePositioning: boolean;
   readonly allowPositioning: boolean;
   readonly forceRecovery: boolean;
@@ -173,6 +179,7 @@ export const defaultChannelOptions: ChannelOptions = {
   historySize: 0,
   historyTtlMs: 0,
   historyMetaTtlMs: 0,
+  historyDurable: false,
   forcePositioning: false,
   allowPositioning: false,
   forceRecovery: false,
