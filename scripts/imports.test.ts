@@ -11,9 +11,10 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   hub: ['protocol'],
   store: [],
   http: [],
+  journal: ['hub', 'store'],
   inbox: ['protocol', 'hub', 'http', 'store'],
   tasks: ['http', 'store'],
-  server: ['protocol', 'hub', 'store', 'inbox', 'tasks'],
+  server: ['protocol', 'hub', 'journal', 'store', 'inbox', 'tasks'],
   client: ['protocol'],
   react: ['client'],
 };

@@ -112,6 +112,10 @@ class HubFacade implements Hub {
     return this.#node.problems();
   }
 
+  concerns(): readonly string[] {
+    return this.#node.concerns();
+  }
+
   shutdown(options?: ShutdownOptions): Promise<void> {
     return this.#node.shutdown(options);
   }

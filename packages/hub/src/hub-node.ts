@@ -16,6 +16,7 @@ import { HandshakeQueue } from './handshake-queue.ts';
 import type { HubOptions, Logger, ShutdownOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
 import { LastSeen } from './last-seen.ts';
+import type { JournalingOptions } from './memory/journaling.ts';
 import { MemoryBroker } from './memory/memory-broker.ts';
 import { MemoryBus } from './memory/memory-bus.ts';
 import { MemoryMapBroker } from './memory/memory-map-broker.ts';
@@ -33,6 +34,7 @@ import {
   resolveHttpTransportsOptions,
 } from './options.ts';
 import type { Broker, Position } from './ports/broker.ts';
+import type { HubJournals } from './ports/channel-journal.ts';
 import type { MapBroker } from './ports/map-broker.ts';
 import type { ClientSelector, NodeInfo } from './ports/node-bus.ts';
 import type { PresenceStore } from './ports/presence-store.ts';
@@ -124,7 +126,9 @@ export class HubNode implements HubContext {
     this.subscriptionTokens = options.subscriptionTokens;
     this.sharedPollSecrets = options.sharedPoll;
     this.namespaces = new Namespaces({ ...defaultChannelsOptions, ...options.channel });
-    this.broker = options.broker ?? new MemoryBroker({ clock: this.clock });
+    this.broker =
+      options.broker ??
+      new MemoryBroker({ clock: this.clock, ...this.#journaled(options, 'streams') });
     this.streamReader = new StreamReader({
       broker: this.broker,
       recoveryLimit: this.options.recoveryMaxPublicationLimit,
@@ -135,7 +139,9 @@ export class HubNode implements HubContext {
     const lastSeen = new LastSeen(this.options, this.clock);
     this.sessions = new SessionRegistry(this.metrics, lastSeen);
     this.#startedAt = this.clock.monotonic();
-    this.mapBroker = options.mapBroker ?? new MemoryMapBroker({ clock: this.clock });
+    this.mapBroker =
+      options.mapBroker ??
+      new MemoryMapBroker({ clock: this.clock, ...this.#journaled(options, 'maps') });
     this.#streams = this.#createTable(this.broker);
     this.#maps = this.#createTable(this.mapBroker);
     this.cluster = new Cluster({
@@ -186,6 +192,26 @@ export class HubNode implements HubContext {
         await this.cluster.ask(nodeId, { method: 'emulation', params });
       },
     });
+  }
+
+  /** @throws TypeError when there are durable channels and nothing that could keep them */
+  #journaled(
+    { journals }: HubOptions,
+    kind: keyof HubJournals,
+  ): { readonly journaling?: JournalingOptions } {
+    const { hasDurable } = this.namespaces;
+    if (journals === undefined) {
+      if (!hasDurable) return {};
+      throw new TypeError('historyDurable needs HubOptions.journals to keep the channels in');
+    }
+    return {
+      journaling: {
+        journal: journals[kind],
+        isDurable: (channel) => hasDurable && this.namespaces.isDurable(channel),
+        logger: this.logger,
+        metrics: this.metrics.journal,
+      },
+    };
   }
 
   #createTable(source: ChannelSource): ChannelTable {
@@ -325,6 +351,11 @@ export class HubNode implements HubContext {
     if (this.#started === undefined) problems.push('the hub is not started');
     if (this.#shutdown !== undefined) problems.push('the node is shutting down');
     return problems.filter((problem) => problem !== undefined);
+  }
+
+  concerns(): readonly string[] {
+    const concerns = [this.broker, this.mapBroker].flatMap((broker) => broker.concern?.() ?? []);
+    return [...new Set(concerns)];
   }
 
   // ---- events ----

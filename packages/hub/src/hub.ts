@@ -326,6 +326,8 @@ export interface Hub {
   nodes(): readonly NodeInfo[];
   /** What keeps this node from serving, each with its reason; empty when ready. */
   problems(): readonly string[];
+  /** What does not work although the node serves. Without addresses, as {@link problems}. */
+  concerns(): readonly string[];
   /**
    * Refuses new connections, closes all with 3001 and the ports after them. Resolves when every
    * connection is gone or after `timeoutMs` (then the rest is cut).

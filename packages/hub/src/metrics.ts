@@ -26,6 +26,19 @@ export class DurationHistogram {
     this.sumSeconds += seconds;
     this.count += 1;
   }
+/** What the journals of the memory brokers count. */
+export class JournalMetrics {
+  /** Operations on durable channels that wait right now. */
+  waiting = 0;
+  commits = 0;
+  /** Channels that commits changed. */
+  changedChannels = 0;
+  /** Rounds of operations that were answered with an error because the journal failed. */
+  failures = 0;
+  /** Operations refused because too much waited already. */
+  refused = 0;
+  /** Channels that came back from the snapshot of the run before. */
+  restoredChannels = 0;
 }
 
 /**
@@ -83,6 +96,7 @@ export class HubMetrics {
   readonly proxyFaults: LabelledCounter = new LabelledCounter();
   /** Connections ended or refused: `blocked`, `token_revoked`. */
   readonly revokedConnections: LabelledCounter = new LabelledCounter();
+  readonly journal: JournalMetrics = new JournalMetrics();
   /** By WebSocket close code. */
   readonly websocketErrors: LabelledCounter = new LabelledCounter();
 }

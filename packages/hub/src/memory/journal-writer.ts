@@ -6,6 +6,7 @@ import type {
   ChannelRecord,
   JournaledResult,
 } from '../ports/channel-journal.ts';
+import type { JournalMetrics } from '../metrics.ts';
 import type { FanOut } from './fan-out.ts';
 
 /** The state in memory that a journal keeps, channel by channel. */
@@ -29,6 +30,7 @@ export interface JournalWriterOptions<Delivery> {
   readonly state: JournaledState<Delivery>;
   readonly journal: ChannelJournal;
   readonly clock: Clock;
+  readonly metrics: JournalMetrics;
   /** Told once when the journal stops working, and once when it works again (undefined). */
   readonly onTrouble: (error: unknown) => void;
 }
@@ -63,15 +65,6 @@ const maxWaitMs = 10_000;
 const maxBatch = 1000;
 const maxBatchBytes = 4 * 1024 * 1024;
 
-/** Counters of a {@link JournalWriter}. */
-export interface JournalWriterUsage {
-  readonly waiting: number;
-  readonly commits: number;
-  readonly failedCommits: number;
-  /** Operations refused because too many, or too much, waited already. */
-  readonly refused: number;
-}
-
 /**
  * Carries out operations on kept channels, in rounds. All that came since the round before run in
  * memory, in their order; what they changed is committed to the journal in one go; only then others
@@ -91,21 +84,9 @@ export class JournalWriter<Delivery> {
   #isRunning = false;
   #isClosed = false;
   #isInTrouble = false;
-  #commits = 0;
-  #failedCommits = 0;
-  #refused = 0;
 
   constructor(options: JournalWriterOptions<Delivery>) {
     this.#options = options;
-  }
-
-  usage(): JournalWriterUsage {
-    return {
-      waiting: this.#waiting.length,
-      commits: this.#commits,
-      failedCommits: this.#failedCommits,
-      refused: this.#refused,
-    };
   }
 
   /** Whether the channel has changes that may not be seen yet. */
@@ -127,7 +108,7 @@ export class JournalWriter<Delivery> {
     const isFull =
       this.#waiting.length >= maxWaiting || this.#waitingBytes + bytes > maxWaitingBytes;
     if (isFull) {
-      this.#refused += 1;
+      this.#options.metrics.refused += 1;
       return Promise.reject(overloaded());
     }
     return new Promise<T>((resolve, reject) => {
@@ -142,6 +123,7 @@ export class JournalWriter<Delivery> {
         isRepeated: false,
       });
       this.#waitingBytes += bytes;
+      this.#options.metrics.waiting += 1;
       if (this.#isRunning) return;
       this.#isRunning = true;
       this.#idle = this.#drain();
@@ -181,11 +163,12 @@ export class JournalWriter<Delivery> {
     }
     this.#waiting = this.#waiting.slice(taken);
     this.#waitingBytes -= bytes;
+    this.#options.metrics.waiting -= taken;
     return round;
   }
 
   async #runRound(round: readonly Operation[]): Promise<void> {
-    const { state, journal } = this.#options;
+    const { state, journal, metrics } = this.#options;
     let changes: readonly ChannelChange[] = [];
     const outcomes: Outcome[] = [];
     let deliveries: readonly Delivery[];
@@ -205,7 +188,8 @@ export class JournalWriter<Delivery> {
     }
     this.#held = new Set();
     if (changes.length > 0) {
-      this.#commits += 1;
+      metrics.commits += 1;
+      metrics.changedChannels += changes.length;
       if (this.#isInTrouble) this.#options.onTrouble(undefined);
       this.#isInTrouble = false;
     }
@@ -214,8 +198,8 @@ export class JournalWriter<Delivery> {
   }
 
   #fail(round: readonly Operation[], changes: readonly ChannelChange[], error: unknown): void {
-    const { state, onTrouble } = this.#options;
-    this.#failedCommits += 1;
+    const { state, metrics, onTrouble } = this.#options;
+    metrics.failures += 1;
     if (!this.#isInTrouble) onTrouble(error);
     this.#isInTrouble = true;
     const byChannel = new Map(changes.map((change) => [change.channel, change]));

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../hub.ts';
+import { JournalMetrics } from '../metrics.ts';
 import type { ChannelChange, ChannelJournal, ChannelRecord } from '../ports/channel-journal.ts';
 import {
   JournalWriter,
   stopping,
   type JournaledState,
-  type JournalWriterUsage,
   type OperationKind,
 } from './journal-writer.ts';
 
@@ -17,6 +17,8 @@ export interface JournalingOptions {
   readonly snapshotTimeoutMs?: number;
   /** @defaultValue none */
   readonly logger?: Logger;
+  /** @defaultValue its own */
+  readonly metrics?: JournalMetrics;
 }
 
 /** What an exchange adds to be journaled as a whole. */
@@ -25,11 +27,6 @@ export interface JournaledExchange<Delivery> extends JournaledState<Delivery> {
   snapshot(): Iterable<ChannelRecord>;
   /** Whether all kept channels have to be in memory all the time, because their keys expire by themselves. */
   readonly needsAllResident: boolean;
-}
-
-export interface JournalingUsage extends JournalWriterUsage {
-  /** Channels that came back from the snapshot of the run before. */
-  readonly restoredChannels: number;
 }
 
 const loadedAtOnce = 100;
@@ -43,11 +40,11 @@ export class Journaling<Delivery> {
   readonly #exchange: JournaledExchange<Delivery>;
   readonly #options: JournalingOptions;
   readonly #clock: Clock;
+  readonly #metrics: JournalMetrics;
   readonly #writer: JournalWriter<Delivery>;
-  #restoredChannels = 0;
   #opened: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
-  #trouble: string | undefined;
+  #isInTrouble = false;
   readonly #reloads = new Map<string, () => void>();
 
   constructor(
@@ -57,16 +54,14 @@ export class Journaling<Delivery> {
     this.#exchange = exchange;
     this.#options = options;
     this.#clock = options.clock;
+    this.#metrics = options.metrics ?? new JournalMetrics();
     this.#writer = new JournalWriter({
       state: exchange,
       journal: options.journal,
       clock: options.clock,
+      metrics: this.#metrics,
       onTrouble: (error) => this.#noteTrouble(error),
     });
-  }
-
-  usage(): JournalingUsage {
-    return { ...this.#writer.usage(), restoredChannels: this.#restoredChannels };
   }
 
   isDurable(channel: string): boolean {
@@ -78,9 +73,11 @@ export class Journaling<Delivery> {
     return this.#writer.holds(channel);
   }
 
-  /** What keeps durable channels from being written. */
-  problem(): string | undefined {
-    return this.#trouble ?? this.#options.journal.problem();
+  /** What does not work although the broker serves. */
+  concern(): string | undefined {
+    const { journal } = this.#options;
+    if (!this.#isInTrouble && journal.problem() === undefined) return undefined;
+    return 'publishes to durable channels are refused, because their history cannot be kept; the log says why';
   }
 
   /**
@@ -134,7 +131,7 @@ export class Journaling<Delivery> {
 
   /** A channel that has become durable is in the journal before the snapshot is used up. */
   async #restoreOnce(record: ChannelRecord): Promise<void> {
-    this.#restoredChannels += 1;
+    this.#metrics.restoredChannels += 1;
     if (this.isDurable(record.channel)) {
       const keepUntil = record.stream?.forgetAt ?? 0;
       const change = { ...record, startsOver: true, removedKeys: [] };
@@ -191,13 +188,11 @@ export class Journaling<Delivery> {
 
   #noteTrouble(error: unknown): void {
     const { logger } = this.#options;
+    this.#isInTrouble = error !== undefined;
     if (error === undefined) {
-      this.#trouble = undefined;
       logger?.info({}, 'the history of durable channels can be kept again');
       return;
     }
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#trouble = `the history of durable channels cannot be kept, publishes to them are refused: ${reason}`;
     logger?.error(
       { err: error },
       'the history of durable channels cannot be kept; publishes to them are refused until it can',

@@ -91,6 +91,11 @@ export class MemoryBroker implements Broker {
     return this.#node.isStarted ? undefined : 'the memory broker is not started';
   }
 
+  /** What does not work although the broker serves. */
+  concern(): string | undefined {
+    return this.#exchange.journaling?.concern();
+  }
+
   async close(): Promise<void> {
     await this.#node.close();
   }

@@ -4,12 +4,7 @@ import { systemClock, type Clock } from '../clock.ts';
 import { FanOut } from './fan-out.ts';
 import { IdempotencyCache } from './idempotency-cache.ts';
 import { JournaledResults } from './journaled-results.ts';
-import {
-  Journaling,
-  type JournaledExchange,
-  type JournalingOptions,
-  type JournalingUsage,
-} from './journaling.ts';
+import { Journaling, type JournaledExchange, type JournalingOptions } from './journaling.ts';
 import { MemoryStream } from './memory-stream.ts';
 import type {
   BrokerPublication,
@@ -42,8 +37,6 @@ export interface MemoryUsage {
   readonly evictedStreams: number;
   /** Keys forgotten before their time because a limit was reached. */
   readonly evictedIdempotencyKeys: number;
-  /** Absent without a journal. */
-  readonly journaling?: JournalingUsage;
 }
 
 /** One event on its way to every attached node; exactly one member beside `channel` is set. */
@@ -104,7 +97,6 @@ export class MemoryExchange implements JournaledExchange<Delivery> {
       idempotencyKeys: this.#idempotency.size,
       evictedStreams: this.#evictedStreams,
       evictedIdempotencyKeys: this.#idempotency.evicted,
-      ...(this.journaling && { journaling: this.journaling.usage() }),
     };
   }
 

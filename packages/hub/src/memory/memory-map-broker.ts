@@ -105,6 +105,11 @@ export class MemoryMapBroker implements MapBroker {
     return this.#node.isStarted ? undefined : 'the memory map broker is not started';
   }
 
+  /** What does not work although the broker serves. */
+  concern(): string | undefined {
+    return this.#exchange.journaling?.concern();
+  }
+
   async close(): Promise<void> {
     await this.#node.close();
   }

@@ -20,12 +20,7 @@ import { TimerWheel } from '../timer-wheel.ts';
 import { FanOut } from './fan-out.ts';
 import { IdempotencyCache } from './idempotency-cache.ts';
 import { JournaledResults } from './journaled-results.ts';
-import {
-  Journaling,
-  type JournaledExchange,
-  type JournalingOptions,
-  type JournalingUsage,
-} from './journaling.ts';
+import { Journaling, type JournaledExchange, type JournalingOptions } from './journaling.ts';
 import { isUnsaved, recordOf, restoreMap, takeUnsavedMap } from './journaled-map.ts';
 import { isAsExpected, publishSuppression } from './map-suppression.ts';
 import { MapTable } from './map-table.ts';
@@ -52,8 +47,6 @@ export interface MemoryMapUsage {
   readonly refusedChanges: number;
   /** Keys that were removed because their time was over. */
   readonly expiredKeys: number;
-  /** Absent without a journal. */
-  readonly journaling?: JournalingUsage;
 }
 
 /** One event on its way to every attached node. With nothing beside the channel it was cleared. */
@@ -120,7 +113,6 @@ export class MemoryMapExchange implements JournaledExchange<MapDelivery> {
       idempotencyKeys: this.#idempotency.size,
       refusedChanges: this.#refusedChanges,
       expiredKeys: this.#expiredKeys,
-      ...(this.journaling && { journaling: this.journaling.usage() }),
     };
   }
 

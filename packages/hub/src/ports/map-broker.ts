@@ -189,5 +189,7 @@ export interface MapBroker {
   clear(channel: string): Promise<void>;
   /** Names what is not working, or undefined when the broker can serve. Feeds readiness. */
   problem(): string | undefined;
+  /** Names what does not work although the broker serves, without addresses. @defaultValue nothing */
+  concern?(): string | undefined;
   close(): Promise<void>;
 }

@@ -273,8 +273,10 @@ export function describeChannelJournal(
           stream: streamFor(testbed, 1, 1),
           publications: publications(1, 1),
         });
-        await expect(first.commit([more])).rejects.toThrow();
-        await expect(first.saveSnapshot([nothing('y')], never)).rejects.toThrow();
+        await expect(first.commit([more])).rejects.toThrow('has taken the journal over');
+        await expect(first.saveSnapshot([nothing('y')], never)).rejects.toThrow(
+          'has taken the journal over',
+        );
         expect(await second.load(['x'])).toEqual([
           { ...nothing('x'), stream: streamFor(testbed, 0, 1) },
         ]);

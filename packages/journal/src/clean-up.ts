@@ -1,0 +1,111 @@
+import { valueList, type RetentionJob, type Store, type StoreTransaction } from '@holdfast/store';
+import { sql } from 'kysely';
+import { partTables, type JournalTables } from './journal-module.ts';
+
+type Transaction = StoreTransaction<JournalTables>;
+
+/**
+ * Deletes what has expired, and snapshots that were used or never finished: of all journals, also of
+ * those whose server will never come back.
+ */
+export function cleanUpJob(dialect: Store['dialect']): RetentionJob<JournalTables> {
+  return {
+    name: 'journals',
+    async deleteBatch(transaction, { now, limit }) {
+      const cleaned = await cleanDue(transaction, { dialect, now, limit });
+      return cleaned < limit
+        ? cleaned + (await dropSnapshots(transaction, dialect, limit - cleaned))
+        : cleaned;
+    },
+  };
+}
+
+interface DueChannel {
+  readonly id: number;
+  readonly expire_at: number;
+  readonly keep_until: number | null;
+}
+
+async function cleanDue(
+  transaction: Transaction,
+  {
+    dialect,
+    now,
+    limit,
+  }: { readonly dialect: Store['dialect']; readonly now: number; readonly limit: number },
+): Promise<number> {
+  // Whoever writes to one of them right now decides itself when it is due again.
+  const lock = dialect === 'postgres' ? sql`for update skip locked` : sql``;
+  const { rows } = await sql<DueChannel>`
+    select id, expire_at, keep_until from journal_channels
+    where due_at <= ${now} order by due_at limit ${limit} ${lock}`.execute(transaction);
+  const idsOf = (channels: readonly DueChannel[]): ReturnType<typeof valueList> =>
+    valueList(
+      dialect,
+      channels.map(({ id }) => id),
+    );
+  const expired = rows.filter((row) => row.expire_at <= now);
+  if (expired.length > 0) {
+    await sql`delete from journal_publications where channel_id in ${idsOf(expired)}`.execute(
+      transaction,
+    );
+  }
+  if (rows.length > 0) {
+    await sql`delete from journal_results
+      where channel_id in ${idsOf(rows)} and expire_at <= ${now}`.execute(transaction);
+    await sql`update journal_channels set
+      first_row = case when expire_at <= ${now} then top + 1 else first_row end,
+      due_at = (
+        select min(due) from (
+          select keep_until as due
+          union all select case when expire_at > ${now} then expire_at end
+          union all select min(r.expire_at) from journal_results r where r.channel_id = journal_channels.id
+        ) dues where due > ${now}
+      )
+      where id in ${idsOf(rows)}`.execute(transaction);
+  }
+  const over = rows.filter(({ keep_until: until }) => until !== null && until <= now);
+  if (over.length > 0) {
+    const { rows: remembered } = await sql<{ channel_id: number }>`
+      select distinct channel_id from journal_results where channel_id in ${idsOf(over)}`.execute(
+      transaction,
+    );
+    const busy = new Set(remembered.map(({ channel_id: id }) => id));
+    const ids = over.filter(({ id }) => !busy.has(id)).map(({ id }) => id);
+    await dropChannels(transaction, dialect, ids);
+  }
+  return rows.length;
+}
+
+async function dropSnapshots(
+  transaction: Transaction,
+  dialect: Store['dialect'],
+  limit: number,
+): Promise<number> {
+  const { rows } = await sql<{ id: number }>`
+    select c.id from journals j join journal_channels c on c.journal = j.id
+    where c.generation > 0 and c.generation <> coalesce(j.snapshot, 0)
+      and c.generation <> coalesce(j.writing, 0)
+    limit ${limit}`.execute(transaction);
+  await dropChannels(
+    transaction,
+    dialect,
+    rows.map(({ id }) => id),
+  );
+  return rows.length;
+}
+
+async function dropChannels(
+  transaction: Transaction,
+  dialect: Store['dialect'],
+  ids: readonly number[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  for (const table of partTables) {
+    await sql`delete from ${sql.table(table)}
+      where channel_id in ${valueList(dialect, ids)}`.execute(transaction);
+  }
+  await sql`delete from journal_channels where id in ${valueList(dialect, ids)}`.execute(
+    transaction,
+  );
+}
