@@ -16,6 +16,7 @@ import {
 } from './config/index.ts';
 import { isLoopback } from './config/rules/exposure.ts';
 import { type DurableFeatures, startDurableFeatures } from './durable/durable-features.ts';
+import { openJournals } from './durable/open-journals.ts';
 import { openDurableStore } from './durable/open-durable-store.ts';
 import { createEndpoints, type PortRole } from './endpoints.ts';
 import { type EventHooks, installEventHooks, installHooks } from './hooks/index.ts';
@@ -102,10 +103,12 @@ async function compose(
   { config, sources, logger, rpc }: StartServerOptions & { readonly logger: ServerLogger },
   { verifiers, front, ports, store }: Foundation,
 ): Promise<RunningServer> {
+  const name = config.node.name || `${hostname()}_${ports[0]?.port ?? config.http_server.port}`;
   const hub = createHub({
     ...hubOptions(config, ports),
     ...verifiers,
-    name: config.node.name || `${hostname()}_${ports[0]?.port ?? config.http_server.port}`,
+    ...(store && { journals: openJournals(store, name) }),
+    name,
     version,
     logger,
   });
@@ -164,6 +167,7 @@ async function compose(
           sessions,
           problems: () => hub.problems(),
           concerns: () => [
+            ...hub.concerns(),
             ...hooks.problems(),
             ...(eventHooks?.problems() ?? []),
             ...(durable?.concerns() ?? []),

@@ -44,6 +44,7 @@ export class Journaling<Delivery> {
   readonly #writer: JournalWriter<Delivery>;
   #opened: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  #isOpen = false;
   #isInTrouble = false;
   readonly #reloads = new Map<string, () => void>();
 
@@ -127,6 +128,7 @@ export class Journaling<Delivery> {
         await this.#restoreKept(channels.slice(start, start + loadedAtOnce));
       }
     }
+    this.#isOpen = true;
   }
 
   /** A channel that has become durable is in the journal before the snapshot is used up. */
@@ -166,7 +168,8 @@ export class Journaling<Delivery> {
     const { journal, logger, snapshotTimeoutMs = 5000 } = this.#options;
     for (const stop of this.#reloads.values()) stop();
     await this.#writer.close();
-    if (this.#opened) {
+    // Otherwise the snapshot of before has not been used up, and is better than none.
+    if (this.#isOpen) {
       const signal = AbortSignal.timeout(snapshotTimeoutMs);
       try {
         const channels = await journal.saveSnapshot(this.#exchange.snapshot(), signal);

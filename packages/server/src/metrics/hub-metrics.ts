@@ -8,9 +8,12 @@ import type { MetricReader } from './metric-reader.ts';
 
 type MetricKind = 'counter' | 'gauge';
 
+/** Those of the journal have a table of their own. */
+type HubMetricName = Exclude<keyof HubMetrics, 'journal'>;
+
 /** What of the hub's own numbers becomes which metric. Complete: the compiler checks every name. */
 const hubMetrics: {
-  readonly [Name in keyof HubMetrics]: HubMetrics[Name] extends LabelledCounter
+  readonly [Name in HubMetricName]: HubMetrics[Name] extends LabelledCounter
     ? { readonly name: string; readonly label: string; readonly help: string }
     : HubMetrics[Name] extends DurationHistogram
       ? { readonly name: string; readonly help: string }
@@ -154,9 +157,49 @@ const hubMetrics: {
   },
 };
 
+/** What of the journal's numbers becomes which metric. */
+const journalMetrics: {
+  readonly [Name in keyof HubMetrics['journal']]: {
+    readonly name: string;
+    readonly kind: MetricKind;
+    readonly help: string;
+  };
+} = {
+  waiting: {
+    name: 'holdfast_journal_waiting',
+    kind: 'gauge',
+    help: 'Operations on durable channels that wait to be kept',
+  },
+  commits: {
+    name: 'holdfast_journal_commits_total',
+    kind: 'counter',
+    help: 'Commits of what happened in durable channels',
+  },
+  changedChannels: {
+    name: 'holdfast_journal_changed_channels_total',
+    kind: 'counter',
+    help: 'Durable channels changed by these commits',
+  },
+  failures: {
+    name: 'holdfast_journal_failures_total',
+    kind: 'counter',
+    help: 'Rounds of operations on durable channels that failed because they could not be kept',
+  },
+  refused: {
+    name: 'holdfast_journal_refused_total',
+    kind: 'counter',
+    help: 'Operations on durable channels refused because too much waited already',
+  },
+  restoredChannels: {
+    name: 'holdfast_journal_restored_channels',
+    kind: 'gauge',
+    help: 'Channels that this process took over from the one before',
+  },
+};
+
 /** Everything that the hub counts. */
 export function addHubMetrics(reader: MetricReader, hub: HubMetrics): void {
-  for (const property of Object.keys(hubMetrics) as (keyof HubMetrics)[]) {
+  for (const property of Object.keys(hubMetrics) as HubMetricName[]) {
     const spec = hubMetrics[property];
     const { name, help } = spec;
     if ('label' in spec) {
@@ -173,5 +216,9 @@ export function addHubMetrics(reader: MetricReader, hub: HubMetrics): void {
         { bounds: durationBuckets, read: () => [{ labels: {}, counts, sum }] },
       );
     }
+  }
+  for (const property of Object.keys(journalMetrics) as (keyof typeof journalMetrics)[]) {
+    const { kind, name, help } = journalMetrics[property];
+    reader[kind]({ name, help }, (add) => add(hub.journal[property]));
   }
 }

@@ -53,6 +53,7 @@ function checkChannelOptions(
   { config, report }: { readonly config: Config; readonly report: Report },
 ): void {
   checkHistory(path, options, { config, report });
+  checkDurability(path, options, { config, report });
   if (options.map_clients_presence_channel_prefix !== '') {
     checkPresencePrefix([...path, 'map_clients_presence_channel_prefix'], 'map_clients', {
       prefix: options.map_clients_presence_channel_prefix,
@@ -133,6 +134,42 @@ function checkHistory(
       remedy: 'Set force_recovery: true and force_recovery_mode: cache.',
     });
   }
+}
+
+/** What a durable channel keeps, and where. */
+function checkDurability(
+  path: OptionPath,
+  options: ChannelConfig,
+  { config, report }: { readonly config: Config; readonly report: Report },
+): void {
+  if (!options.history_durable) return;
+  const key = [...path, 'history_durable'];
+  const isMap = options.subscription_type.startsWith('map');
+  if (!isMap && !(options.history_size > 0 && options.history_ttl.ms > 0)) {
+    report.problem(key, {
+      problem: 'is on without history',
+      reason: 'there would be nothing to keep',
+      remedy: 'Set history_size and history_ttl, such as 100 and "300s".',
+    });
+  }
+  if (!config.store.enabled) {
+    report.problem(key, {
+      problem: 'is on without a store',
+      reason: 'publications are kept there',
+      remedy: 'Set store.enabled to true, or remove history_durable.',
+    });
+  } else if (isPostgres(config) && config.node.name === '') {
+    report.problem(key, {
+      problem: 'is on with a PostgreSQL store and without node.name',
+      reason:
+        'each server keeps its own streams in the database, under its name, and the default name changes with the host and the port',
+      remedy: 'Set node.name to a name that this server keeps, different on each server.',
+    });
+  }
+}
+
+function isPostgres({ store: { url } }: Config): boolean {
+  return /^postgres(?:ql)?:/i.test(url.reveal());
 }
 
 /** A presence map must be a channel of a namespace of that kind of map. */

@@ -33,6 +33,11 @@ export const channelShape = {
     '0s',
     'How long epoch and top offset outlive history. `0`: `channel.history_meta_ttl`.',
   ),
+  history_durable: flag(
+    false,
+    'Answer publishers, and tell subscribers, when the store has the publication: streams, positions and map states survive the death of the process. Without it they survive a stop in good order. Needs history or maps, and `store.enabled`.',
+    { own: true },
+  ),
   force_positioning: flag(false, 'Watch for missed publications for every subscriber.'),
   allow_positioning: flag(false, 'Subscribers may ask for positioning.'),
   force_recovery: flag(false, 'Every subscriber recovers what it missed. Needs history.'),
