@@ -128,7 +128,11 @@ class Subscriber {
   }
 
   async joined(times: number): Promise<void> {
-    await vi.waitFor(() => expect(this.subscribed).toHaveLength(times), patience);
+    const check = (): void => {
+      if (this.subscribed.length !== times)
+        throw new Error(`joined ${this.subscribed.length} times`);
+    };
+    await vi.waitFor(check, patience);
   }
 }
 

@@ -26,6 +26,8 @@ export class DurationHistogram {
     this.sumSeconds += seconds;
     this.count += 1;
   }
+}
+
 /** What the journals of the memory brokers count. */
 export class JournalMetrics {
   /** Operations on durable channels that wait right now. */

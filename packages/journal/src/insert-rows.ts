@@ -11,7 +11,7 @@ export interface InsertPlan {
   readonly into: string;
   readonly columns: number;
   /** Follows the values: `on conflict …`, `returning …`. */
-  readonly then: string;
+  readonly ending: string;
 }
 
 /** Inserts any number of rows; returns what the statements return. */
@@ -35,14 +35,14 @@ export async function insertRows<Returned>(
 
 const statements = new Map<string, string>();
 
-function statement({ dialect, into, columns, then }: InsertPlan, size: number): string {
+function statement({ dialect, into, columns, ending }: InsertPlan, size: number): string {
   const name = `${dialect} ${size} ${into}`;
   let text = statements.get(name);
   if (text === undefined) {
     let number = 0;
     const placeholder = (): string => (dialect === 'sqlite' ? '?' : `$${(number += 1)}`);
     const row = (): string => `(${Array.from({ length: columns }, placeholder).join(', ')})`;
-    text = `${into} values ${Array.from({ length: size }, row).join(', ')} ${then}`;
+    text = `${into} values ${Array.from({ length: size }, row).join(', ')} ${ending}`;
     statements.set(name, text);
   }
   return text;

@@ -42,11 +42,11 @@ export async function writeChannels(
   context: WritingContext,
   changes: readonly ChannelChange[],
 ): Promise<void> {
-  const plan = (into: string, columns: number, then: string): InsertPlan => ({
+  const plan = (into: string, columns: number, ending: string): InsertPlan => ({
     dialect: context.dialect,
     into,
     columns,
-    then,
+    ending,
   });
   const written = await insertRows<WrittenChannel>(
     transaction,

@@ -3,7 +3,7 @@ import type { ChannelChange, ChannelJournal, ChannelRecord } from '../ports/chan
 
 /** What journals in memory write to; it outlives the hubs that use it, as a disk does. */
 export class JournalDisk {
-  readonly kept = new Map<string, ChannelRecord>();
+  readonly kept: Map<string, ChannelRecord> = new Map();
   snapshot: readonly ChannelRecord[] = [];
   owner: MemoryJournal | undefined;
 }
