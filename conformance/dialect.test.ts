@@ -14,11 +14,11 @@ const plainTexts: Dialect = {
   async connect({ url = '' }) {
     const user = new URL(url, 'http://localhost').searchParams.get('user');
     if (user === 'broken') throw new Error('the database is away');
-    if (user !== null) return { name: user, subs: { news: {} } };
+    if (user !== null) return { user, request: { name: user }, channels: ['news'] };
     return { status: 401, code: 'unauthorized', message: 'who are you?' };
   },
-  encode({ connect, pub }) {
-    if (connect !== undefined) return 'welcome';
+  greeting: (user) => `welcome ${user}`,
+  encode({ pub }) {
     const text = pub?.data === undefined ? '' : (JSON.parse(decoder.decode(pub.data)) as string);
     return text === '' ? undefined : text;
   },
@@ -68,7 +68,7 @@ describe('a dialect', () => {
     await using running = await startWithDialect();
     const { texts } = await listen(running, 'ann');
     await Promise.all(['one', '', 'two'].map((text) => running.hub.publish('news', text)));
-    await vi.waitFor(() => expect(texts).toEqual(['welcome', 'one', 'two']));
+    await vi.waitFor(() => expect(texts).toEqual(['welcome ann', 'one', 'two']));
   });
 
   test('compressed too, each message has a frame of its own', async () => {
@@ -78,7 +78,7 @@ describe('a dialect', () => {
     const { texts } = await listen(running, 'ann');
     const many = Array.from({ length: 20 }, (_, index) => `text ${index}`);
     await Promise.all(many.map((text) => running.hub.publish('news', text)));
-    await vi.waitFor(() => expect(texts).toEqual(['welcome', ...many]));
+    await vi.waitFor(() => expect(texts).toEqual(['welcome ann', ...many]));
   });
 
   test('is not disturbed by what its clients say', async () => {
@@ -86,7 +86,7 @@ describe('a dialect', () => {
     const { socket, texts, closes } = await listen(running, 'ann');
     for (const text of ['hello', '{}', '{"id":1,"connect":{}}', '\n']) socket.send(text);
     await running.hub.publish('news', 'one');
-    await vi.waitFor(() => expect(texts).toEqual(['welcome', 'one']));
+    await vi.waitFor(() => expect(texts).toEqual(['welcome ann', 'one']));
     expect(closes).toEqual([]);
   });
 
@@ -120,9 +120,10 @@ describe('a dialect', () => {
     expect(await refusal(running, '?user=ann')).toEqual([429, '30']);
     const other = await listen(running, 'bob');
     await running.hub.publish('news', 'one');
-    for (const { texts } of [...listeners, other]) {
-      await vi.waitFor(() => expect(texts).toEqual(['welcome', 'one']));
+    for (const { texts } of listeners) {
+      await vi.waitFor(() => expect(texts).toEqual(['welcome ann', 'one']));
     }
+    await vi.waitFor(() => expect(other.texts).toEqual(['welcome bob', 'one']));
     listeners[0]?.socket.close();
     await vi.waitFor(async () => {
       const { socket } = await listen(running, 'ann');
@@ -137,7 +138,7 @@ describe('a dialect', () => {
       ...plainTexts,
       connect: () =>
         new Promise((resolve) => {
-          answer = () => resolve({ subs: { news: {} } });
+          answer = () => resolve({ user: 'ann', request: {}, channels: ['news'] });
         }),
     });
     const socket = connect(running.port, '127.0.0.1');

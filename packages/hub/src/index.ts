@@ -47,7 +47,7 @@ export * from './ports/presence-store.ts';
 export * from './ports/revocation-store.ts';
 export type { PublicationContract } from './publication-contract.ts';
 export * from './tags-filter.ts';
-export type { Dialect } from './transports/dialect.ts';
+export type { Dialect, DialectClient } from './transports/dialect.ts';
 export { HandshakeMessage } from './transports/handshake-message.ts';
 export * from './transports/http-refusal.ts';
 export * from './transports/stripped-upgrade.ts';

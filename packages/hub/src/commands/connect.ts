@@ -91,6 +91,9 @@ async function joinServerSide(
       await hub.disconnect({ user, whitelist: [session.id] }, disconnects.connectionLimit);
     }
   }
+  for (const channel of session.transport.ownChannels ?? []) {
+    if (!grants.has(channel)) grants.set(channel, {});
+  }
   if (session.transport.info.unidirectional) {
     const refusal = grantAsked(session, request, grants);
     if (refusal !== undefined) return refusal;

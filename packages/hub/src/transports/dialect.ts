@@ -12,17 +12,27 @@ import type { HttpRefusal } from './http-refusal.ts';
  * their backoff anew with every accepted handshake would come back each second, for ever.
  */
 export interface Dialect {
-  /** The connect request that a handshake stands for, or why it is refused. */
-  readonly connect: (request: IncomingMessage) => Promise<ConnectRequest | HttpRefusal>;
+  /** Whose connection a handshake asks for, or why it is refused. */
+  readonly connect: (request: IncomingMessage) => Promise<DialectClient | HttpRefusal>;
+  /** The first message to a user who is let in. */
+  readonly greeting: (user: string) => string;
   /**
    * A push as one text message; undefined says nothing. Called once per push on this node, however
-   * many clients get it. The push of a connect result must say something: it accepts the client.
+   * many clients get it.
    */
   readonly encode: (push: Push) => string | undefined;
   /** Sent with every native ping, which also ends connections whose peer is gone. */
   readonly heartbeat: () => string;
   /** Connections of one user on this path; a further one is refused with 429. */
   readonly userConnectionLimit: number;
+}
+
+/** Who connects, as its handshake says; the token is verified as those of all connections. */
+export interface DialectClient {
+  readonly user: string;
+  readonly request: ConnectRequest;
+  /** Subscribed from the start, whatever the rules of their namespaces say. */
+  readonly channels: readonly string[];
 }
 
 /** A message that sessions do not queue. */
@@ -58,6 +68,23 @@ export class DialectRoom {
     const count = this.#connections.get(user) ?? 0;
     if (count > 1) this.#connections.set(user, count - 1);
     else this.#connections.delete(user);
+  }
+
+  /** One user's encoder. What it makes for all is cached for all: only the greeting is its own. */
+  encoderFor(user: string): MessageEncoder {
+    const { encoder, dialect } = this;
+    const { codec } = encoder;
+    return {
+      ...encoder,
+      codec: {
+        ...codec,
+        encodePush: (push) =>
+          push.connect === undefined ? codec.encodePush(push) : Buffer.from(dialect.greeting(user)),
+      },
+      get ping() {
+        return encoder.ping;
+      },
+    };
   }
 
   /** Connections by user. */

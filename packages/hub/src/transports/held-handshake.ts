@@ -10,6 +10,7 @@ export interface HeldHandshakeOptions {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly encoder: MessageEncoder;
+  readonly channels: readonly string[];
   /** Answers the handshake with 101; undefined when the peer has gone meanwhile. */
   readonly accept: () => Transport | HttpRefusal | undefined;
   /** Answers it with an error. */
@@ -23,6 +24,7 @@ export interface HeldHandshakeOptions {
 export class HeldHandshake implements Transport {
   readonly info: TransportInfo;
   readonly encoder: MessageEncoder;
+  readonly ownChannels: readonly string[];
   readonly needsSessionId = false;
   readonly pingsNatively = true;
   readonly refusalDelayMs = 0;
@@ -32,9 +34,10 @@ export class HeldHandshake implements Transport {
   #isAnswered = false;
 
   constructor(options: HeldHandshakeOptions) {
-    const { request, encoder } = options;
+    const { request, encoder, channels } = options;
     this.#options = options;
     this.encoder = encoder;
+    this.ownChannels = channels;
     this.info = {
       name: 'uni_websocket',
       format: 'json',

@@ -22,6 +22,8 @@ export interface Transport {
   readonly pingsNatively: boolean;
   /** Emulated and unidirectional transports: the peer is addressed by session id. */
   readonly needsSessionId: boolean;
+  /** Channels that the connection is for: it is subscribed to them from the start. */
+  readonly ownChannels?: readonly string[];
   /**
    * How long a refused connect waits for its answer, in milliseconds. Older SDKs connect again at
    * once when an emulated connection is refused; this makes their loop a slow one.

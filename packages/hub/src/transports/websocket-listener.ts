@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { codecFor, type ConnectRequest, type Format } from '@holdfast/protocol';
+import { codecFor, type Format } from '@holdfast/protocol';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import type { ConnectionGate } from '../connection-gate.ts';
 import type { HubContext } from '../hub-context.ts';
 import type { WebSocketOptions } from '../options.ts';
 import type { Session } from '../session.ts';
 import { connectOneWay } from './connect-one-way.ts';
-import type { DialectRoom } from './dialect.ts';
+import type { DialectClient, DialectRoom } from './dialect.ts';
 import { HeldHandshake } from './held-handshake.ts';
 import { type HttpRefusal, refuseOnSocket } from './http-refusal.ts';
 import { rescuedFrom } from './handshake-message.ts';
@@ -174,7 +174,8 @@ export class WebSocketListener {
       this.#refuse(socket, asked);
       return;
     }
-    const { encoder } = room;
+    const { channels } = asked;
+    const encoder = room.encoderFor(asked.user);
     const leave = (): void => this.#gate.leave(session);
     const accept = (): Transport | HttpRefusal | undefined => {
       const refusal = room.enter(session.user);
@@ -205,16 +206,16 @@ export class WebSocketListener {
     };
     const refuse = (refusal: HttpRefusal): void => this.#refuse(socket, refusal);
     const session = this.#gate.enter(
-      new HeldHandshake({ request, socket, encoder, accept, refuse }),
+      new HeldHandshake({ request, socket, encoder, channels, accept, refuse }),
     );
     socket.once('close', leave);
-    session.handle([{ id: 1, connect: asked }], 0);
+    session.handle([{ id: 1, connect: asked.request }], 0);
   }
 
   async #ask(
     { dialect }: DialectRoom,
     request: IncomingMessage,
-  ): Promise<ConnectRequest | HttpRefusal> {
+  ): Promise<DialectClient | HttpRefusal> {
     try {
       return await dialect.connect(request);
     } catch (error) {

@@ -94,7 +94,10 @@ export async function startDurableFeatures(
     store,
     ...features,
     authentication,
-    requestHandlers: createRequestHandlers({ ...features, authentication }, { config, logger }),
+    requestHandlers: createRequestHandlers(
+      { ...features, authentication },
+      { config, hub, logger },
+    ),
     concerns: () => [...describeStore(store), ...(tasks?.problems() ?? [])],
     async quiesce(timeoutMs) {
       await Promise.all([inbox?.close(), tasks?.close()]);

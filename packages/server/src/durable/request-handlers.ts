@@ -1,5 +1,5 @@
-import type { Logger } from '@holdfast/hub';
-import { createInboxHandler, type Inbox } from '@holdfast/inbox';
+import type { Hub, Logger } from '@holdfast/hub';
+import { createInboxHandler, createTradingAgentsFace, type Inbox } from '@holdfast/inbox';
 import { createTasksHandler, createWorkerApi, type Tasks } from '@holdfast/tasks';
 import type { Config } from '../config/index.ts';
 import type { Authentication } from './authentication.ts';
@@ -14,6 +14,7 @@ export interface RequestHandling {
 
 interface HandlerContext {
   readonly config: Config;
+  readonly hub: Pick<Hub, 'speak'>;
   readonly logger: Logger;
 }
 
@@ -24,6 +25,7 @@ export function createRequestHandlers(
 ): readonly RequestHandler[] {
   return [
     ...(inbox === undefined ? [] : inboxHandlers(inbox, authentication, context)),
+    ...(inbox === undefined ? [] : tradingAgentsHandlers(inbox, authentication, context)),
     ...(tasks === undefined ? [] : taskHandlers(tasks, authentication, context)),
     ...(tasks === undefined ? [] : workerHandlers(tasks, context)),
   ];
@@ -43,6 +45,26 @@ function inboxHandlers(
     onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
   });
   return sides(basePath, handle);
+}
+
+function tradingAgentsHandlers(
+  inbox: Inbox,
+  authentication: Authentication,
+  { config, hub, logger }: HandlerContext,
+): readonly RequestHandler[] {
+  const { tradingagents, tradingagents_user_connection_limit: limit } = config.inbox.faces;
+  if (!tradingagents) return [];
+  const handle = createTradingAgentsFace({
+    inbox,
+    ...authentication,
+    speak: (path, dialect) => hub.speak(path, dialect),
+    userConnectionLimit: limit,
+    onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
+  });
+  return [
+    { path: '/api/notifications', audience: 'users', handle },
+    { path: '/api/ws/stats', audience: 'servers', handle },
+  ];
 }
 
 /** What is for users is below `/me`, and nothing else is. */

@@ -1,11 +1,12 @@
+import type { IncomingMessage } from 'node:http';
 import type { Dialect } from '@holdfast/hub';
 import type { InboxEvent } from '../../events.ts';
 import { legacyTime, toLegacy } from './legacy-notification.ts';
 import { RecentIds } from './recent-ids.ts';
 
 export interface LegacyDialectOptions {
-  /** The user of a connection token, or undefined. */
-  readonly userOf: (token: string) => Promise<string | undefined>;
+  /** The user of a handshake, whose token is in its query; undefined for nobody. */
+  readonly userOf: (request: IncomingMessage, token: string) => Promise<string | undefined>;
   readonly channelOf: (user: string) => string;
   readonly userConnectionLimit: number;
   /** Unix milliseconds. */
@@ -29,7 +30,7 @@ export function legacyDialect(options: LegacyDialectOptions): Dialect {
     async connect(request) {
       const { searchParams } = new URL(request.url ?? '', 'http://localhost');
       const token = searchParams.get('token') ?? '';
-      const user = token === '' ? undefined : await options.userOf(token);
+      const user = await options.userOf(request, token);
       if (user === undefined || user === '') {
         return {
           status: 401,
@@ -37,17 +38,19 @@ export function legacyDialect(options: LegacyDialectOptions): Dialect {
           message: 'the token is missing, expired or wrong: connect with ?token=<connection token>',
         };
       }
-      return { token, name: 'tradingagents', subs: { [options.channelOf(user)]: {} } };
+      return {
+        user,
+        request: { name: 'tradingagents', ...(token === '' ? {} : { token }) },
+        channels: [options.channelOf(user)],
+      };
     },
-    encode({ connect, pub }) {
-      if (connect !== undefined) {
-        const [channel = ''] = Object.keys(connect.subs ?? {});
-        return message('connected', {
-          user_id: channel.slice(channel.lastIndexOf('#') + 1),
-          timestamp: legacyTime(options.now()),
-          message: 'connected',
-        });
-      }
+    greeting: (user) =>
+      message('connected', {
+        user_id: user,
+        timestamp: legacyTime(options.now()),
+        message: 'connected',
+      }),
+    encode({ pub }) {
       if (pub?.data === undefined) return undefined;
       const event = JSON.parse(decoder.decode(pub.data)) as InboxEvent;
       if (event.type !== 'created' || !recent.add(event.notification.id)) return undefined;

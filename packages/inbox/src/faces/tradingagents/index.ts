@@ -40,8 +40,13 @@ export function createTradingAgentsFace({
   const connections = speak(
     '/api/ws/notifications',
     legacyDialect({
-      async userOf(token) {
-        const headers = { authorization: `Bearer ${token}` };
+      async userOf(request, token) {
+        const headers = new Headers();
+        for (const [name, value] of Object.entries(request.headers)) {
+          if (typeof value === 'string') headers.set(name, value);
+        }
+        // A browser's WebSocket can carry a token in its address only.
+        if (token !== '') headers.set('authorization', `Bearer ${token}`);
         return authenticateUser(new Request('http://localhost/', { headers }));
       },
       channelOf: (user) => inbox.channelOf(user),

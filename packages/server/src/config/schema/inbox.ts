@@ -39,6 +39,18 @@ export const inbox = section('Notifications for users. Needs the store. See docs
       ),
     },
   ),
+  faces: section('Interfaces of other products that this inbox can stand behind.', {
+    tradingagents: flag(
+      false,
+      "Serve the notifications of TradingAgents-CN's interface: `/api/notifications` and the socket `/api/ws/notifications`.",
+      own,
+    ),
+    tradingagents_user_connection_limit: integer(
+      50,
+      'Sockets of one user at that face. The interface leaks one with every token that it renews, about one an hour and tab.',
+      { ...own, min: 20, max: 1_000 },
+    ),
+  }),
   retention: section('How long notifications are kept.', {
     max_age: duration('2160h', 'Older ones are removed.', own),
     max_per_user: integer(1_000, 'Most of one user; the oldest are removed.', { ...own, min: 1 }),
