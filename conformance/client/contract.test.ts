@@ -82,9 +82,7 @@ describe.each(Object.entries(contracts))('a contract in %s', (_library, contract
   test('gives the hub its types', async () => {
     const hub = typedHub(createHub({ ...options, contract }), contract);
     onTestFinished(() => hub.shutdown({ timeoutMs: 0 }));
-    expectTypeOf(hub.publish<'news'>)
-      .parameter(1)
-      .toEqualTypeOf<string>();
+    expectTypeOf<typeof hub.publish<'news'>>().parameter(1).toEqualTypeOf<string>();
     await expect(hub.publish('news', 'it is out')).resolves.toMatchObject({
       position: { offset: 1 },
     });

@@ -89,7 +89,7 @@ export function defineChannels<const Schemas extends ChannelSchemas>(
     problems: async (channel, data) => ((await validate(channel, data)).issues ?? []).map(inWords),
     async parse(channel, data) {
       const result = await validate(channel, data);
-      if (result.issues === undefined) return result.value as never;
+      if (result.issues === undefined) return result.value;
       throw new ClientError('invalid_data', 'the data does not match the contract of its channel', {
         issues: result.issues.map(inWords),
       });
