@@ -31,6 +31,8 @@ export interface InboxApp extends AsyncDisposable {
   readonly port: number;
   /** Requests that users made of the inbox: `POST read` and the like. */
   readonly requests: string[];
+  /** Device and notification of every acknowledgement, repeated ones too. */
+  readonly acknowledged: string[];
   /** What is answered instead of the inbox, with a status; undefined: the inbox itself. */
   refuseWith: number | undefined;
   /** Cuts every TCP connection, as a broken network would. */
@@ -70,6 +72,7 @@ export async function startInboxApp({
     position: async (channel) => (await hub.history(channel, { limit: 0 })).position,
   });
   const handle = createInboxHandler(inbox, {
+    basePath: '/api/inbox',
     authenticateServer: () => false,
     authenticateUser: async (request) => {
       const [, token] = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '') ?? [];
@@ -79,6 +82,7 @@ export async function startInboxApp({
     },
   });
   const requests: string[] = [];
+  const acknowledged: string[] = [];
   const app = { refuseWith: undefined as number | undefined };
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -92,14 +96,17 @@ export async function startInboxApp({
       response.writeHead(200, { 'content-type': file.type }).end(file.body);
       return;
     }
-    if (target.pathname.startsWith('/inbox/me')) {
-      requests.push(`${request.method ?? ''} ${target.pathname.slice('/inbox/me'.length + 1)}`);
-      if (app.refuseWith !== undefined) {
-        response.writeHead(app.refuseWith).end();
-        return;
-      }
-    }
     const body = await bodyOf(request);
+    const [, operation] = /^\/api\/inbox\/me(?:\/(.*))?$/.exec(target.pathname) ?? ['', undefined];
+    requests.push(`${request.method ?? ''} ${operation ?? ''}`);
+    if (app.refuseWith !== undefined) {
+      response.writeHead(app.refuseWith).end();
+      return;
+    }
+    if (operation === 'acknowledge') {
+      const { device, ids } = JSON.parse(body.toString()) as { device: string; ids: string[] };
+      for (const id of ids) acknowledged.push(`${device} ${id}`);
+    }
     const answered = await handle(
       new Request(target, {
         method: request.method ?? 'GET',
@@ -136,6 +143,7 @@ export async function startInboxApp({
     hub,
     inbox,
     requests,
+    acknowledged,
     port: address.port,
     url: `http://127.0.0.1:${address.port}`,
     cutConnections,

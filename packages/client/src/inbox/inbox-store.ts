@@ -50,7 +50,7 @@ export interface InboxStoreOptions extends LiveStoreOptions {
   /** Connects by itself; the store follows it and never closes it. */
   readonly client: Pick<Client, 'subscribe' | 'state' | 'onChange'>;
   readonly api: UserApi;
-  /** Where the inbox is below the server's URL. @defaultValue '/inbox/me' */
+  /** Where the inbox is below the server's URL. @defaultValue '/api/inbox/me' */
   readonly path?: string;
   /** Notifications of the first page, at most 100. @defaultValue 20 */
   readonly pageSize?: number;
@@ -144,7 +144,7 @@ class LiveInbox implements InboxStore {
   readonly #listeners = new Set<() => void>();
 
   constructor(options: InboxStoreOptions) {
-    const { client, api, path = '/inbox/me', pageSize = 20, filter = {} } = options;
+    const { client, api, path = '/api/inbox/me', pageSize = 20, filter = {} } = options;
     const environment = options.environment ?? createEnvironment();
     this.#filter = filter;
     this.#now = () => environment.now();

@@ -106,7 +106,7 @@ export const inboxCss = `
   flex: 1; display: flex; flex-wrap: wrap; gap: 0 0.5rem; min-inline-size: 0; margin: 0;
   color: var(--hf-muted); font-size: 0.8125rem; overflow-wrap: anywhere;
 }
-.hf-meta > :not(:first-child)::before { content: '·'; margin-inline-end: 0.5rem; }
+.hf-meta > :not(:first-child)::before { content: '·' / ''; margin-inline-end: 0.5rem; }
 .hf-meta time { position: relative; z-index: 1; }
 .hf-group { font-variant-numeric: tabular-nums; }
 .hf-actions { position: relative; z-index: 1; display: flex; gap: 0.15rem; margin: -0.4rem; }

@@ -1,5 +1,6 @@
 import { type MouseEvent, type ReactNode, useEffect, useRef } from 'react';
 import { ThemeStyle } from '../theme/theme-style.tsx';
+import { Announcements } from './announcements.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { defaultLabels } from './inbox-labels.ts';
 import { InboxPanel, type InboxPanelProps } from './inbox-panel.tsx';
@@ -41,6 +42,7 @@ export function InboxDrawer({ isOpen, onClose, onOpen, ...rest }: InboxDrawerPro
           if (event.target === event.currentTarget) onClose();
         }}
       >
+        {isOpen && <Announcements arrived={rest.labels?.arrived ?? defaultLabels.arrived} />}
         {isOpen && (
           <InboxPanel
             {...rest}
