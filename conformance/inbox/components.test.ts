@@ -171,6 +171,7 @@ test('the archive gives back what was put there; a change that is refused is tak
   await expectShown([page], { unread: 0, titles: ['2', '1'] });
   await page.getByRole('radio', { name: 'Unread' }).check();
   await page.getByText('You are all caught up').waitFor();
+  expect(await app.inbox.counts('ann')).toMatchObject({ total: 0 });
 });
 
 test('a long list comes in pages, without a gap, while more arrive', async () => {
@@ -187,6 +188,7 @@ test('a long list comes in pages, without a gap, while more arrive', async () =>
   await more.click();
   await expectShown([page], { unread: 76, titles: all });
   await more.waitFor({ state: 'hidden' });
+  expect(app.requests.filter((request) => request === 'GET notifications')).toHaveLength(2);
 });
 
 test('text is text and links lead to pages, whatever the server said', async () => {
