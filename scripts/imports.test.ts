@@ -14,7 +14,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   journal: ['hub', 'store'],
   inbox: ['protocol', 'hub', 'http', 'store'],
   tasks: ['http', 'store'],
-  server: ['protocol', 'hub', 'journal', 'store', 'inbox', 'tasks'],
+  server: ['protocol', 'hub', 'http', 'journal', 'store', 'inbox', 'tasks'],
   client: ['protocol'],
   react: ['client'],
 };

@@ -87,7 +87,10 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
     app.route(apiConfig.handler_prefix, createApiRoutes({ ...api, authorize }));
   }
   if (swagger.enabled && isInternal) {
-    const document = createOpenApiDocument(apiConfig.handler_prefix);
+    const document = createOpenApiDocument(
+      apiConfig.handler_prefix,
+      options.requestHandlers.flatMap(({ openApi }) => openApi ?? []),
+    );
     const page = renderReferencePage(toApiReference(document));
     app.get('/openapi.json', (context) => context.json(document));
     app.get(swagger.handler_prefix, (context) => context.html(page, 200, pageHeaders));

@@ -127,6 +127,8 @@ async function compose(
     tokens: Object.values(verifiers).map((verifier) => verifier.metrics),
     hooks: () => hooks.metrics(),
     eventHooks: () => eventHooks?.metrics() ?? [],
+    store: () => store,
+    tasks: () => durable?.tasks?.metrics,
   });
   const stop = async (): Promise<void> => {
     const deadline = performance.now() + config.shutdown.timeout.ms;

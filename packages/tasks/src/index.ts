@@ -21,11 +21,11 @@ export { tasksOpenApi } from './http/open-api.ts';
 export type { ProgressUpdate, Step, StepPlan } from './progress.ts';
 export type { TaskAnswer, TaskRequest, UserTaskRequest } from './request.ts';
 export type { TaskRetentionOptions } from './retention.ts';
-export type { ScheduleRule } from './schedules/schedule-rule.ts';
+export { assertRule as assertScheduleRule, type ScheduleRule } from './schedules/schedule-rule.ts';
 export type { ScheduleRun, Schedules, ScheduleView } from './schedules/schedules.ts';
 export { ownerOnlyChannels, type TaskChannels } from './task-channels.ts';
 export type { TaskLogger } from './task-context.ts';
-export type { TaskMetrics } from './task-metrics.ts';
+export { TaskMetrics } from './task-metrics.ts';
 export { taskModule, type TaskAuditTable, type TaskTables } from './task-module.ts';
 export type {
   KindView,

@@ -1,4 +1,4 @@
-import type { JsonSchema, OpenApiDocument } from './open-api.ts';
+import { verbs, type JsonSchema, type OpenApiDocument, type Operation } from './open-api.ts';
 
 /** What the API takes and gives, arranged for people; made of the OpenAPI document. */
 export interface ApiReference {
@@ -10,7 +10,9 @@ export interface ApiReference {
 
 export interface ReferenceOperation {
   readonly id: string;
-  readonly verb: 'GET' | 'POST';
+  readonly verb: string;
+  /** What it belongs to: `API` for the methods. */
+  readonly tag: string;
   readonly path: string;
   readonly summary: string;
   /** Absent for requests without a body. */
@@ -32,28 +34,54 @@ export interface ReferenceMember {
 export function toApiReference(document: OpenApiDocument): ApiReference {
   const { title, version, description } = document.info;
   const { schemas } = document.components;
-  const operations = Object.entries(document.paths).flatMap(([path, { get, post }]) => {
-    const operation = post ?? get;
-    if (!operation) return [];
-    const body = operation.requestBody?.content['application/json'].schema;
-    return [
-      {
-        id: operation.operationId,
-        verb: post ? ('POST' as const) : ('GET' as const),
-        path,
-        summary: operation.summary,
-        ...(body && {
-          request: membersOf(schemas[nameOf(body)]),
-          result: membersOf(schemas[nameOf(body).replace(/Request$/, 'Result')]),
-        }),
-        statuses: Object.entries(operation.responses).map(
-          ([status, response]) =>
-            [status, 'description' in response ? String(response.description) : ''] as const,
-        ),
-      },
-    ];
-  });
+  const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+    verbs.flatMap((verb) => {
+      const operation = item[verb];
+      return operation === undefined ? [] : [describe(operation, { verb, path, schemas })];
+    }),
+  );
   return { title, version, description, operations };
+}
+
+function describe(
+  operation: Operation,
+  {
+    verb,
+    path,
+    schemas,
+  }: {
+    readonly verb: string;
+    readonly path: string;
+    readonly schemas: Readonly<Record<string, JsonSchema>>;
+  },
+): ReferenceOperation {
+  const body = operation.requestBody?.content['application/json']?.schema;
+  // The methods of the API name their schemas, all else has them in place.
+  const result =
+    body?.$ref === undefined
+      ? resultOf(operation)
+      : schemas[nameOf(body).replace(/Request$/, 'Result')];
+  return {
+    id: operation.operationId,
+    verb: verb.toUpperCase(),
+    tag: operation.tags?.[0] ?? '',
+    path,
+    summary: operation.summary,
+    ...(body && { request: membersOf(body.$ref === undefined ? body : schemas[nameOf(body)]) }),
+    ...(result && { result: membersOf(result) }),
+    statuses: Object.entries(operation.responses).map(
+      ([status, response]) =>
+        [status, 'description' in response ? String(response.description) : ''] as const,
+    ),
+  };
+}
+
+/** The schema of a success, where an operation has it in place. */
+function resultOf({ responses }: Operation): JsonSchema | undefined {
+  const success = responses['200'] as
+    | { readonly content?: Readonly<Record<string, { readonly schema?: JsonSchema }>> }
+    | undefined;
+  return success?.content?.['application/json']?.schema;
 }
 
 /** `PublishRequest` of `{"$ref": "#/components/schemas/PublishRequest"}`. */

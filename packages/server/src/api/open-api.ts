@@ -1,3 +1,4 @@
+import type { OpenApiPart } from '@holdfast/http';
 import { errorCodes } from '@holdfast/protocol';
 import { z } from 'zod';
 import { version } from '../version.ts';
@@ -19,14 +20,17 @@ export interface JsonSchema {
   readonly contentEncoding?: string;
 }
 
-interface Operation {
+/** Verbs of HTTP that operations have here. */
+export const verbs = ['get', 'post', 'put', 'patch', 'delete'] as const;
+
+export interface Operation {
   readonly operationId: string;
   readonly summary: string;
   readonly tags?: readonly string[];
   readonly parameters?: readonly object[];
   readonly requestBody?: {
     readonly required: boolean;
-    readonly content: { readonly 'application/json': { readonly schema: JsonSchema } };
+    readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>>;
   };
   readonly responses: Readonly<Record<string, object>>;
   readonly security?: readonly object[];
@@ -38,7 +42,9 @@ export interface OpenApiDocument {
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
   readonly servers: readonly { readonly url: string }[];
   readonly security: readonly object[];
-  readonly paths: Readonly<Record<string, { readonly get?: Operation; readonly post?: Operation }>>;
+  readonly paths: Readonly<
+    Record<string, { readonly [Verb in (typeof verbs)[number]]?: Operation }>
+  >;
   readonly components: {
     readonly schemas: Readonly<Record<string, JsonSchema>>;
     readonly responses: Readonly<Record<string, object>>;
@@ -144,8 +150,14 @@ const errorTable = Object.values(errorCodes)
 
 const description = `Commands for an application's backend. Every method is a POST of one JSON object; unknown members are ignored. Expected errors come in the body of a 200 reply as \`{"error": {"code", "message"}}\`, so clients look there first. Error codes: ${errorTable}. Codes from 400 to 1999 belong to applications.`;
 
-/** @param prefix - where the API is mounted, such as `/api`. */
-export function createOpenApiDocument(prefix: string): OpenApiDocument {
+/**
+ * @param prefix - where the API is mounted, such as `/api`
+ * @param parts - what else is served
+ */
+export function createOpenApiDocument(
+  prefix: string,
+  parts: readonly OpenApiPart[] = [],
+): OpenApiDocument {
   const get = (operationId: string, summary: string, responses: Record<string, object>) => ({
     get: { operationId, summary, tags: ['Operation'], security: [], responses },
   });
@@ -158,6 +170,7 @@ export function createOpenApiDocument(prefix: string): OpenApiDocument {
       ...Object.fromEntries(
         methods.map(([name, { summary }]) => [`${prefix}/${name}`, methodPath(name, summary)]),
       ),
+      ...Object.assign({}, ...parts.map(({ paths }) => paths)),
       '/health': get('health', 'The process lives', { '200': { description: 'Always' } }),
       '/ready': get('ready', 'Whether this node can serve, and what keeps it from doing so', {
         '200': { description: 'It can; `concerns` says what does not work all the same' },
@@ -189,6 +202,7 @@ export function createOpenApiDocument(prefix: string): OpenApiDocument {
           name: 'api_key',
           description: 'For clients that cannot set headers; addresses end up in logs',
         },
+        ...Object.assign({}, ...parts.map(({ securitySchemes }) => securitySchemes)),
       },
     },
   };

@@ -1,4 +1,6 @@
+import { inboxOpenApi } from '@holdfast/inbox';
 import { errorCodes } from '@holdfast/protocol';
+import { tasksOpenApi } from '@holdfast/tasks';
 import { toApiReference, type ReferenceMember, type ReferenceOperation } from './api-reference.ts';
 import { createOpenApiDocument } from './open-api.ts';
 
@@ -46,6 +48,25 @@ Requests that reach no method have HTTP statuses in any case: 400 (the body is n
 
 `;
 
+const features = `## Notifications and tasks
+
+These stand beside the methods while the server has a [store](store.md). They are plain HTTP: the status says how it went, bodies are \`application/json\`, and errors are \`{"error": {"code", "message", "retryable"}}\`. Backends send the API key, users their own token (\`Authorization: Bearer TOKEN\`, as for a connection) to what is below \`/me\`, where they reach nothing but their own. Pages of \`client.allowed_origins\` may use that. What each call takes and gives is in \`/openapi.json\`; what it means, in [notifications](inbox.md) and [tasks](tasks.md).
+
+\`\`\`sh
+curl http://localhost:8000/api/inbox/send \\
+  -H "X-API-Key: $KEY" -H "Content-Type: application/json" \\
+  -d '{"to": {"user": "42"}, "category": "orders", "title": "Your order has left"}'
+\`\`\`
+
+`;
+
+const featureTags = [
+  ['inbox', 'Notifications, for backends'],
+  ['inbox of the user', 'Notifications, for their user'],
+  ['tasks', 'Tasks, for backends'],
+  ['tasks of the user', 'Tasks, for their owner'],
+] as const;
+
 const old = `## The old endpoint
 
 \`POST /api\` takes newline-delimited commands \`{"id", "method", "params"}\` and answers with one reply \`{"id", "result"}\` or \`{"id", "error"}\` per line, for clients that were written for old versions of Centrifugo. A body with a malformed line is refused as a whole.
@@ -61,7 +82,9 @@ const old = `## The old endpoint
 
 /** The page \`docs/http-api.md\` of the handbook. */
 export function apiReferenceMarkdown(): string {
-  const { operations } = toApiReference(createOpenApiDocument('/api'));
+  const { operations } = toApiReference(
+    createOpenApiDocument('/api', [inboxOpenApi('/api/inbox'), tasksOpenApi('/api/tasks')]),
+  );
   const codes = Object.values(errorCodes).map(
     ({ code, message, temporary }) => `| ${code} | ${message} | ${temporary ? 'yes' : 'no'} |`,
   );
@@ -70,13 +93,25 @@ export function apiReferenceMarkdown(): string {
     '| Code | Message | Temporary |\n| --- | --- | --- |\n',
     `${codes.join('\n')}\n\n`,
     'Codes from 400 to 1999 belong to applications.\n\n## Methods\n\n',
-    ...operations.filter(({ verb }) => verb === 'POST').map(renderOperation),
+    ...operations.filter(({ tag }) => tag === 'API').map(renderOperation),
+    features,
+    ...featureTags.map(([tag, title]) =>
+      renderFeature(
+        title,
+        operations.filter((operation) => operation.tag === tag),
+      ),
+    ),
     old,
   ].join('');
 }
 
 function renderOperation({ id, summary, request = [], result = [] }: ReferenceOperation): string {
   return `### ${id}\n\n${summary}.\n\n${renderMembers('Request', request)}${renderMembers('Result', result)}`;
+}
+
+function renderFeature(title: string, operations: readonly ReferenceOperation[]): string {
+  const rows = operations.map(({ verb, path, summary }) => `| \`${verb} ${path}\` | ${summary} |`);
+  return `### ${title}\n\n| Call | Does |\n| --- | --- |\n${rows.join('\n')}\n\n`;
 }
 
 function renderMembers(title: string, members: readonly ReferenceMember[]): string {

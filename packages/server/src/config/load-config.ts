@@ -21,9 +21,12 @@ import { checkChannels } from './rules/channel-rules.ts';
 import { checkClient } from './rules/client-rules.ts';
 import { checkEventHooks } from './rules/event-hook-rules.ts';
 import { warnOfExposure } from './rules/exposure.ts';
+import { checkInbox } from './rules/inbox-rules.ts';
 import { checkProxies } from './rules/proxy-rules.ts';
 import { checkRpc } from './rules/rpc-rules.ts';
 import { checkServer } from './rules/server-rules.ts';
+import { checkStore } from './rules/store-rules.ts';
+import { checkTasks } from './rules/task-rules.ts';
 import { checkTls } from './rules/tls-rules.ts';
 import { checkTokens } from './rules/token-rules.ts';
 import { configSchema, configTree, type Config } from './schema.ts';
@@ -181,6 +184,9 @@ function applyRules(config: Config, report: Report): void {
   checkChannels(config, report);
   checkRpc(config, report);
   checkEventHooks(config, report);
+  checkStore(config, report);
+  checkInbox(config, report);
+  checkTasks(config, report);
   warnOfExposure(config, report);
 }
 

@@ -153,6 +153,8 @@ export function choice<const Word extends string>(
 export interface DurationExtras extends OptionExtras<Duration> {
   /** `-1` is allowed and switches the thing off, as `0` does. */
   readonly canBeOff?: boolean;
+  /** Shortest that can work, in milliseconds. @defaultValue 0 */
+  readonly minMs?: number;
 }
 
 /** A length of time: `300s`, `1m30s`, `720h`. */
@@ -163,11 +165,12 @@ export function duration(
 ): OptionSchema<Duration> {
   const parsed = Duration.parse(defaultValue);
   if (parsed === undefined) throw new TypeError(`${defaultValue} is not a duration`);
+  const { minMs = 0 } = extras;
   const inner = z.custom<Duration>(
-    (value) => value instanceof Duration && (value.ms >= 0 || extras.canBeOff === true),
+    (value) => value instanceof Duration && (value.ms >= minMs || extras.canBeOff === true),
   );
-  const expected =
-    'a duration with its unit, such as "500ms", "25s", "1m30s" or "720h", in whole milliseconds';
+  const atLeast = minMs === 0 ? '' : `, ${new Duration(minMs).toString()} or more`;
+  const expected = `a duration with its unit, such as "500ms", "25s", "1m30s" or "720h", in whole milliseconds${atLeast}`;
   return option({ kind: 'duration', inner, defaultValue: parsed, expected, description }, extras);
 }
 

@@ -1,3 +1,5 @@
+import type { OpenApiPart } from '@holdfast/http';
+
 /** Answers HTTP requests below a path, beside the methods of the API. */
 export interface RequestHandler {
   /** `/api/inbox`: requests to it and below it. */
@@ -9,4 +11,6 @@ export interface RequestHandler {
   readonly audience: 'servers' | 'users';
   /** Undefined leaves the request to the handlers after it. Authenticates by itself; never rejects. */
   readonly handle: (request: Request) => Promise<Response | undefined>;
+  /** Its part of the server's OpenAPI document. */
+  readonly openApi?: OpenApiPart;
 }

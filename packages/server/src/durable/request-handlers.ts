@@ -1,6 +1,12 @@
+import type { OpenApiPart } from '@holdfast/http';
 import type { Hub, Logger } from '@holdfast/hub';
-import { createInboxHandler, createTradingAgentsFace, type Inbox } from '@holdfast/inbox';
-import { createTasksHandler, createWorkerApi, type Tasks } from '@holdfast/tasks';
+import {
+  createInboxHandler,
+  createTradingAgentsFace,
+  type Inbox,
+  inboxOpenApi,
+} from '@holdfast/inbox';
+import { createTasksHandler, createWorkerApi, tasksOpenApi, type Tasks } from '@holdfast/tasks';
 import type { Config } from '../config/index.ts';
 import type { Authentication } from './authentication.ts';
 import type { RequestHandler } from './request-handler.ts';
@@ -44,7 +50,7 @@ function inboxHandlers(
     maxRecipients: options.max_recipients,
     onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
   });
-  return sides(basePath, handle);
+  return sides(handle, { path: basePath, openApi: inboxOpenApi(basePath) });
 }
 
 function tradingAgentsHandlers(
@@ -68,10 +74,13 @@ function tradingAgentsHandlers(
 }
 
 /** What is for users is below `/me`, and nothing else is. */
-function sides(path: string, handle: RequestHandler['handle']): readonly RequestHandler[] {
+function sides(
+  handle: RequestHandler['handle'],
+  { path, openApi }: { readonly path: string; readonly openApi: OpenApiPart },
+): readonly RequestHandler[] {
   return [
     { path: `${path}/me`, audience: 'users', handle },
-    { path, audience: 'servers', handle },
+    { path, audience: 'servers', handle, openApi },
   ];
 }
 
@@ -89,7 +98,7 @@ function taskHandlers(
     maxOutputStreams: options.max_output_readers,
     onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
   });
-  return sides(basePath, handle);
+  return sides(handle, { path: basePath, openApi: tasksOpenApi(basePath) });
 }
 
 /** Workers have a token of their own; the API key opens this as everything else. */

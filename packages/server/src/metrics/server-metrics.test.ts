@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { HubMetrics, LabelledCounter } from '@holdfast/hub';
+import { StoreMetrics } from '@holdfast/store';
+import { TaskMetrics } from '@holdfast/tasks';
 import { Counter, Gauge } from 'prom-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { HookCallMetrics } from '../hooks/hook-metrics.ts';
@@ -11,6 +13,8 @@ function createMetrics() {
   const hookMetrics = new HookCallMetrics();
   const eventRequests = new LabelledCounter();
   eventRequests.add('timeout', 3);
+  const store = { metrics: new StoreMetrics(), retention: { states: [] } };
+  const tasks = new TaskMetrics();
   const metrics = new ServerMetrics({
     hub,
     badRequests,
@@ -32,9 +36,11 @@ function createMetrics() {
         requests: eventRequests,
       },
     ],
+    store: () => store,
+    tasks: () => tasks,
   });
   onTestFinished(() => metrics.close());
-  return { hub, badRequests, hookMetrics, metrics };
+  return { hub, badRequests, hookMetrics, store, tasks, metrics };
 }
 
 describe('the metrics', () => {
@@ -102,6 +108,21 @@ describe('the metrics', () => {
     expect(text).toContain('holdfast_event_journal_bytes{name="backend"} 600');
   });
 
+  test('show what the store and tasks did', async () => {
+    const { store, tasks, metrics } = createMetrics();
+    store.metrics.commitMsTotal = 1_500;
+    store.metrics.outbox.oldestMs = 250;
+    store.metrics.countError('store_busy');
+    tasks.lost = 3;
+    tasks.withoutWorker.set('report', 7);
+    const text = await metrics.render();
+    expect(text).toContain('holdfast_store_commit_seconds_total 1.5');
+    expect(text).toContain('holdfast_outbox_lag_seconds 0.25');
+    expect(text).toContain('holdfast_store_errors_total{code="store_busy"} 1');
+    expect(text).toContain('holdfast_tasks_lost_total 3');
+    expect(text).toContain('holdfast_tasks_without_worker{kind="report"} 7');
+  });
+
   test('say how the process is', async () => {
     const text = await createMetrics().metrics.render();
     expect(text).toMatch(/holdfast_process_resident_memory_bytes \d{6,}/);
@@ -121,6 +142,8 @@ describe('the metrics', () => {
       'endpoint',
       'fault',
       'hook',
+      'job',
+      'kind',
       'limit',
       'method',
       'name',

@@ -1,4 +1,5 @@
 import type { HubMetrics, JwtMetrics, LabelledCounter } from '@holdfast/hub';
+import type { TaskMetrics } from '@holdfast/tasks';
 import { Counter, Histogram, Registry } from 'prom-client';
 import type { EventHookMetrics, HooksMetrics } from '../hooks/index.ts';
 import { addEventHookMetrics } from './event-hook-metrics.ts';
@@ -6,6 +7,8 @@ import { addHookMetrics } from './hook-metrics.ts';
 import { addHubMetrics } from './hub-metrics.ts';
 import { MetricReader, type AddValue } from './metric-reader.ts';
 import { addProcessMetrics } from './process-metrics.ts';
+import { addStoreMetrics, type CountingStore } from './store-metrics.ts';
+import { addTaskMetrics } from './task-metrics.ts';
 
 /** What is counted elsewhere and read at scrape time. */
 export interface MetricSources {
@@ -16,6 +19,8 @@ export interface MetricSources {
   readonly tokens: readonly JwtMetrics[];
   readonly hooks: () => HooksMetrics;
   readonly eventHooks: () => readonly EventHookMetrics[];
+  readonly store: () => CountingStore | undefined;
+  readonly tasks: () => TaskMetrics | undefined;
 }
 
 /**
@@ -31,7 +36,7 @@ export class ServerMetrics {
   readonly #apiSeconds: Histogram<'method'>;
   readonly #stopMeasuring: () => void;
 
-  constructor({ hub, badRequests, tokens, hooks, eventHooks }: MetricSources) {
+  constructor({ hub, badRequests, tokens, hooks, eventHooks, store, tasks }: MetricSources) {
     const reader = new MetricReader(this.registry);
     addHubMetrics(reader, hub);
     reader.counter(
@@ -56,6 +61,8 @@ export class ServerMetrics {
     );
     addHookMetrics(reader, hooks);
     addEventHookMetrics(reader, eventHooks);
+    addStoreMetrics(reader, store);
+    addTaskMetrics(reader, tasks);
     reader.counter(
       {
         name: 'holdfast_http_bad_requests_total',

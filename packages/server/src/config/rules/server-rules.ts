@@ -73,4 +73,41 @@ function checkPaths(config: Config, report: Report): void {
     }
     taken.set(prefix, name);
   }
+  checkFeaturePaths(config, report);
+}
+
+/** Features answer everything below their paths. */
+function checkFeaturePaths({ store, inbox, tasks }: Config, report: Report): void {
+  if (!store.enabled) return;
+  const paths = [
+    { option: ['inbox', 'handler_prefix'], path: inbox.handler_prefix, isServed: inbox.enabled },
+    { option: ['tasks', 'handler_prefix'], path: tasks.handler_prefix, isServed: tasks.enabled },
+    {
+      option: ['tasks', 'worker_handler_prefix'],
+      path: tasks.worker_handler_prefix,
+      isServed: tasks.enabled,
+    },
+  ].filter(({ isServed }) => isServed);
+  for (const [index, { option, path }] of paths.entries()) {
+    if (path === '' || path === '/') {
+      report.problem(option, {
+        problem: path === '' ? 'is empty' : 'is "/"',
+        reason: 'it would answer for every path of the server',
+        remedy: 'Set a path such as "/api/inbox", or remove the option for the default.',
+      });
+      continue;
+    }
+    const other = paths.find(
+      (candidate, place) =>
+        (candidate.path === path ? place < index : place !== index) &&
+        candidate.path !== '' &&
+        `${path}/`.startsWith(`${candidate.path}/`),
+    );
+    if (other === undefined) continue;
+    report.problem(option, {
+      problem: `is ${JSON.stringify(path)}, which is at or below ${other.option.join('.')}`,
+      reason: 'only one of the two could be reached',
+      remedy: 'Give one of them another path.',
+    });
+  }
 }

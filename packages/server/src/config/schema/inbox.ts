@@ -52,14 +52,17 @@ export const inbox = section('Notifications for users. Needs the store. See docs
     ),
   }),
   retention: section('How long notifications are kept.', {
-    max_age: duration('2160h', 'Older ones are removed.', own),
+    max_age: duration('2160h', 'Older ones are removed.', { ...own, minMs: 60_000 }),
     max_per_user: integer(1_000, 'Most of one user; the oldest are removed.', { ...own, min: 1 }),
     keep_unread: flag(
       false,
       'Never remove unread ones by age, and by number only after all that are read.',
       own,
     ),
-    sends: duration('168h', 'How long finished sends and idempotency keys are remembered.', own),
+    sends: duration('168h', 'How long finished sends and idempotency keys are remembered.', {
+      ...own,
+      minMs: 1,
+    }),
   }),
   redelivery: section('What a device that connects is given again.', {
     max_age: duration('168h', 'Notifications that it has not acknowledged, if not older.', own),
@@ -67,9 +70,12 @@ export const inbox = section('Notifications for users. Needs the store. See docs
   }),
   escalation: section('Notifications that nobody saw are carried out of the application.', {
     max_attempts: integer(8, 'Attempts for one notification and target.', { ...own, min: 1 }),
-    min_delay: duration('10s', 'Before the second attempt; doubled each time.', own),
-    max_delay: duration('1h', 'Longest time between two attempts.', own),
-    timeout: duration('15s', 'Longest time that one attempt may take.', own),
+    min_delay: duration('10s', 'Before the second attempt; doubled each time.', {
+      ...own,
+      minMs: 1,
+    }),
+    max_delay: duration('1h', 'Longest time between two attempts.', { ...own, minMs: 1 }),
+    timeout: duration('15s', 'Longest time that one attempt may take.', { ...own, minMs: 1 }),
     webhook: section('To a backend, signed (Standard Webhooks).', {
       endpoint: text('', 'URL, `https://`, or `http://` on this machine. Empty: none.', own),
       secret: secret('Key of the signature, 32 bytes or more.', own),

@@ -10,12 +10,15 @@ export const store = section(
       'Where it is: `postgres://user:password@host/database`, or `sqlite:` and a path. Empty: the file `holdfast.db` in `data_dir`.',
       own,
     ),
-    transaction_timeout: duration('10s', 'Longest time for one transaction or read.', own),
+    transaction_timeout: duration('10s', 'Longest time for one transaction or read.', {
+      ...own,
+      minMs: 1,
+    }),
     max_waiting: integer(10_000, 'Transactions and reads that may wait for their turn.', {
       ...own,
       min: 1,
     }),
-    max_wait: duration('5s', 'Longest time that one waits.', own),
+    max_wait: duration('5s', 'Longest time that one waits.', { ...own, minMs: 1 }),
     max_event_size: integer(65_536, 'Longest event in the outbox in bytes.', {
       ...own,
       min: 1_024,
@@ -50,11 +53,14 @@ export const store = section(
       ),
     }),
     outbox: section('Publishing of what changed.', {
-      publish_timeout: duration('10s', 'Longest time that the broker may take for one event.', own),
+      publish_timeout: duration('10s', 'Longest time that the broker may take for one event.', {
+        ...own,
+        minMs: 1,
+      }),
       max_age: duration(
         '24h',
         'Events that could not be published for so long are dropped; their readers read the state itself.',
-        own,
+        { ...own, minMs: 1 },
       ),
       max_waiting: integer(1_000_000, 'Events that may wait; beyond it the oldest are dropped.', {
         ...own,

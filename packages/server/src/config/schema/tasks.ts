@@ -42,12 +42,14 @@ export const tasks = section(
       'Namespace of the channels with the tasks of a user, `tasks:#42` for the user 42. As `task_namespace`.',
       own,
     ),
-    sweep_interval: duration('1s', 'How often leases that ran out are looked for.', own),
-    poll_interval: duration(
-      '500ms',
-      'How often workers look for tasks that another server took.',
-      own,
-    ),
+    sweep_interval: duration('1s', 'How often leases that ran out are looked for.', {
+      ...own,
+      minMs: 50,
+    }),
+    poll_interval: duration('500ms', 'How often workers look for tasks that another server took.', {
+      ...own,
+      minMs: 50,
+    }),
     stop_grace: duration('10s', 'How long handlers in this process may take to stop.', own),
     retention: section('How long ended tasks are kept.', {
       max_age: duration('168h', 'Older ones are removed.', own),
@@ -55,14 +57,23 @@ export const tasks = section(
     }),
     kinds: sectionList('Kinds of tasks. Tasks of a kind that is not listed are refused.', {
       name: text('', 'Name of the kind: letters, digits, "_", ".", ":" and "-".', own),
-      lease: duration('30s', 'A worker that is silent for so long has lost the task.', own),
+      lease: duration('30s', 'A worker that is silent for so long has lost the task.', {
+        ...own,
+        minMs: 1000,
+      }),
       heartbeat: duration(
         '0s',
         'How often a worker says that it is alive. `0`: a third of `lease`.',
         own,
       ),
-      max_runtime: duration('24h', 'Longest attempt, however alive its worker.', own),
-      pending_deadline: duration('24h', 'Longest wait for a worker; then the task fails.', own),
+      max_runtime: duration('24h', 'Longest attempt, however alive its worker.', {
+        ...own,
+        minMs: 1000,
+      }),
+      pending_deadline: duration('24h', 'Longest wait for a worker; then the task fails.', {
+        ...own,
+        minMs: 1000,
+      }),
       cancel_grace: duration(
         '10s',
         'How long a cancelled attempt may take to stop before it is cut off.',
