@@ -70,18 +70,14 @@ function describe(
     ...(body && { request: membersOf(body.$ref === undefined ? body : schemas[nameOf(body)]) }),
     ...(result && { result: membersOf(result) }),
     statuses: Object.entries(operation.responses).map(
-      ([status, response]) =>
-        [status, 'description' in response ? String(response.description) : ''] as const,
+      ([status, response]) => [status, response.description ?? ''] as const,
     ),
   };
 }
 
 /** The schema of a success, where an operation has it in place. */
 function resultOf({ responses }: Operation): JsonSchema | undefined {
-  const success = responses['200'] as
-    | { readonly content?: Readonly<Record<string, { readonly schema?: JsonSchema }>> }
-    | undefined;
-  return success?.content?.['application/json']?.schema;
+  return responses['200']?.content?.['application/json']?.schema;
 }
 
 /** `PublishRequest` of `{"$ref": "#/components/schemas/PublishRequest"}`. */

@@ -20,6 +20,13 @@ export interface JsonSchema {
   readonly contentEncoding?: string;
 }
 
+/** What an operation answers with: in place, or where it is described. */
+interface Answer {
+  readonly $ref?: string;
+  readonly description?: string;
+  readonly content?: Readonly<Record<string, { readonly schema?: JsonSchema }>>;
+}
+
 /** Verbs of HTTP that operations have here. */
 export const verbs = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
@@ -32,7 +39,7 @@ export interface Operation {
     readonly required: boolean;
     readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>>;
   };
-  readonly responses: Readonly<Record<string, object>>;
+  readonly responses: Readonly<Record<string, Answer>>;
   readonly security?: readonly object[];
 }
 
@@ -158,7 +165,7 @@ export function createOpenApiDocument(
   prefix: string,
   parts: readonly OpenApiPart[] = [],
 ): OpenApiDocument {
-  const get = (operationId: string, summary: string, responses: Record<string, object>) => ({
+  const get = (operationId: string, summary: string, responses: Record<string, Answer>) => ({
     get: { operationId, summary, tags: ['Operation'], security: [], responses },
   });
   return {
