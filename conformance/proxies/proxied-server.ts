@@ -24,6 +24,14 @@ export interface ProxiedServer extends AsyncDisposable {
   /** Of a proxy that listens on `listenPort`. */
   readonly settings: ProxySettings;
   readonly listenPort: number;
+  /** What the server has warned about, as objects. */
+  readonly warnings: readonly Warning[];
+}
+
+export interface Warning {
+  readonly kind?: string;
+  readonly proxy?: string;
+  readonly msg: string;
 }
 
 /** Everybody may connect, subscribe and recover; sections replace what is there. */
@@ -58,7 +66,12 @@ export async function startProxiedServer(sections: object = {}): Promise<Proxied
       }),
   });
   if ('errors' in loaded) throw new Error(JSON.stringify(loaded.errors));
-  const running = await startServer({ ...loaded, logger: createLogger({ level: 'none' }) });
+  const warnings: Warning[] = [];
+  const logger = createLogger({
+    level: 'warn',
+    destination: { write: (line) => void warnings.push(JSON.parse(line) as Warning) },
+  });
+  const running = await startServer({ ...loaded, logger });
   const port = Number(new URL(running.addresses[0] ?? '').port);
   const listenPort = await freePort();
   const settings = {
@@ -70,6 +83,7 @@ export async function startProxiedServer(sections: object = {}): Promise<Proxied
     port,
     settings,
     listenPort,
+    warnings,
     [Symbol.asyncDispose]: () => running.stop(),
   };
 }
@@ -153,8 +167,15 @@ export function tryWebSocket(url: string): Promise<number> {
   });
 }
 
-/** An unmodified `EventSource` on the one-way endpoint; resolves when a message has come at once. */
-export async function tryEventSource({ running }: ProxiedServer, url: string): Promise<void> {
+/**
+ * An unmodified `EventSource` on the one-way endpoint; resolves when a message has come at once, and
+ * rejects when none came in time.
+ */
+export async function tryEventSource(
+  { running }: ProxiedServer,
+  url: string,
+  timeout = 3_000,
+): Promise<void> {
   const connect = encodeURIComponent(JSON.stringify({ subs: { events: {} } }));
   const source = new EventSource(`${url}/connection/uni_sse?cf_connect=${connect}`);
   try {
@@ -165,7 +186,7 @@ export async function tryEventSource({ running }: ProxiedServer, url: string): P
         () => {
           if (!received.some((text) => text.includes(part))) throw new Error(received.join('\n'));
         },
-        { timeout: 3_000, interval: 20 },
+        { timeout, interval: 20 },
       );
     await has('"connect"');
     await running.hub.publish('events', { hello: 'events' });

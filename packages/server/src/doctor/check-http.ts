@@ -13,11 +13,13 @@ export interface CacheEvidence {
 
 /** Asks the same twice: who answers, and whether the second answer is a new one. */
 export async function checkHttp(visitor: Visitor): Promise<Finding> {
+  // With a query, so that what a cache keeps of this question is nobody else's answer.
+  const url = `${visitor.target.websocket.replace(/^ws/, 'http')}?holdfast_doctor`;
   let evidence = '';
   let cache: string | undefined;
   for (let attempt = 0; attempt < 2; attempt += 1) {
     const sent = crypto.randomUUID();
-    const response = await fetch(visitor.target.websocket.replace(/^ws/, 'http'), {
+    const response = await fetch(url, {
       redirect: 'manual',
       headers: { Accept: 'application/json', 'X-Holdfast-Nonce': sent },
       signal: AbortSignal.timeout(visitor.timeoutMs),
