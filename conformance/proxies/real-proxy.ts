@@ -10,6 +10,8 @@ import { vi } from 'vitest';
 export interface RealProxy extends AsyncDisposable {
   /** `http://127.0.0.1:port` */
   readonly url: string;
+  /** Where its configuration is, as `config`. */
+  readonly folder: string;
   /** Sends the process a signal. */
   signal(name: NodeJS.Signals): void;
 }
@@ -44,21 +46,30 @@ ${http}
 }
 
 /** Runs HAProxy with this whole configuration. */
-export function startHaproxy(port: number, text: string): Promise<RealProxy> {
-  return start(port, 'haproxy', (folder) => ({ text, args: ['-db', '-f', `${folder}/config`] }));
+export function startHaproxy(
+  port: number,
+  text: string,
+  mode: readonly string[] = ['-db'],
+): Promise<RealProxy> {
+  return start(port, 'haproxy', (folder) => ({ text, args: [...mode, '-f', `${folder}/config`] }));
 }
 
-/** Runs Caddy with this Caddyfile. */
-export function startCaddy(port: number, caddyfile: string): Promise<RealProxy> {
+/** Runs Caddy with this Caddyfile, and without the port for its administration unless one is given. */
+export function startCaddy(
+  port: number,
+  caddyfile: string,
+  adminPort?: number,
+): Promise<RealProxy> {
+  const admin = adminPort === undefined ? 'off' : `127.0.0.1:${adminPort}`;
   return start(port, 'caddy', (folder) => ({
-    text: `{\n  admin off\n  auto_https off\n}\n${caddyfile}`,
+    text: `{\n  admin ${admin}\n  auto_https off\n}\n${caddyfile}`,
     args: ['run', '--adapter', 'caddyfile', '--config', `${folder}/config`],
   }));
 }
 
 /** Runs Apache with this beside the modules that it needs. */
 export function startApache(port: number, config: string): Promise<RealProxy> {
-  const modules = ['mpm_event', 'authz_core', 'headers', 'env', 'proxy', 'proxy_http'];
+  const modules = ['mpm_event', 'authz_core', 'headers', 'env', 'proxy', 'proxy_http', 'ssl'];
   return start(port, 'apache2', (folder) => ({
     text: `ServerRoot ${folder}
 ServerName 127.0.0.1
@@ -103,6 +114,7 @@ async function start(
   const ended = once(child, 'close');
   const proxy: RealProxy = {
     url: `http://127.0.0.1:${port}`,
+    folder,
     signal: (name) => void child.kill(name),
     async [Symbol.asyncDispose]() {
       // At once: proxies that end in order wait for the connections that tests have left open.

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { connect, type ClientHttp2Stream, type Settings } from 'node:http2';
 import { isIP } from 'node:net';
 import { pass, skip, type Finding } from './finding.ts';
 import type { Visitor } from './visitor.ts';
@@ -19,14 +19,16 @@ export async function checkHttp2({ target, timeoutMs }: Visitor): Promise<Findin
     // Whoever waits hears of it too.
   });
   const signal = AbortSignal.timeout(timeoutMs);
+  let isOffered: boolean | undefined;
   try {
-    await once(session, 'connect', { signal });
+    const [settings] = (await once(session, 'remoteSettings', { signal })) as [Settings];
+    isOffered = settings.enableConnectProtocol;
   } catch {
     session.destroy();
     return pass('not offered: browsers open WebSockets over HTTP/1.1');
   }
   try {
-    if (!(await offersExtendedConnect(session, signal))) {
+    if (isOffered !== true) {
       return pass('without extended CONNECT: browsers open WebSockets over HTTP/1.1');
     }
     const url = new URL(websocket);
@@ -43,16 +45,6 @@ export async function checkHttp2({ target, timeoutMs }: Visitor): Promise<Findin
   } finally {
     session.destroy();
   }
-}
-
-async function offersExtendedConnect(
-  session: ClientHttp2Session,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (session.remoteSettings.enableConnectProtocol === undefined) {
-    await once(session, 'remoteSettings', { signal }).catch(() => undefined);
-  }
-  return session.remoteSettings.enableConnectProtocol === true;
 }
 
 /** The status of the answer; undefined when the stream was ended without one. */
