@@ -134,7 +134,7 @@ describe('a certificate that clients refuse is named', () => {
     ],
     ['without its intermediate', authority, { isBare: true }, 'incomplete', 'fullchain.pem'],
     ['of a strange authority', stranger, {}, 'not trusted here', 'NODE_EXTRA_CA_CERTS'],
-  ])('%s', async (_what, issuer, options, cause, mend) => {
+  ])('%s', async (...[, issuer, options, cause, mend]) => {
     const port = await freePort();
     const { cert, key } = issuer.issue(options);
     await using _proxy = await startNginx(
