@@ -19,6 +19,11 @@ const programs: readonly {
     debianPackage: 'python3-venv',
     why: 'clients and workers in Python are run',
   },
+  {
+    binary: 'redis-server',
+    debianPackage: 'redis-server',
+    why: 'what needs Redis is tested on it',
+  },
   { binary: 'openssl', debianPackage: 'openssl', why: 'tests of TLS make their certificates' },
 ];
 

@@ -1,3 +1,4 @@
+import { TaskError } from './errors.ts';
 import type { TaskRow } from './task-module.ts';
 import type { TaskUnit } from './task-unit.ts';
 import { isOver } from './task-view.ts';
@@ -7,12 +8,16 @@ import { expire, settle } from './transitions.ts';
  * Cancels a task and everything below it that nobody else waits for. What has not begun is over at
  * once; what runs is asked to stop, and its lease ends after the grace time whether it does or not.
  * Does nothing to a task that is over.
- * @throws {@link TaskError} `task_not_found`
+ * @throws {@link TaskError} `task_not_found`, `task_followed`
  */
 export async function cancelTree(unit: TaskUnit, id: string): Promise<void> {
   // Everything is locked in one order, the youngest first, before anything is changed.
   await unit.loadAll([id, ...(await descendantsOf(unit, id))]);
-  await cancelRow(unit, await unit.load(id));
+  const row = await unit.load(id);
+  if (row.source !== null && !isOver(row)) {
+    throw new TaskError('task_followed', `task ${id} is a job of ${row.source}`);
+  }
+  await cancelRow(unit, row);
 }
 
 async function descendantsOf(unit: TaskUnit, id: string): Promise<readonly string[]> {

@@ -24,6 +24,7 @@ export type TaskErrorCode =
   | 'task_cycle'
   | 'task_parent_over'
   | 'task_not_over'
+  | 'task_followed'
   | 'task_unauthorized'
   | 'task_forbidden'
   | 'task_too_many'
@@ -66,6 +67,8 @@ export const taskErrorCodes: Readonly<Record<TaskErrorCode, TaskErrorRow>> = {
   task_parent_over: { retryable: false, httpStatus: 409, remedy: 'request it without a parent' },
   /** Something that only an ended task allows. */
   task_not_over: { retryable: true, httpStatus: 409, remedy: 'cancel the task first, or wait' },
+  /** A job of another queue: it is only shown here. */
+  task_followed: { retryable: false, httpStatus: 409, remedy: 'do it in the queue of the job' },
   /** A worker without a valid token. */
   task_unauthorized: { retryable: false, httpStatus: 401, remedy: 'send the worker token' },
   /** A user asked for a kind that is not open to users. */

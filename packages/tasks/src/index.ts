@@ -46,6 +46,7 @@ export {
   type Tasks,
   type TasksOptions,
 } from './tasks.ts';
+export type { JobChanges, JobSighting, JobSource } from './sources/job-source.ts';
 export type { TaskContext } from './task-context.ts';
 export { createWorkerApi, type WorkerApiOptions } from './worker-api.ts';
 export type { WorkerSign, WorkerView } from './worker-registry.ts';

@@ -78,6 +78,8 @@ export interface TaskRow {
   checkpoint: string | null;
   /** Longest attempt that the request allows. */
   max_runtime_ms: number | null;
+  /** Queue of others whose job this is; null for tasks of our own. */
+  source: string | null;
 }
 
 /** Parents and children. A child can have several parents. */
@@ -324,6 +326,7 @@ export const taskModule: StoreModule = {
         // One column at a time: SQLite knows no more.
         await db.schema.alterTable('tasks').addColumn('checkpoint', types.text).execute();
         await db.schema.alterTable('tasks').addColumn('max_runtime_ms', types.integer).execute();
+        await db.schema.alterTable('tasks').addColumn('source', types.text).execute();
         await createTable('task_sources')
           .addColumn('source', types.text, (column) => column.primaryKey())
           .addColumn('position', types.text, (column) => column.notNull())

@@ -62,6 +62,8 @@ export interface TaskView {
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly schedule: string | null;
+  /** Queue of others whose job this is; null for tasks of our own. */
+  readonly source: string | null;
   /** Grows with every event of this task: a gap means that the task must be read again. */
   readonly version: number;
   /** The server's time. */
@@ -217,6 +219,7 @@ export function viewOf(row: TaskRow, facts: ViewFacts): TaskView {
     startedAt: row.first_started_at,
     endedAt: isOver(row) ? row.ended_at : null,
     schedule: row.schedule,
+    source: row.source,
     version: row.version,
     now,
     expiresAt,

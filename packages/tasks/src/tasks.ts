@@ -41,6 +41,8 @@ import {
 import { deleteTaskRows, retentionJobs, type TaskRetentionOptions } from './retention.ts';
 import { Schedules, type ScheduleRun } from './schedules/schedules.ts';
 import { openSharedTime } from './shared-time.ts';
+import { JobFollower } from './sources/job-follower.ts';
+import type { JobSource } from './sources/job-source.ts';
 import { sweepTasks } from './sweep.ts';
 import { ownerOnlyChannels, type TaskChannels } from './task-channels.ts';
 import type { TaskContext, TaskLogger } from './task-context.ts';
@@ -150,6 +152,8 @@ export class Tasks implements AsyncDisposable {
   readonly #worker: LocalWorker;
   readonly #maintenance: Maintenance;
   readonly #closing = new AbortController();
+  readonly #followers: JobFollower[] = [];
+  #isStarted = false;
 
   constructor(
     options: TasksOptions,
@@ -236,6 +240,21 @@ export class Tasks implements AsyncDisposable {
     this.#worker.handle(kind, handler, options);
   }
 
+  /**
+   * Shows the jobs of another queue as tasks, for as long as this runs: for example a `bullMqSource`
+   * or a `pgBossSource`. Nothing is changed in that queue.
+   * @throws {@link TaskError} `task_bad_request` when its kind is a kind of our own, or followed already
+   */
+  follow(source: JobSource): void {
+    const isTaken = this.#followers.some((one) => one.source.name === source.name);
+    if (isTaken || this.#kinds.has(source.kind)) {
+      throw new TaskError('task_bad_request', `${source.kind} of ${source.name} is taken already`);
+    }
+    const follower = new JobFollower(this.#context, source);
+    this.#followers.push(follower);
+    if (this.#isStarted) follower.start();
+  }
+
   /** Begins to sweep, and to work on tasks that have handlers here. */
   async start(): Promise<void> {
     await this.#worker.note();
@@ -244,6 +263,8 @@ export class Tasks implements AsyncDisposable {
       this.#context.store.retention.add(job);
     }
     await this.#worker.start();
+    this.#isStarted = true;
+    for (const follower of this.#followers) follower.start();
   }
 
   /**
@@ -252,6 +273,7 @@ export class Tasks implements AsyncDisposable {
    */
   async close(): Promise<void> {
     this.#closing.abort();
+    await Promise.all(this.#followers.map((follower) => follower.close()));
     await this.#worker.close(this.#options.stopGraceMs ?? 10_000);
     await this.#maintenance.close();
   }
@@ -438,6 +460,9 @@ export class Tasks implements AsyncDisposable {
       db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst(),
     );
     if (row === undefined) throw new TaskError('task_not_found', `there is no task ${id}`);
+    if (row.source !== null) {
+      throw new TaskError('task_followed', `task ${id} is a job of ${row.source}`);
+    }
     if (!isOver(row)) throw new TaskError('task_not_over', `task ${id} is not over`);
     return {
       kind: row.kind,
@@ -541,7 +566,8 @@ export class Tasks implements AsyncDisposable {
 
   /** What keeps tasks from being worked on, as of the last sweep. Feeds health. */
   problems(): readonly string[] {
-    return this.#maintenance.problems;
+    const unread = this.#followers.flatMap(({ problem }) => problem ?? []);
+    return [...this.#maintenance.problems, ...unread];
   }
 
   /** Finds tasks that look stuck or break a rule, and heals them when told to. */

@@ -35,7 +35,11 @@ export function afterKind(kind: string): string {
 }
 
 /** Ends the current attempt: nobody who holds the old token can write any more. */
-function revoke(unit: TaskUnit, row: TaskRow, why: { reason: string; error: string | null }): void {
+export function endAttempt(
+  unit: TaskUnit,
+  row: TaskRow,
+  why: { readonly reason: string; readonly error: string | null },
+): void {
   if (row.started_at !== null) {
     const record: AttemptRecord = {
       attempt: row.attempt,
@@ -70,7 +74,7 @@ export async function settle(unit: TaskUnit, row: TaskRow, ending: Ending): Prom
     const steps = JSON.parse(row.steps) as Step[];
     row.steps = JSON.stringify(finishSteps(steps, unit.now));
   }
-  revoke(unit, row, { reason: ending.reason ?? ending.state, error: ending.error ?? null });
+  endAttempt(unit, row, { reason: ending.reason ?? ending.state, error: ending.error ?? null });
   row.outcome = ending.state;
   row.reason = ending.reason ?? null;
   row.error = ending.error?.slice(0, maxErrorLength) ?? null;
@@ -162,11 +166,12 @@ export async function retryOrFail(
     await settle(unit, row, { state: 'cancelled', reason: 'cancelled', error: why.error });
     return;
   }
-  if (row.attempt >= row.max_attempts) {
+  // How often a job of another queue is tried is for that queue to say.
+  if (row.attempt >= row.max_attempts && row.source === null) {
     await settle(unit, row, { state: 'failed', reason: why.reason, error: why.error });
     return;
   }
-  revoke(unit, row, why);
+  endAttempt(unit, row, why);
   row.reason = why.reason;
   row.error = why.error?.slice(0, maxErrorLength) ?? null;
   const kind = unit.context.kind(row.kind);
@@ -182,7 +187,7 @@ export async function retryOrFail(
 
 /** Gives a task back that could not be worked on, without counting the attempt. */
 export function release(unit: TaskUnit, row: TaskRow): void {
-  revoke(unit, row, { reason: 'released', error: null });
+  endAttempt(unit, row, { reason: 'released', error: null });
   row.attempt -= 1;
   row.reason = 'released';
   resume(unit, row, 0);
@@ -329,5 +334,6 @@ export function newRow(
     schedule: null,
     checkpoint: null,
     max_runtime_ms: null,
+    source: null,
   };
 }

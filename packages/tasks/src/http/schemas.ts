@@ -15,6 +15,7 @@ const continued = {
 const step = z.object({
   name: z.string(),
   weight: z.number(),
+  maxMs: z.number().nullable(),
   state: z.enum(['pending', 'current', 'completed']),
   startedAt: time.nullable(),
   endedAt: time.nullable(),
@@ -56,6 +57,7 @@ export const taskView = z.object({
   startedAt: time.nullable(),
   endedAt: time.nullable(),
   schedule: z.string().nullable(),
+  source: z.string().nullable().describe('Queue of others whose job this is'),
   version: count.describe('Grows with every event of this task'),
   now: time.describe("The server's time"),
   expiresAt: time
@@ -66,6 +68,7 @@ export const taskView = z.object({
 export const task = taskView.extend({
   payload: z.unknown(),
   result: z.unknown(),
+  checkpoint: z.unknown().describe('What the next attempt would go on from'),
   history: z.array(
     z.object({
       attempt: count,
