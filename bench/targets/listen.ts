@@ -9,11 +9,11 @@ export interface Listening {
 }
 
 /**
- * Listens on a free loopback port with the accept queue that a busy server is given, the same for
+ * Listens on a loopback port, a free one unless it is given, with the accept queue that a busy server is given, the same for
  * every target: with Node's default of 511 a connect storm measures dropped SYNs.
  */
-export async function listen(server: Server): Promise<Listening> {
-  server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 });
+export async function listen(server: Server, port = 0): Promise<Listening> {
+  server.listen({ host: '127.0.0.1', port, backlog: 4096 });
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
