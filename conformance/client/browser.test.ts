@@ -1,9 +1,18 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MemoryBroker } from '@holdfast/hub';
 import { launchBrowser } from '../browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
-import { startApp, type AppOptions, type RunningApp } from './running-app.ts';
+import { type AppOptions, startApp } from './running-app.ts';
+import {
+  expectReceived,
+  heldBy,
+  newContext,
+  oneConnection,
+  openTabs,
+  patient,
+  sharedPageFiles,
+} from './tabs.ts';
 
 let browser: Browser;
 let files: NonNullable<AppOptions['files']>;
@@ -11,81 +20,20 @@ let files: NonNullable<AppOptions['files']>;
 beforeAll(async () => {
   browser = await launchBrowser();
   files = {
-    '/': pageFor('/page.js'),
+    ...(await sharedPageFiles()),
     '/many': pageFor('/many.js'),
-    '/page.js': scriptFile(await bundle('pages/shared-page.ts')),
     '/many.js': scriptFile(await bundle('pages/many-page.ts')),
-    '/worker.js': scriptFile(await bundle('@holdfast/client/shared-worker')),
   };
 });
 
 afterAll(() => browser.close());
-
-const patient = { timeout: 20_000, interval: 50 };
-
-async function newContext(): Promise<BrowserContext> {
-  const context = await browser.newContext();
-  onTestFinished(() => context.close());
-  return context;
-}
-
-async function openTabs(
-  running: RunningApp,
-  { count, mode, context }: { count: number; mode: string; context?: BrowserContext },
-): Promise<{ readonly tabs: Page[]; readonly context: BrowserContext }> {
-  const shared = context ?? (await newContext());
-  const tabs: Page[] = [];
-  for (let index = 0; index < count; index++) {
-    const page = await shared.newPage();
-    await page.goto(`${running.url}/?${mode}`);
-    tabs.push(page);
-  }
-  await allSubscribed(tabs);
-  return { tabs, context: shared };
-}
-
-const allSubscribed = (tabs: readonly Page[]) =>
-  Promise.all(
-    tabs.map((page) =>
-      page.waitForFunction(
-        'globalThis.api?.subscription.state.status === "subscribed"',
-        undefined,
-        {
-          timeout: 20_000,
-        },
-      ),
-    ),
-  );
-
-const receivedBy = (page: Page) => page.evaluate<unknown[]>('api.received');
-const heldBy = (page: Page) => page.evaluate<string>('api.client.state.heldBy');
-
-async function expectReceived(tabs: readonly Page[], expected: readonly unknown[]): Promise<void> {
-  await vi.waitFor(async () => {
-    for (const page of tabs) expect(await receivedBy(page)).toEqual(expected);
-  }, patient);
-}
-
-async function oneConnection(running: RunningApp): Promise<void> {
-  await vi.waitFor(
-    () =>
-      expect({
-        clients: running.hub.metrics.clients,
-        all: running.hub.metrics.connections,
-      }).toEqual({
-        clients: 1,
-        all: 1,
-      }),
-    patient,
-  );
-}
 
 describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
   test.each([1, 5, 20])(
     '%i tabs: each hears each message once and in order',
     async (count) => {
       await using running = await startApp({ files });
-      const { tabs } = await openTabs(running, { count, mode });
+      const { tabs } = await openTabs(running, { count, mode, browser });
       await oneConnection(running);
       expect(running.hub.metrics.subscriptions).toBe(1);
       const sent = Array.from({ length: 50 }, (_, index) => index);
@@ -98,7 +46,7 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
 
   test('a tab reloads, one is closed, the server is cut and comes back', async () => {
     await using running = await startApp({ files });
-    const { tabs, context } = await openTabs(running, { count: 5, mode });
+    const { tabs, context } = await openTabs(running, { count: 5, mode, browser });
     const [first, second, ...others] = tabs;
     await running.hub.publish('news', 1);
     await expectReceived(tabs, [1]);
@@ -120,14 +68,14 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
 
   test('the last tab takes the connection with it', async () => {
     await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, { count: 2, mode });
+    const { tabs } = await openTabs(running, { count: 2, mode, browser });
     for (const page of tabs) await page.close();
     await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0), patient);
   }, 60_000);
 
   test('calls from any tab, and a new token, leave one connection', async () => {
     await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, { count: 3, mode });
+    const { tabs } = await openTabs(running, { count: 3, mode, browser });
     await tabs[2]!.evaluate('api.client.publish("news", "from a tab")');
     await tabs[1]!.evaluate('api.client.setToken("")');
     await tabs[0]!.evaluate('api.client.publish("news", "after")');
@@ -140,7 +88,7 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
 
   test('the server restarts without its history: every tab is told', async () => {
     const before = await startApp({ files });
-    const { tabs } = await openTabs(before, { count: 3, mode });
+    const { tabs } = await openTabs(before, { count: 3, mode, browser });
     await before.hub.publish('news', 1);
     await expectReceived(tabs, [1]);
     await before[Symbol.asyncDispose]();
@@ -160,7 +108,7 @@ test('the server restarts and its broker keeps the history: no tab misses or rep
   const broker = new MemoryBroker();
   const before = await startApp({ files, hub: { broker } });
   onTestFinished(() => before[Symbol.asyncDispose]());
-  const { tabs } = await openTabs(before, { count: 5, mode: 'elected' });
+  const { tabs } = await openTabs(before, { count: 5, mode: 'elected', browser });
   await before.hub.publish('news', 1);
   await expectReceived(tabs, [1]);
   await before.kill();
@@ -176,7 +124,7 @@ test('the server restarts and its broker keeps the history: no tab misses or rep
 describe('the elected leader', () => {
   test('dies again and again while messages flow', async () => {
     await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, { count: 5, mode: 'elected' });
+    const { tabs } = await openTabs(running, { count: 5, mode: 'elected', browser });
     const sent: number[] = [];
     const living = [...tabs];
     while (living.length > 1) {
@@ -201,7 +149,7 @@ describe('the elected leader', () => {
 
   test('frozen without a word: another tab takes over, and the frozen one follows when it is back', async () => {
     await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, { count: 3, mode: 'elected' });
+    const { tabs } = await openTabs(running, { count: 3, mode: 'elected', browser });
     const holders = await Promise.all(tabs.map(heldBy));
     const leader = tabs[holders.indexOf('this_page')]!;
     const others = tabs.filter((page) => page !== leader);
@@ -226,7 +174,7 @@ test('a worker that cannot be loaded is replaced by an elected tab', async () =>
   await using running = await startApp({
     files: { ...files, '/worker.js': scriptFile('throw 1') },
   });
-  const { tabs } = await openTabs(running, { count: 2, mode: 'worker' });
+  const { tabs } = await openTabs(running, { count: 2, mode: 'worker', browser });
   await running.hub.publish('news', 1);
   await expectReceived(tabs, [1]);
   await oneConnection(running);
@@ -235,7 +183,7 @@ test('a worker that cannot be loaded is replaced by an elected tab', async () =>
 
 test('a hundred connects at once, as many thrown away at once: no complaint in the console', async () => {
   await using running = await startApp({ files });
-  const context = await newContext();
+  const context = await newContext(browser);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {

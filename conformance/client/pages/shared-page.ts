@@ -1,4 +1,4 @@
-import { type Client, type Subscription } from '@holdfast/client';
+import { type Client, createEnvironment, type Subscription } from '@holdfast/client';
 import { createSharedClient } from '@holdfast/client/shared';
 
 /** What a test asks of the page, through `page.evaluate`. */
@@ -7,6 +7,8 @@ interface PageApi {
   subscription: Subscription;
   received: unknown[];
   recovered: (boolean | undefined)[];
+  /** How far the clock of the client is ahead. */
+  skewMs: number;
 }
 
 const scope = globalThis as unknown as {
@@ -18,7 +20,9 @@ const parameters = new URLSearchParams(scope.location.search);
 const received: unknown[] = [];
 const recovered: (boolean | undefined)[] = [];
 const client = createSharedClient({
-  url: scope.location.origin,
+  url: parameters.get('server') ?? scope.location.origin,
+  environment: { ...createEnvironment(), now: () => Date.now() + (scope.api?.skewMs ?? 0) },
+  ...(parameters.has('jwt') ? { getToken: async () => (await fetch('/token')).text() } : {}),
   backoff: { minDelayMs: 20, maxDelayMs: 200, stableMs: 10_000 },
   ...(parameters.has('worker')
     ? { worker: (name: string) => new scope.SharedWorker('/worker.js', { name }) }
@@ -29,4 +33,4 @@ const subscription = client.subscribe('news', {
   onPublication: ({ data }) => received.push(data),
   onSubscribed: (state) => recovered.push(state.recovered),
 });
-scope.api = { client, subscription, received, recovered };
+scope.api = { client, subscription, received, recovered, skewMs: 0 };

@@ -24,6 +24,8 @@ export interface Environment {
   after(delayMs: number, action: () => void): () => void;
   /** False only where the platform is sure that there is no network. */
   isOnline(): boolean;
+  /** Whether nobody sees the page, so that its timers may be slowed down. */
+  isHidden(): boolean;
   /** Calls `listener` for every signal until the returned function is called. */
   onSignal(listener: (signal: EnvironmentSignal) => void): () => void;
 }
@@ -52,6 +54,7 @@ export function createEnvironment(scope: Scope = globalThis as unknown as Scope)
     random: () => Math.random(),
     after,
     isOnline: () => scope.navigator?.onLine !== false,
+    isHidden: () => scope.document !== undefined && scope.document.visibilityState !== 'visible',
     onSignal: (listener) => {
       const stops = [watchSleep(scope, listener)];
       const listen =

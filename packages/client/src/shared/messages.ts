@@ -53,8 +53,8 @@ export type TabMessage =
 
 /** From a leader, for the tabs it names, or for all. */
 export type LeaderMessage =
-  /** I am the leader: after an election, and to whoever asks. */
-  | { readonly kind: 'leader' }
+  /** I am the leader: after an election, and to whoever asks. Hidden: another should be. */
+  | { readonly kind: 'leader'; readonly isHidden: boolean }
   | { readonly kind: 'state'; readonly state: ConnectionState }
   | { readonly kind: 'event'; readonly channel: string; readonly event: ChannelEvent }
   | { readonly kind: 'server_publication'; readonly publication: Publication }

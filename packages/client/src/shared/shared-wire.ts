@@ -13,6 +13,8 @@ import { holdLock, type LocksLike } from './web-locks.ts';
 const watchMs = 3_000;
 /** So many looks without a sign, and one to three more by chance, and the leader is deposed. */
 const patience = 3;
+/** A leader that nobody has seen for this long leaves the connection to a tab that is seen. */
+const hiddenTooLongMs = 60_000;
 /** So many looks are left to a worker before a tab stands for election beside it. */
 const workerPatience = 2;
 
@@ -55,6 +57,8 @@ export class SharedWire implements Wire {
   #nextId = 1;
   #silentLooks = 0;
   #isLeading = false;
+  /** Since when this page was found hidden at every look. */
+  #hiddenSince: number | undefined;
   #leaveElection: (() => void) | undefined;
   #releaseLife: () => void = () => undefined;
   #cancelWatch: () => void = () => undefined;
@@ -161,7 +165,11 @@ export class SharedWire implements Wire {
       steal,
       onHeld: () => {
         this.#isLeading = true;
-        const switchboard = new Switchboard({ name: this.#name, locks: this.#locks });
+        const switchboard = new Switchboard({
+          name: this.#name,
+          locks: this.#locks,
+          isHidden: () => this.#isHiddenTooLong(),
+        });
         return () => {
           this.#isLeading = false;
           switchboard.close();
@@ -169,6 +177,13 @@ export class SharedWire implements Wire {
       },
       onLost: () => this.#standForElection(false),
     });
+  }
+
+  #isHiddenTooLong(): boolean {
+    if (!this.#environment.isHidden()) this.#hiddenSince = undefined;
+    else this.#hiddenSince ??= this.#environment.now();
+    const since = this.#hiddenSince;
+    return since !== undefined && this.#environment.now() - since >= hiddenTooLongMs;
   }
 
   /** A leader that is frozen keeps its lock and says nothing: only the silence tells. */
@@ -248,6 +263,10 @@ export class SharedWire implements Wire {
   #handle(body: LeaderMessage): void {
     switch (body.kind) {
       case 'leader':
+        // Its timers run once a minute from now on, and browsers freeze what is hidden.
+        if (body.isHidden && !this.#isLeading && !this.#environment.isHidden()) {
+          this.#standForElection(true);
+        }
         break;
       case 'state':
         this.#show({ ...body.state, heldBy: this.#isLeading ? 'this_page' : 'elsewhere' });

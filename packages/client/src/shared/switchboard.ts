@@ -26,6 +26,8 @@ const tokenTimeoutMs = 15_000;
 export interface SwitchboardOptions {
   readonly name: string;
   readonly locks: LocksLike;
+  /** Whether nobody has seen the leader's page for too long. @defaultValue never, as in a worker */
+  readonly isHidden?: () => boolean;
 }
 
 /**
@@ -36,6 +38,7 @@ export class Switchboard {
   readonly #name: string;
   readonly #locks: LocksLike;
   readonly #leader: Leader = { term: Date.now(), id: crypto.randomUUID() };
+  readonly #isHidden: () => boolean;
   readonly #bus: Bus<Envelope>;
   readonly #tabs = new Map<string, Tab>();
   readonly #channels = new Map<string, SharedChannel>();
@@ -45,11 +48,12 @@ export class Switchboard {
   #wire: DirectWire | undefined;
   #isClosed = false;
 
-  constructor({ name, locks }: SwitchboardOptions) {
+  constructor({ name, locks, isHidden = () => false }: SwitchboardOptions) {
+    this.#isHidden = isHidden;
     this.#name = name;
     this.#locks = locks;
     this.#bus = openBus<Envelope>(name, (envelope) => this.#receive(envelope));
-    this.#send({ kind: 'leader' });
+    this.#send({ kind: 'leader', isHidden: this.#isHidden() });
   }
 
   close(): void {
@@ -64,7 +68,7 @@ export class Switchboard {
     if (envelope.from === 'asker') {
       const { tab } = envelope;
       const isForgotten = tab !== undefined && !this.#tabs.has(tab);
-      this.#send({ kind: 'leader' }, isForgotten ? [tab] : undefined);
+      this.#send({ kind: 'leader', isHidden: this.#isHidden() }, isForgotten ? [tab] : undefined);
     }
     if (envelope.from === 'tab' && envelope.leader === this.#leader.id) {
       this.#handle(envelope.tab, envelope.body);
@@ -90,7 +94,7 @@ export class Switchboard {
     const tab = this.#tabs.get(id);
     // One that was thought dead is asked to introduce itself again.
     if (tab === undefined) {
-      if (message.kind !== 'bye') this.#send({ kind: 'leader' }, [id]);
+      if (message.kind !== 'bye') this.#send({ kind: 'leader', isHidden: this.#isHidden() }, [id]);
       return;
     }
     switch (message.kind) {

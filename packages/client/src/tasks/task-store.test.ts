@@ -22,6 +22,7 @@ function manualEnvironment() {
       return () => void timers.delete(timer);
     },
     isOnline: () => true,
+    isHidden: () => false,
     onSignal: () => () => undefined,
   };
   return {

@@ -1,0 +1,344 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createJwtVerifier, MemoryBroker } from '@holdfast/hub';
+import { forgeToken } from '@holdfast/hub/testing';
+import { launchBrowser } from '../browser.ts';
+import { startServerProcess } from '../server-process.ts';
+import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
+import {
+  allSubscribed,
+  expectReceived,
+  heldBy,
+  leaderOf,
+  oneConnection,
+  openTabs,
+  patient,
+  sharedPageFiles,
+} from './tabs.ts';
+
+let browser: Browser;
+let files: NonNullable<AppOptions['files']>;
+
+beforeAll(async () => {
+  browser = await launchBrowser({ hasBackForwardCache: true });
+  files = await sharedPageFiles();
+});
+
+afterAll(() => browser.close());
+
+const elected = (count: number) => ({ count, mode: 'elected', browser });
+
+interface ProcessInfo {
+  readonly type: string;
+  readonly id: number;
+  readonly cpuTime: number;
+}
+
+/** The process that runs a page: the one that is busy while the page is. */
+async function rendererOf(page: Page): Promise<number> {
+  const cdp = await browser.newBrowserCDPSession();
+  const renderers = async () => {
+    const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
+    return (processInfo as readonly ProcessInfo[]).filter(({ type }) => type === 'renderer');
+  };
+  const before = new Map((await renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
+  await page.evaluate('for (const end = performance.now() + 400; performance.now() < end; );');
+  const spent = (await renderers()).map(({ id, cpuTime }) => ({
+    id,
+    used: cpuTime - (before.get(id) ?? 0),
+  }));
+  return spent.toSorted((one, other) => other.used - one.used)[0]!.id;
+}
+
+async function publish({ hub }: RunningApp, sent: unknown[], count: number): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    sent.push(sent.length);
+    await hub.publish('news', sent.length - 1);
+  }
+}
+
+describe('whatever happens, each tab hears each message once and in order', () => {
+  test.each([
+    ['elected', 1],
+    ['elected', 5],
+    ['elected', 20],
+    ['worker', 5],
+  ])(
+    '%s, %i tabs: leader gone, reload, offline, a crash of the server; always one connection',
+    async (mode, count) => {
+      const broker = new MemoryBroker();
+      const before = await startApp({ files, hub: { broker } });
+      onTestFinished(() => before[Symbol.asyncDispose]());
+      const { tabs, context } = await openTabs(before, { count, mode, browser });
+      const sent: unknown[] = [];
+      await publish(before, sent, 5);
+      await expectReceived(tabs, sent);
+      // The tab with the connection begins anew: it has nothing of before, the others everything.
+      const [leader] = mode === 'elected' ? [await leaderOf(tabs)] : tabs;
+      const steady = tabs.filter((page) => page !== leader);
+      await leader!.reload();
+      await publish(before, sent, 5);
+      await allSubscribed(tabs);
+      await expectReceived(steady, sent);
+      await oneConnection(before);
+      await context.setOffline(true);
+      await publish(before, sent, 5);
+      await context.setOffline(false);
+      await expectReceived(steady, sent);
+      await before.kill();
+      await publish(before, sent, 5);
+      await using after = await startApp({ files, hub: { broker }, port: before.port });
+      await publish(after, sent, 5);
+      await expectReceived(steady, sent);
+      await vi.waitFor(async () => {
+        const own = await leader!.evaluate<number[]>('api.received');
+        // From where it came back on, without a gap.
+        expect(own).toEqual(sent.slice(-own.length));
+        expect(own.length).toBeGreaterThanOrEqual(15);
+      }, patient);
+      await oneConnection(after);
+      expect(after.hub.metrics.subscriptions).toBe(1);
+    },
+    120_000,
+  );
+
+  test('twenty tabs under load: three leaders in turn are killed with SIGKILL', async () => {
+    await using running = await startApp({ files });
+    const { tabs } = await openTabs(running, elected(20));
+    const sent: unknown[] = [];
+    let isLoaded = true;
+    const load = (async () => {
+      while (isLoaded) {
+        await publish(running, sent, 1);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    })();
+    let living = [...tabs];
+    const dead = new Set<Page>();
+    for (const page of tabs) page.on('crash', () => dead.add(page));
+    for (let round = 0; round < 3; round++) {
+      const leader = await leaderOf(living);
+      process.kill(await rendererOf(leader), 'SIGKILL');
+      await vi.waitFor(() => expect(dead).toContain(leader), patient);
+      living = living.filter((page) => !dead.has(page));
+      const next = await leaderOf(living);
+      expect(next).not.toBe(leader);
+    }
+    isLoaded = false;
+    await load;
+    expect(living.length).toBeGreaterThan(5);
+    expect(sent.length).toBeGreaterThan(100);
+    await expectReceived(living, sent);
+    await oneConnection(running);
+  }, 150_000);
+
+  test('a server process that is killed and comes back has lost its history: every tab is told once', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-tabs-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const page = createServer((request, response) => {
+      const file = files[(request.url ?? '').split('?')[0] ?? ''];
+      response.writeHead(file === undefined ? 404 : 200, { 'Content-Type': file?.type ?? '' });
+      response.end(file?.body);
+    }).listen(0, '127.0.0.1');
+    await once(page, 'listening');
+    onTestFinished(() => void page.close().closeAllConnections());
+    const address = page.address() as { readonly port: number };
+    const config = (port: number) => ({
+      http_server: { address: '127.0.0.1', port },
+      http_api: { key: 'a-key-for-this-test' },
+      client: { insecure: true, allowed_origins: ['*'] },
+      channel: {
+        without_namespace: { history_size: 100, history_ttl: '60s', force_recovery: true },
+      },
+    });
+    const first = await startServerProcess(folder, config(0));
+    const { port } = new URL(first.url);
+    const send = (data: number) =>
+      fetch(`http://127.0.0.1:${port}/api/publish`, {
+        method: 'POST',
+        headers: { 'X-API-Key': 'a-key-for-this-test' },
+        body: JSON.stringify({ channel: 'news', data }),
+      });
+    const at = { url: `http://127.0.0.1:${address.port}` } as RunningApp;
+    const { tabs } = await openTabs(at, {
+      ...elected(5),
+      mode: `elected&server=${encodeURIComponent(first.url)}`,
+    });
+    for (const n of [1, 2, 3]) await send(n);
+    await expectReceived(tabs, [1, 2, 3]);
+    await first.kill();
+    const second = await startServerProcess(folder, config(Number(port)));
+    onTestFinished(() => second.kill());
+    await vi.waitFor(async () => {
+      for (const tab of tabs) {
+        const told = await tab.evaluate<unknown[]>('api.recovered.filter((one) => one === false)');
+        expect(told).toEqual([false]);
+      }
+    }, patient);
+    for (const n of [4, 5]) await send(n);
+    await expectReceived(tabs, [1, 2, 3, 4, 5]);
+    expect(await second.metric('holdfast_connections')).toBe(1);
+  }, 90_000);
+});
+
+describe('the page of the leader', () => {
+  test('is frozen by the browser: the next tab leads at once, the frozen one follows when it is back', async () => {
+    await using running = await startApp({ files });
+    const { tabs } = await openTabs(running, elected(3));
+    const leader = await leaderOf(tabs);
+    const others = tabs.filter((page) => page !== leader);
+    // As the browser says it to the page: a headless one freezes no page that is shown.
+    await leader.evaluate('document.dispatchEvent(new Event("freeze"))');
+    await leaderOf(others);
+    await running.hub.publish('news', 'while frozen');
+    await expectReceived(others, ['while frozen']);
+    await oneConnection(running);
+    await leader.evaluate('document.dispatchEvent(new Event("resume"))');
+    await expectReceived(tabs, ['while frozen']);
+    await oneConnection(running);
+  }, 60_000);
+
+  test('goes into the back/forward cache and comes out of it', async () => {
+    await using running = await startApp({ files });
+    const { tabs } = await openTabs(running, elected(3));
+    const leader = await leaderOf(tabs);
+    const others = tabs.filter((page) => page !== leader);
+    await running.hub.publish('news', 1);
+    await expectReceived(tabs, [1]);
+    await leader.evaluate(
+      'addEventListener("pageshow", (event) => { globalThis.wasCached = event.persisted; })',
+    );
+    await leader.goto(`${running.url}/elsewhere`);
+    await leaderOf(others);
+    await running.hub.publish('news', 2);
+    await expectReceived(others, [1, 2]);
+    await oneConnection(running);
+    // Coming out of the cache loads nothing that could be waited for.
+    await leader.goBack({ waitUntil: 'commit' });
+    expect(await leader.evaluate('globalThis.wasCached')).toBe(true);
+    await expectReceived(tabs, [1, 2]);
+    await oneConnection(running);
+  }, 60_000);
+
+  test('is hidden for a minute: a visible tab takes over', async () => {
+    await using running = await startApp({ files });
+    const { tabs } = await openTabs(running, elected(3));
+    const leader = await leaderOf(tabs);
+    const [visible, hidden] = tabs.filter((page) => page !== leader);
+    const hide =
+      'Object.defineProperty(document, "visibilityState", { value: "hidden" }); document.dispatchEvent(new Event("visibilitychange"))';
+    await leader.evaluate(hide);
+    await hidden!.evaluate(hide);
+    // Seen hidden once, and a minute later again.
+    await leader.waitForFunction('api.client.state.status === "connected"');
+    await vi.waitFor(
+      async () => {
+        await leader.evaluate('api.skewMs += 61_000');
+        expect(await heldBy(visible!)).toBe('this_page');
+      },
+      { timeout: 30_000, interval: 1_000 },
+    );
+    expect(await heldBy(leader)).toBe('elsewhere');
+    await running.hub.publish('news', 1);
+    await expectReceived(tabs, [1]);
+    await oneConnection(running);
+  }, 60_000);
+
+  test('slept with its machine: the connection is asked at once whether it is alive', async () => {
+    await using running = await startApp({ files });
+    const context = await browser.newContext();
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    await page.clock.install();
+    await page.goto(`${running.url}/?elected`);
+    await page.clock.runFor(1_000);
+    await allSubscribed([page]);
+    const asked = () => running.hub.metrics.commands.counts.get('presence_stats') ?? 0;
+    await vi.waitFor(() => expect(asked()).toBe(1), patient);
+    await page.clock.fastForward(3_600_000);
+    await vi.waitFor(() => expect(asked()).toBeGreaterThan(1), patient);
+    await running.hub.publish('news', 'after the sleep');
+    await expectReceived([page], ['after the sleep']);
+  }, 60_000);
+});
+
+describe('tokens', () => {
+  const key = 'a secret of more than thirty-two bytes';
+  const token = (sub: string, lifeSeconds?: number) =>
+    forgeToken({
+      key,
+      claims: {
+        sub,
+        ...(lifeSeconds === undefined ? {} : { exp: Date.now() / 1_000 + lifeSeconds }),
+      },
+    });
+
+  function startWithTokens(tokenFor: () => string): Promise<RunningApp> {
+    return startApp({
+      files: {
+        ...files,
+        '/token': {
+          type: 'text/plain',
+          get body() {
+            return tokenFor();
+          },
+        },
+      },
+      hub: {
+        tokens: createJwtVerifier({ hmacSecretKey: key }),
+        client: { insecure: false },
+        channel: {
+          withoutNamespace: {
+            historySize: 100,
+            historyTtlMs: 60_000,
+            forceRecovery: true,
+            allowSubscribeForClient: true,
+          },
+        },
+      },
+    });
+  }
+
+  test.each(['elected', 'worker'])(
+    '%s: the token of another user, given in any tab, leaves one socket, which is theirs',
+    async (mode) => {
+      await using running = await startWithTokens(() => token('ann'));
+      const { tabs } = await openTabs(running, { count: 5, mode: `${mode}&jwt`, browser });
+      await oneConnection(running);
+      expect((await running.hub.connections()).connections.map(({ user }) => user)).toEqual([
+        'ann',
+      ]);
+      await tabs[3]!.evaluate(`api.client.setToken(${JSON.stringify(token('bob'))})`);
+      await vi.waitFor(async () => {
+        const { connections } = await running.hub.connections();
+        expect(connections.map(({ user }) => user)).toEqual(['bob']);
+      }, patient);
+      await running.hub.publish('news', 'for bob');
+      await expectReceived(tabs, ['for bob']);
+      await oneConnection(running);
+    },
+    60_000,
+  );
+
+  test('one that expires in an outage is replaced, and nothing is missed', async () => {
+    let lifeSeconds = 2;
+    const start = Date.now();
+    await using running = await startWithTokens(() => token('ann', lifeSeconds));
+    const { tabs, context } = await openTabs(running, { ...elected(3), mode: 'elected&jwt' });
+    await running.hub.publish('news', 1);
+    await expectReceived(tabs, [1]);
+    lifeSeconds = 3_600;
+    await context.setOffline(true);
+    running.cutConnections();
+    await running.hub.publish('news', 2);
+    await vi.waitFor(() => expect(Date.now() - start).toBeGreaterThan(4_000), patient);
+    await context.setOffline(false);
+    await expectReceived(tabs, [1, 2]);
+    await oneConnection(running);
+  }, 60_000);
+});
