@@ -50,10 +50,11 @@ const identifier = /^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)?$/;
  * long, and with `heal` gives them a final status. A row that moves in between is left alone: it is
  * changed only while it is still the same. Repairs are recorded in our own store.
  *
+ * @param context where repairs are recorded; not needed for a dry run
  * @throws {@link TaskError} `task_bad_request` when the description cannot be used
  */
 export async function examineForeignTable(
-  context: TaskContext,
+  context: TaskContext | undefined,
   target: { readonly database: ForeignDatabase; readonly mapping: ForeignTable },
   options: DoctorOptions = {},
 ): Promise<readonly Finding[]> {
@@ -66,6 +67,9 @@ export async function examineForeignTable(
     const action = `set ${mapping.statusColumn} to ${mapping.healedStatus}`;
     let isHealed = false;
     if (options.heal === true) {
+      if (context === undefined) {
+        throw new TaskError('task_bad_request', 'nothing can be healed without a record of it');
+      }
       // Recorded first: a repair without a record must not be; a record of one that failed is harmless.
       const record = audit(context, {
         actor: options.actor ?? 'doctor',

@@ -4,6 +4,8 @@ import { addConfigCommand } from './config-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addProxyConfigCommand } from './proxy-config-command.ts';
 import { addServeCommand } from './serve-command.ts';
+import { addStoreCommand } from './store-command.ts';
+import { addTasksCommand } from './tasks-command.ts';
 import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
 import { addTokenCommand } from './token-command.ts';
 
@@ -17,6 +19,8 @@ Examples:
   holdfast token create --user 42                 make a token to connect with
   holdfast proxy-config nginx                     print a configuration for nginx in front
   holdfast doctor https://rt.example.com          find out why clients cannot connect
+  holdfast store backup copy.db                   copy the store while it is in use
+  holdfast tasks doctor                           find tasks that look stuck
 `;
 
 /**
@@ -44,6 +48,8 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   addTokenCommand(program, terminal, finish);
   addProxyConfigCommand(program, terminal, finish);
   addDoctorCommand(program, terminal, finish);
+  addStoreCommand(program, terminal, finish);
+  addTasksCommand(program, terminal, finish);
   program
     .command('version')
     .description('print the versions of this program and of Node.js')

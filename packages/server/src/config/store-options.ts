@@ -5,9 +5,12 @@ import type { Config } from './schema.ts';
 /** Size of a page of an SQLite file. */
 const pageBytes = 4_096;
 
-/** Where the store is: what `store.url` says, or a file in the data folder. May hold a password. */
-export function storeUrl({ store, data_dir: dataDir }: Config): string {
-  return store.url.reveal() || `sqlite:${path.resolve(dataDir, 'holdfast.db')}`;
+/**
+ * Where the store is: what `store.url` says, or a file in the data folder. May hold a password.
+ * @param cwd - relative paths begin there. @defaultValue that of the process
+ */
+export function storeUrl({ store, data_dir: dataDir }: Config, cwd = process.cwd()): string {
+  return store.url.reveal() || `sqlite:${path.resolve(cwd, dataDir, 'holdfast.db')}`;
 }
 
 /** The part of the configuration that says where the store is and how it is used. */
