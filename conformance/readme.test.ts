@@ -54,6 +54,11 @@ test('what the README says about trying it works as it stands', { timeout: 60_00
   const publish = () => promisify(execFile)('sh', ['-c', here(block('publish'))], { cwd: clone });
   expect(JSON.parse((await publish()).stdout)).toMatchObject({ result: { offset: 1 } });
 
+  const durable = await promisify(execFile)('sh', ['-c', here(block('durable'))], { cwd: clone });
+  expect(durable.stdout).toContain('"created":1');
+  expect(durable.stdout).toContain('"title":"Your order has left"');
+  expect(durable.stdout).toContain('"status":"waiting_for_worker"');
+
   writeFileSync(path.join(clone, 'subscriber.mjs'), here(block('subscriber.mjs')));
   const subscriber = run(block('subscribe'), clone);
   await vi.waitFor(

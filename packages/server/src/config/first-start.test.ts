@@ -45,6 +45,8 @@ describe('a start without any configuration', () => {
       allow_subscribe_for_anonymous: false,
       allow_publish_for_anonymous: false,
     });
+    expect(config.store.enabled).toBe(true);
+    expect(config.tasks.kinds).toMatchObject([{ name: 'example' }]);
     expect(config.client.token.hmac_secret_key.reveal()).toBe(secrets.tokenHmacSecretKey);
     expect(config.http_api.key.reveal()).toBe(secrets.apiKey);
     expect(config.admin.secret.reveal()).toBe(secrets.adminSecret);

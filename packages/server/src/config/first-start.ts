@@ -15,6 +15,7 @@ import type { Config } from './schema.ts';
  *   data folder, so that only the owner of this machine can make one (`holdfast token create`);
  * - channels without namespace, such as `news`, keep their last 100 publications for five minutes,
  *   recover, show presence, and let those who subscribed publish;
+ * - notifications and tasks are kept in the data folder; tasks can be of the kind `example`;
  * - health, metrics and the description of the API are served.
  *
  * As soon as any option is configured that says what clients may do, none of this applies and every
@@ -38,6 +39,7 @@ export const firstStartProfile: RawSection = {
   health: { enabled: true },
   prometheus: { enabled: true },
   swagger: { enabled: true },
+  tasks: { kinds: [{ name: 'example', allow_request_for_user: true }] },
 };
 
 /** Options that say where and how the process runs, and nothing about what clients may do. */
