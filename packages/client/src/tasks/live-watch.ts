@@ -19,14 +19,16 @@ export interface WatchState {
 /** Something that is watched as long as somebody listens. */
 export interface Watch<Snapshot extends WatchState> {
   /** The same object until something changes. */
-  getSnapshot(): Snapshot;
+  readonly getSnapshot: () => Snapshot;
+  /** What a server renders, and a page while it takes over from it: nothing yet. */
+  readonly getServerSnapshot: () => Snapshot;
   /**
    * Calls `listener` after each change, until the returned function is called. The first one begins to
    * watch, the last one that goes away ends it.
    */
-  subscribe(listener: () => void): () => void;
+  readonly subscribe: (listener: () => void) => () => void;
   /** Tries at once what waits for its next attempt, and what was given up. */
-  retry(): void;
+  readonly retry: () => void;
 }
 
 /** What a watch of tasks needs to know of what it watches. All functions are pure. */

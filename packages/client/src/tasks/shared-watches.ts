@@ -2,7 +2,10 @@ import type { Environment } from '../environment.ts';
 import type { Watch, WatchState } from './live-watch.ts';
 
 /** What runs behind the handles of one key. */
-interface Running<Snapshot> extends Watch<Snapshot & WatchState> {
+interface Running<Snapshot> {
+  getSnapshot(): Snapshot;
+  subscribe(listener: () => void): () => void;
+  retry(): void;
   readonly isUsed: boolean;
   close(): void;
 }
@@ -28,6 +31,7 @@ export class SharedWatches<Snapshot extends WatchState, Live extends Running<Sna
   ): Watch<Snapshot> {
     return {
       getSnapshot: () => this.#running.get(key)?.getSnapshot() ?? idle,
+      getServerSnapshot: () => idle,
       subscribe: (listener) => {
         if (this.#isClosed) return () => undefined;
         const live = this.#running.get(key) ?? create();

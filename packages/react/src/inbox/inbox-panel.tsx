@@ -1,11 +1,11 @@
 import { type MouseEvent, type ReactNode, useId, useState } from 'react';
 import type { InboxFilter, Notification } from '@holdfast/client/inbox';
 import { Icon } from '../theme/icons.tsx';
+import { useListFocus } from '../theme/list-focus.ts';
 import { ThemeStyle } from '../theme/theme-style.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { InboxItem } from './inbox-item.tsx';
 import { defaultLabels, type InboxLabels, LabelsContext, useLabels } from './inbox-labels.ts';
-import { useListFocus } from './list-focus.ts';
 import { useInbox } from './use-inbox.ts';
 
 export interface InboxPanelProps {
@@ -46,7 +46,10 @@ function PanelContent({
   const headingId = useId();
   const [hasFailed, setFailed] = useState(false);
   const { items, status, unread, filter } = inbox;
-  const focus = useListFocus<HTMLUListElement>(items.map(({ id }) => id));
+  const focus = useListFocus<HTMLUListElement>(
+    items.map(({ id }) => id),
+    '.hf-headline',
+  );
   const attempt = (change: Promise<void>): void => {
     setFailed(false);
     change.catch(() => setFailed(true));

@@ -13,6 +13,11 @@ const paths = {
   error: 'M8.3 3h7.4L21 8.3v7.4L15.7 21H8.3L3 15.7V8.3zM12 7.5v5.5M12 16.2v.2',
   offline:
     'M3 3.5l17 17M8.5 7.5A5.5 5.5 0 0 1 17.3 11 4 4 0 0 1 19.8 17.5M16.5 18H7a4.5 4.5 0 0 1-.8-8.9',
+  clock: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18ZM12 7v5.3l3.4 2',
+  retry: 'M19.5 12a7.5 7.5 0 1 1-2.3-5.4M19.8 3.5v4h-4',
+  stop: 'M7 7h10v10H7z',
+  spinner: 'M12 3.5a8.5 8.5 0 1 0 8.5 8.5',
+  trash: 'M4.5 6.5h15M9 6.5v-2h6v2M6.5 6.5l1 13h9l1-13M10 10.5v5.5M14 10.5v5.5',
 } as const;
 
 /** Drawn with the color of the text around it; says nothing to screen readers. */

@@ -17,23 +17,24 @@ export interface ListFocus<List> {
   readonly onFocus: (id: string) => void;
 }
 
-const headline = '.hf-headline';
-
 /**
- * Arrow keys, Home and End in a list of notifications, and a focus that goes to the neighbour when the
- * one that had it leaves the list.
+ * Arrow keys, Home and End in a list, and a focus that goes to the neighbour when the one that had it
+ * leaves the list.
+ *
+ * @param ids - of the list's elements, which have them as `data-id`
+ * @param target - selects what is focused within an element
  */
-export function useListFocus<List>(ids: readonly string[]): ListFocus<List> {
+export function useListFocus<List>(ids: readonly string[], target: string): ListFocus<List> {
   const list = useRef<List | null>(null);
   const [focused, setFocused] = useState<string>();
   const known = useRef(ids);
   const currentId = focused !== undefined && ids.includes(focused) ? focused : ids[0];
 
   const element = (): ElementLike | null => list.current as ElementLike | null;
-  const headlineOf = (id: string | undefined): ElementLike | null =>
+  const targetOf = (id: string | undefined): ElementLike | null =>
     id === undefined
       ? null
-      : (element()?.querySelector(`[data-id=${JSON.stringify(id)}] ${headline}`) ?? null);
+      : (element()?.querySelector(`[data-id=${JSON.stringify(id)}] ${target}`) ?? null);
 
   useLayoutEffect(() => {
     const before = known.current;
@@ -48,7 +49,7 @@ export function useListFocus<List>(ids: readonly string[]): ListFocus<List> {
     const index = before.indexOf(focused);
     const after = before.slice(index).find((id) => ids.includes(id)) ?? ids.at(-1);
     setFocused(after);
-    if (isLost) headlineOf(after)?.focus();
+    if (isLost) targetOf(after)?.focus();
   });
 
   return {
@@ -61,7 +62,7 @@ export function useListFocus<List>(ids: readonly string[]): ListFocus<List> {
       if (next === undefined) return;
       event.preventDefault();
       setFocused(ids[next]);
-      headlineOf(ids[next])?.focus();
+      targetOf(ids[next])?.focus();
     },
   };
 }
