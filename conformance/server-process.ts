@@ -15,6 +15,8 @@ export interface ServerProcess {
   metric(name: string): Promise<number>;
   /** SIGKILL: no chance to do anything. Resolves when the process is gone. */
   kill(): Promise<void>;
+  /** Sends a signal that does not end it, such as SIGSTOP. */
+  signal(name: NodeJS.Signals): void;
   /** SIGTERM. Resolves when the process has ended in order, with its exit code. */
   stop(): Promise<number | null>;
 }
@@ -50,6 +52,7 @@ export async function startServerProcess(folder: string, config: object): Promis
       child.kill('SIGKILL');
       await exited;
     },
+    signal: (name) => void child.kill(name),
     async stop() {
       child.kill('SIGTERM');
       const [code] = await exited;

@@ -67,6 +67,7 @@ li[data-state='current'] .hf-task-step-sign { border-color: var(--hf-tone); bord
 }
 .hf-task-problem { color: var(--hf-error); }
 .hf-task-notice .hf-button { margin-inline-start: auto; }
+section.hf-task > [role='alert']:empty { margin-block-start: -0.5rem; }
 /* Shown only when it lasts: a connection that is back within a second is nobody's concern. */
 .hf-task-late { animation: hf-task-late 0.2s 0.8s backwards; }
 @keyframes hf-task-late { from { opacity: 0; } }
