@@ -81,9 +81,7 @@ export async function runKilledServer(options: KilledServerOptions): Promise<Kil
     return { user, client, inbox };
   });
 
-  let acknowledged = 0;
-  let repeated = 0;
-  let next = 0;
+  const progress = { next: 0, acknowledged: 0, repeated: 0 };
   const sendOne = async (send: number): Promise<boolean> => {
     try {
       const answer = await fetch(`${url}/api/inbox/send`, {
@@ -105,22 +103,22 @@ export async function runKilledServer(options: KilledServerOptions): Promise<Kil
     }
   };
   const sendOn = async (): Promise<void> => {
-    while (next < sends) {
-      const send = next++;
+    while (progress.next < sends) {
+      const send = progress.next++;
       while (!(await sendOne(send))) {
-        repeated += 1;
+        progress.repeated += 1;
         await pause(20);
       }
-      acknowledged += 1;
+      progress.acknowledged += 1;
     }
   };
 
   let kills = 0;
   const killOn = async (): Promise<void> => {
-    while (acknowledged < sends) {
-      const until = acknowledged + 1 + Math.floor(random() * maxSendsPerLife);
-      while (acknowledged < Math.min(until, sends)) await pause(1);
-      if (acknowledged >= sends) return;
+    while (progress.acknowledged < sends) {
+      const until = progress.acknowledged + 1 + Math.floor(random() * maxSendsPerLife);
+      while (progress.acknowledged < Math.min(until, sends)) await pause(1);
+      if (progress.acknowledged >= sends) return;
       program.process.kill('SIGKILL');
       await program.ended;
       kills += 1;
@@ -136,6 +134,7 @@ export async function runKilledServer(options: KilledServerOptions): Promise<Kil
       ({ user, inbox }) => [user, inbox.getSnapshot().unread.total] as const,
     );
     const durationMs = performance.now() - startedAt;
+    const { repeated } = progress;
     return { kills, repeated, heard, ids, unread: new Map(unread), durationMs };
   } finally {
     for (const { client, inbox } of applications) {

@@ -2,12 +2,17 @@ import { createClient } from '@holdfast/client';
 import {
   createInboxStore,
   createUserApi,
+  type InboxEvent,
   type InboxStore,
   type InboxStoreOptions,
   type Notification,
 } from '@holdfast/client/inbox';
+import type {
+  InboxEvent as ServerEvent,
+  Notification as ServerNotification,
+} from '@holdfast/inbox';
 import { testBackends } from '@holdfast/store/testing';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import { type InboxApp, startInboxApp, tokenOf } from './inbox-app.ts';
 
 const [sqlite] = testBackends;
@@ -66,4 +71,9 @@ test('a snapshot and what follows it, on two devices, and another user sees noth
   }
   expect(other.store.getSnapshot()).toMatchObject({ items: [], unread: { total: 0 } });
   expect(other.heard).toEqual([]);
+});
+
+test('client and server mean the same by a notification and by an event', () => {
+  expectTypeOf<ServerNotification>().toEqualTypeOf<Notification>();
+  expectTypeOf<ServerEvent>().toExtend<InboxEvent>();
 });

@@ -87,7 +87,10 @@ function withEvent(list: List, event: InboxEvent): List {
   }
 }
 
-/** The next page joined to the list, with what happened while it was on its way. */
+/**
+ * The next page joined to the list, with what happened while it was on its way; the same state when
+ * the page does not fit any more and has to be read again.
+ */
 export function withPage(
   state: InboxState,
   page: Pick<InboxState, 'items' | 'nextCursor'> & { readonly cursor: string },
@@ -96,7 +99,10 @@ export function withPage(
   // The list was read anew meanwhile, and ends somewhere else.
   if (state.nextCursor !== page.cursor) return state;
   let list: List = { filter: state.filter, items: page.items, nextCursor: page.nextCursor };
-  for (const event of events) list = withEvent(list, event);
+  for (const event of events) {
+    if (isUnknown(list, event, page.cursor)) return state;
+    list = withEvent(list, event);
+  }
   const last = state.items.at(-1)?.id;
   const older = list.items.filter(({ id }) => last === undefined || id < last);
   return {
@@ -165,23 +171,28 @@ function readAll(
   return { ...state, ...next, unread: countsOf(kept) };
 }
 
-/** Something comes into the list that is in no event and not in the list. */
-function isUnknown(state: InboxState, event: InboxEvent): boolean {
-  const { status } = state.filter;
+/**
+ * Something comes into the list that is in no event and not in the list.
+ *
+ * @param before - of a page: the id that it begins after
+ */
+function isUnknown(list: List, event: InboxEvent, before?: string): boolean {
+  const { status } = list.filter;
   const comesIn =
     (event.type === 'read' && status === 'read') ||
     (event.type === 'unread' && status === 'unread') ||
     (event.type === 'removed' && event.reason === 'archived' && status === 'archived');
   if (comesIn) {
-    const known = new Set(state.items.map(({ id }) => id));
-    return event.ids.some((id) => !known.has(id) && isWithin(state, id));
+    const known = new Set(list.items.map(({ id }) => id));
+    const isOfPage = (id: string): boolean => before === undefined || id < before;
+    return event.ids.some((id) => !known.has(id) && isWithin(list, id) && isOfPage(id));
   }
   // A kind of event that a newer server has.
   return !['created', 'read', 'unread', 'unarchived', 'removed'].includes(event.type);
 }
 
 function isWithin({ nextCursor }: List, id: string): boolean {
-  return nextCursor === null || id > nextCursor;
+  return nextCursor === null || id >= nextCursor;
 }
 
 function isShown({ status = 'all', category, severity }: InboxFilter, item: Notification): boolean {

@@ -114,6 +114,8 @@ export interface InboxStore {
 
 /** Ids that are remembered so that nothing is given to the application twice. */
 const maxKnown = 2 * maxItems;
+/** A page that what happened meanwhile made useless is read again so often. */
+const maxPageAttempts = 3;
 
 /**
  * Makes the inbox of the user whose token `api` has.
@@ -241,19 +243,15 @@ class LiveInbox implements InboxStore {
   }
 
   async loadMore(): Promise<void> {
-    const { nextCursor: cursor, filter, items } = this.#live.base ?? {};
-    if (this.#isLoadingMore || filter === undefined || (items?.length ?? 0) >= maxItems) return;
-    if (cursor === null || cursor === undefined) return;
+    if (this.#isLoadingMore) return;
     this.#isLoadingMore = true;
     this.#emit();
     try {
-      await this.#live.extend(
-        async (_state, signal) => ({
-          ...(await this.#api.page({ filter, cursor }, signal)),
-          cursor,
-        }),
-        withPage,
-      );
+      const before = this.#live.base?.nextCursor;
+      for (let attempt = 0; attempt < maxPageAttempts; attempt++) {
+        await this.#readPage();
+        if (this.#live.base?.nextCursor !== before) break;
+      }
     } finally {
       this.#isLoadingMore = false;
       this.#emit();
@@ -277,6 +275,16 @@ class LiveInbox implements InboxStore {
     this.#live.close();
     this.#listeners.clear();
     this.#onNotification.clear();
+  }
+
+  async #readPage(): Promise<void> {
+    const { nextCursor: cursor, filter, items } = this.#live.base ?? {};
+    if (cursor === null || cursor === undefined || filter === undefined) return;
+    if (items === undefined || items.length >= maxItems) return;
+    await this.#live.extend(
+      async (_state, signal) => ({ ...(await this.#api.page({ filter, cursor }, signal)), cursor }),
+      withPage,
+    );
   }
 
   async #change(ids: readonly string[], change: InboxChange): Promise<void> {

@@ -10,4 +10,4 @@ export type { LiveStatus, LiveStoreOptions } from '../live/live-store.ts';
 export * from './inbox-store.ts';
 export type { InboxFilter } from './inbox-state.ts';
 export { safeLink } from './notification.ts';
-export type { Notification, UnreadCounts } from './notification.ts';
+export type { InboxEvent, Notification, UnreadCounts } from './notification.ts';
