@@ -24,6 +24,7 @@ class ManualTime implements Environment {
   now = (): number => this.#now;
   random = (): number => 0.5;
   isOnline = (): boolean => true;
+  isHidden = (): boolean => false;
   onSignal = () => () => undefined;
 
   after(delayMs: number, action: () => void): () => void {
