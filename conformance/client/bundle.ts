@@ -3,13 +3,17 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 /** Bundles what a browser shall run. Written nowhere. */
-export async function bundle(entry: string, { minify = false } = {}): Promise<string> {
+export async function bundle(
+  entry: string,
+  { minify = false, external = [] }: { minify?: boolean; external?: string[] } = {},
+): Promise<string> {
   const { outputFiles } = await build({
     ...(entry.endsWith('.ts') || entry.endsWith('.tsx')
       ? { entryPoints: [path.join(import.meta.dirname, entry)] }
       : { stdin: { contents: `export * from '${entry}'`, resolveDir: import.meta.dirname } }),
     bundle: true,
     write: false,
+    external,
     minify,
     format: minify ? 'esm' : 'iife',
     jsx: 'automatic',

@@ -6,10 +6,25 @@ test.each([
   ['@holdfast/client', 33_500],
   ['@holdfast/client/shared', 37_000],
   ['@holdfast/client/shared-worker', 32_000],
+  ['@holdfast/client/inbox', 9_000],
   ['@holdfast/client/tasks', 9_500],
   ['@holdfast/client/contract', 1_500],
 ])('%s stays within %i bytes', async (entry, most) => {
   expect(gzippedBytes(await bundle(entry, { minify: true }))).toBeLessThan(most);
+});
+
+test.each([
+  ['@holdfast/react', 1_500],
+  ['@holdfast/react/inbox', 8_500],
+])('%s stays within %i bytes, beside React', async (entry, most) => {
+  const external = ['react', 'react/jsx-runtime'];
+  expect(gzippedBytes(await bundle(entry, { minify: true, external }))).toBeLessThan(most);
+});
+
+test('whoever shows no notifications pays nothing for them', async () => {
+  for (const entry of ['@holdfast/client', '@holdfast/client/tasks', '@holdfast/react']) {
+    expect(await bundle(entry, { minify: true, external: ['react'] })).not.toContain('/api/inbox');
+  }
 });
 
 test('whoever shares no connection pays nothing for sharing', async () => {
