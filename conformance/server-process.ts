@@ -11,6 +11,7 @@ export interface ServerProcess {
   readonly url: string;
   readonly websocketUrl: string;
   readonly nodeId: string;
+  readonly pid: number;
   /** The values of a metric, all label sets added up. */
   metric(name: string): Promise<number>;
   /** SIGKILL: no chance to do anything. Resolves when the process is gone. */
@@ -43,6 +44,7 @@ export async function startServerProcess(folder: string, config: object): Promis
     url,
     websocketUrl: `${url.replace('http', 'ws')}/connection/websocket`,
     nodeId: node,
+    pid: child.pid ?? 0,
     async metric(name) {
       const text = await (await fetch(`${url}/metrics`)).text();
       const lines = text.split('\n').filter((line) => /^[^#\s{]+/.exec(line)?.[0] === name);

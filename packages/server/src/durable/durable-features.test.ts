@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Centrifuge } from 'centrifuge';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { startTestServer, testApiKey, type StartedServer } from '../testing/started-server.ts';
 import { createToken } from '../tokens/create-token.ts';
@@ -120,4 +122,128 @@ test('a task is asked for, worked on over HTTP, and watched by its owner alone',
     result: { rows: 17 },
   });
   await vi.waitFor(() => expect(changes).toEqual(expect.arrayContaining(['started', 'completed'])));
+});
+
+describe('who may come in', () => {
+  const statusOf = async (url: string, headers: Record<string, string> = {}): Promise<number> =>
+    (await fetch(url, { headers })).status;
+
+  test('backends need the key, users a token that still counts', async () => {
+    await using server = await startDurableServer();
+    const counts = `${server.url}/api/inbox/users/42/counts`;
+    expect(await statusOf(counts)).toBe(401);
+    expect(await statusOf(counts, { 'X-API-Key': 'wrong' })).toBe(401);
+    expect(await statusOf(counts, { 'X-API-Key': testApiKey })).toBe(200);
+    const mine = `${server.url}/api/inbox/me`;
+    const bearer = { Authorization: `Bearer ${await tokenOf('42')}` };
+    expect(await statusOf(mine, { 'X-API-Key': testApiKey })).toBe(401);
+    expect(await statusOf(counts, bearer)).toBe(401);
+    expect(await statusOf(mine, bearer)).toBe(200);
+    const forged = await createToken({ user: '42', ttlSeconds: 600, secret: 'x'.repeat(32) });
+    expect(await statusOf(mine, { Authorization: `Bearer ${forged}` })).toBe(401);
+    await server.call('block_user', { user: '42' });
+    expect(await statusOf(mine, bearer)).toBe(401);
+    expect(await statusOf(`${server.url}/api/worker/claim`, bearer)).toBe(401);
+  });
+
+  test('pages of allowed origins may call what is for users, others and the rest not', async () => {
+    await using server = await startDurableServer({
+      client: {
+        token: { hmac_secret_key: secret },
+        allowed_origins: ['https://app.example.com'],
+      },
+    });
+    const preflight = (path: string, origin: string): Promise<Response> =>
+      fetch(server.url + path, {
+        method: 'OPTIONS',
+        headers: {
+          Origin: origin,
+          'Access-Control-Request-Method': 'POST',
+          'Access-Control-Request-Headers': 'authorization,content-type',
+        },
+      });
+    const good = await preflight('/api/inbox/me/read', 'https://app.example.com');
+    expect(good.status).toBe(204);
+    expect(Object.fromEntries(good.headers)).toMatchObject({
+      'access-control-allow-origin': 'https://app.example.com',
+      'access-control-allow-headers': 'authorization,content-type',
+      'access-control-allow-methods': expect.stringContaining('POST'),
+    });
+    const bad = await preflight('/api/inbox/me/read', 'https://evil.example');
+    expect(bad.status).toBe(403);
+    const forServers = await preflight('/api/inbox/send', 'https://app.example.com');
+    expect(forServers.headers.get('access-control-allow-origin')).toBeNull();
+    const answer = await fetch(`${server.url}/api/tasks/me`, {
+      headers: {
+        Origin: 'https://app.example.com',
+        Authorization: `Bearer ${await tokenOf('42')}`,
+      },
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+  });
+
+  test.each(['a,b', 'a#b', 'Zoë', 'x'.repeat(250)])(
+    'the channel of the user %j is open to that user alone',
+    async (user) => {
+      await using server = await startDurableServer();
+      const headers = { Authorization: `Bearer ${await tokenOf(user)}` };
+      const snapshot = await (await fetch(`${server.url}/api/inbox/me`, { headers })).json();
+      const { channel } = snapshot as { channel: string };
+      const pushed: unknown[] = [];
+      const own = (await connectAs(server, user)).newSubscription(channel);
+      own.on('publication', ({ data }) => pushed.push(data));
+      own.subscribe();
+      await own.ready(10_000);
+      for (const stranger of ['a', 'b', 'c']) {
+        const other = (await connectAs(server, stranger)).newSubscription(channel);
+        const refused = new Promise((resolve) => {
+          other.on('unsubscribed', ({ code }) => resolve(code));
+        });
+        other.subscribe();
+        expect(await refused).toBe(103);
+      }
+      await send(server, user, 'hello');
+      await vi.waitFor(() => expect(pushed).toHaveLength(1));
+    },
+  );
+});
+
+test('with an internal port, users reach their own on the other one and nothing else', async () => {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  await using server = await startDurableServer({ http_server: { internal_port: port } });
+  const internal = `http://127.0.0.1:${port}`;
+  const paths = [
+    '/api/inbox/users/42/counts',
+    '/api/tasks/kinds',
+    '/api/inbox/me',
+    '/api/tasks/me',
+  ];
+  const statuses = async (url: string): Promise<readonly number[]> => {
+    const headers = {
+      'X-API-Key': testApiKey,
+      Authorization: `Bearer ${await tokenOf('42')}`,
+    };
+    return Promise.all(paths.map(async (path) => (await fetch(url + path, { headers })).status));
+  };
+  expect(await statuses(server.url)).toEqual([404, 404, 200, 200]);
+  expect((await statuses(internal)).slice(0, 2)).toEqual([200, 200]);
+});
+
+test('what waits for a worker is a concern, with its reason', async () => {
+  await using server = await startDurableServer({ health: { enabled: true } });
+  await post(`${server.url}/api/tasks`, { 'X-API-Key': testApiKey }, { kind: 'report' });
+  await vi.waitFor(
+    async () => {
+      expect(await (await fetch(`${server.url}/ready`)).json()).toMatchObject({
+        ready: true,
+        concerns: [expect.stringMatching(/1 tasks of kind report wait.*start one/)],
+      });
+    },
+    { timeout: 10_000 },
+  );
 });

@@ -1,0 +1,230 @@
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { connect as connectSocket, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInbox, inboxModule } from '@holdfast/inbox';
+import { openStore } from '@holdfast/store';
+import { testBackends, type TestDatabase } from '@holdfast/store/testing';
+import { Centrifuge } from 'centrifuge';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { startServerProcess, type ServerProcess } from './server-process.ts';
+
+const apiKey = 'key-of-a-test';
+/** Users are told by a header, as behind a proxy that authenticates. */
+const userHeader = 'X-Test-User';
+
+function configOn(database: TestDatabase): object {
+  return {
+    store: { url: database.url },
+    http_api: { key: apiKey },
+    client: { user_id_http_header: userHeader },
+    health: { enabled: true },
+    tasks: { kinds: [{ name: 'report' }] },
+  };
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-durable-server-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A server that is killed at the end of the test, if it lives. */
+async function start(folder: string, config: object): Promise<ServerProcess> {
+  const server = await startServerProcess(folder, config);
+  onTestFinished(() => server.kill());
+  return server;
+}
+
+async function call(
+  url: string,
+  { body, headers = { 'X-API-Key': apiKey } }: { body?: object; headers?: Record<string, string> },
+): Promise<Record<string, unknown>> {
+  const response = await fetch(url, {
+    headers: { 'Content-Type': 'application/json', ...headers },
+    ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+  });
+  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+function send(server: ServerProcess, user: string, title: string): Promise<object> {
+  const body = { to: { user }, category: 'orders', title };
+  return call(`${server.url}/api/inbox/send`, { body });
+}
+
+async function titlesOf(server: ServerProcess, user: string): Promise<readonly unknown[]> {
+  const { items } = await call(`${server.url}/api/inbox/me`, { headers: { [userHeader]: user } });
+  return (items as readonly { readonly title: string }[]).map(({ title }) => title);
+}
+
+/** A stock client of a user, and the titles that were pushed to it. */
+async function watch(server: ServerProcess, user: string): Promise<string[]> {
+  const Socket = class extends WebSocket {
+    constructor(url: string) {
+      super(url, { headers: { [userHeader]: user } });
+    }
+  };
+  const client = new Centrifuge(server.websocketUrl, { websocket: Socket });
+  onTestFinished(() => client.disconnect());
+  const titles: string[] = [];
+  const subscription = client.newSubscription(`inbox:#${user}`);
+  subscription.on('publication', ({ data }) => titles.push(data.notification.title));
+  subscription.subscribe();
+  client.connect();
+  await subscription.ready(15_000);
+  return titles;
+}
+
+describe.each(testBackends)('a server on $name', { timeout: 120_000 }, (backend) => {
+  test('keeps what it acknowledged through a SIGKILL, and publishes what was not', async () => {
+    await using database = await backend.create();
+    const folder = temporaryFolder();
+    const config = configOn(database);
+    const first = await start(folder, config);
+    const pushed = await watch(first, '42');
+    await send(first, '42', 'first');
+    await vi.waitFor(() => expect(pushed).toEqual(['first']), { timeout: 15_000 });
+    const { id } = await call(`${first.url}/api/tasks`, { body: { kind: 'report', owner: '42' } });
+    await first.kill();
+
+    // A server that dies between its commit and its publish leaves exactly this behind.
+    const store = await openStore({ url: database.url, modules: [inboxModule] });
+    const inbox = createInbox({
+      store,
+      position: () => Promise.resolve({ offset: 0, epoch: '' }),
+    });
+    await inbox.send({ to: { user: '42' }, category: 'orders', title: 'second' });
+    await inbox.close();
+    await store.close();
+
+    const second = await start(folder, config);
+    expect(await titlesOf(second, '42')).toEqual(['second', 'first']);
+    expect(
+      await call(`${second.url}/api/tasks/me/${String(id)}`, { headers: { [userHeader]: '42' } }),
+    ).toMatchObject({ task: { id, kind: 'report' } });
+    const history = async (): Promise<unknown> => {
+      const body = { channel: 'inbox:#42', limit: 10 };
+      const { result } = await call(`${second.url}/api/history`, { body });
+      return result;
+    };
+    await vi.waitFor(
+      async () =>
+        expect(await history()).toMatchObject({
+          publications: [{ data: { type: 'created', notification: { title: 'second' } } }],
+        }),
+      { timeout: 15_000 },
+    );
+    const after = await watch(second, '42');
+    await send(second, '42', 'third');
+    await vi.waitFor(() => expect(after).toEqual(['third']), { timeout: 15_000 });
+    expect(await titlesOf(second, '43')).toEqual([]);
+    expect(await second.stop()).toBe(0);
+  });
+});
+
+test(
+  'a second server of the same file is told why it cannot start',
+  { timeout: 60_000 },
+  async () => {
+    const folder = temporaryFolder();
+    const config = { http_api: { key: apiKey }, store: { sqlite: { owner_wait: '100ms' } } };
+    await start(folder, config);
+    await expect(start(folder, config)).rejects.toThrow(/another process is serving.*data_dir/s);
+  },
+);
+
+test(
+  'a place that cannot hold a database is told, with what to do',
+  { timeout: 60_000 },
+  async () => {
+    const folder = temporaryFolder();
+    const config = { http_api: { key: apiKey }, store: { url: `sqlite:${folder}` } };
+    await expect(start(folder, config)).rejects.toThrow(/cannot be opened.*store\.enabled/s);
+  },
+);
+
+const upgrade = (user: string): string =>
+  `GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${userHeader}: ${user}\r\n\r\n`;
+
+/** A short text frame of a client, masked with zeros. */
+function frame(text: string): Buffer {
+  const payload = Buffer.from(text);
+  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+}
+
+/** A connected user who is subscribed to the own inbox, at the cost of one socket. */
+function openUser(url: string, user: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({ host: hostname, port: Number(port) }, () => {
+      socket.write(upgrade(user));
+    });
+    let received = '';
+    const read = (chunk: Buffer): void => {
+      const hadUpgraded = received.includes('\r\n\r\n');
+      received += chunk.toString('latin1');
+      if (!hadUpgraded && received.includes('\r\n\r\n')) {
+        const subscribe = `{"id":2,"subscribe":{"channel":"inbox:#${user}"}}`;
+        socket.write(frame(`{"id":1,"connect":{}}\n${subscribe}`));
+      }
+      if (!received.includes('"id":2')) return;
+      socket.off('data', read).resume();
+      if (received.includes('"error"')) reject(new Error(received));
+      else resolve(socket);
+    };
+    socket.on('data', read).on('error', reject);
+  });
+}
+
+/** Everything that a process has open, apart from sockets: those of clients come and go. */
+function openFiles(pid: number): readonly string[] {
+  const folder = `/proc/${pid}/fd`;
+  const targets = readdirSync(folder).map((name) => {
+    try {
+      return readlinkSync(path.join(folder, name));
+    } catch {
+      return 'socket: closed meanwhile';
+    }
+  });
+  return targets.filter((target) => !target.startsWith('socket:')).toSorted();
+}
+
+const openAtOnce = 100;
+
+describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backend) => {
+  test('to the database and to files are as many with 10,000 users as with 10', async () => {
+    await using database = await backend.create();
+    const server = await start(temporaryFolder(), configOn(database));
+    const sockets: Socket[] = [];
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    const measure = async (total: number): Promise<object> => {
+      while (sockets.length < total) {
+        const users = Array.from(
+          { length: Math.min(openAtOnce, total - sockets.length) },
+          (_, index) => `user-${sockets.length + index}`,
+        );
+        sockets.push(...(await Promise.all(users.map((user) => openUser(server.url, user)))));
+      }
+      expect(await server.metric('holdfast_clients')).toBe(total);
+      // Every pool is used before it is counted.
+      await Promise.all(
+        Array.from({ length: 20 }, (_, index) => send(server, `user-${index}`, 'hello')),
+      );
+      await vi.waitFor(
+        async () =>
+          expect(await server.metric('holdfast_outbox_published_total')).toBeGreaterThan(0),
+        { timeout: 15_000 },
+      );
+      return {
+        database: await server.metric('holdfast_store_connections'),
+        files: openFiles(server.pid),
+      };
+    };
+    const few = await measure(10);
+    expect(await measure(10_000)).toEqual(few);
+  });
+});
