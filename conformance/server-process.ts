@@ -22,8 +22,20 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
+/** Where a server runs. */
+export interface ServerPlace {
+  /** For its configuration; what is given there goes before it. @defaultValue 127.0.0.1 */
+  readonly address?: string;
+  /** Starts it in another place, as `ip netns exec name` does. @defaultValue none */
+  readonly command?: readonly string[];
+}
+
 /** @param folder - where the configuration file and the data folder are; the same one after a restart. */
-export async function startServerProcess(folder: string, config: object): Promise<ServerProcess> {
+export async function startServerProcess(
+  folder: string,
+  config: object,
+  { command = [] }: Pick<ServerPlace, 'command'> = {},
+): Promise<ServerProcess> {
   const file = path.join(folder, 'config.json');
   const sections = {
     http_server: { address: '127.0.0.1', port: 0 },
@@ -32,11 +44,9 @@ export async function startServerProcess(folder: string, config: object): Promis
     ...config,
   };
   writeFileSync(file, JSON.stringify(sections));
-  const child = spawn(
-    process.execPath,
-    ['--conditions=@holdfast/source', main, 'serve', '--config', file],
-    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const program = ['--conditions=@holdfast/source', main, 'serve', '--config', file];
+  const [first = '', ...rest] = [...command, process.execPath, ...program];
+  const child = spawn(first, rest, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit') as Promise<[number | null]>;
   const { addresses, node } = await runningLine(child);
   const url = addresses[0] ?? '';

@@ -24,6 +24,11 @@ const programs: readonly {
     debianPackage: 'redis-server',
     why: 'what needs Redis is tested on it',
   },
+  {
+    binary: 'ip',
+    debianPackage: 'iproute2',
+    why: 'networks that fail are tested in namespaces of their own',
+  },
   { binary: 'openssl', debianPackage: 'openssl', why: 'tests of TLS make their certificates' },
 ];
 
