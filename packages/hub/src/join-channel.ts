@@ -149,7 +149,9 @@ type EffectiveOptions = ChannelOptions & ChannelOverrides;
 function configure(subscription: Subscription, join: JoinOptions): Refusal | undefined {
   const { session, channel, rules } = subscription;
   const { request } = join;
-  const options: EffectiveOptions = { ...rules.options, ...subscription.grant.overrides };
+  const { overrides } = subscription.grant;
+  const options: EffectiveOptions =
+    overrides === undefined ? rules.options : { ...rules.options, ...overrides };
   const mayReadHistory = mayOperate(session, 'History', { channel, options });
   const maySeePresence = mayOperate(session, 'Presence', { channel, options });
   const { hasHistory } = rules;

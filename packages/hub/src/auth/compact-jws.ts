@@ -54,11 +54,7 @@ export function parseCompactJws(token: string, maxBytes: number): CompactJws | T
   if (![headerPart, claimsPart, signaturePart].every(isCanonicalBase64url)) {
     return new TokenRefusal('malformed', 'a part is not canonical base64url');
   }
-  const headerMembers = parseObject(decodeText(headerPart));
-  if (headerMembers === undefined) {
-    return new TokenRefusal('malformed', 'the header is not a JSON object');
-  }
-  const header = readHeader(headerMembers);
+  const header = parseHeader(headerPart);
   if (header instanceof TokenRefusal) return header;
   const claimsText = decodeText(claimsPart);
   const claims = parseObject(claimsText);
@@ -66,6 +62,24 @@ export function parseCompactJws(token: string, maxBytes: number): CompactJws | T
     return new TokenRefusal('malformed', 'the claims are not a JSON object');
   }
   return { header, claims, claimsText };
+}
+
+/** Headers read before: the tokens of one issuer have one and the same, time and again. */
+const knownHeaders = new Map<string, JwsHeader>();
+const maxKnownHeaders = 64;
+
+function parseHeader(part: string): JwsHeader | TokenRefusal {
+  const known = knownHeaders.get(part);
+  if (known !== undefined) return known;
+  const members = parseObject(decodeText(part));
+  if (members === undefined) {
+    return new TokenRefusal('malformed', 'the header is not a JSON object');
+  }
+  const header = readHeader(members);
+  if (header instanceof TokenRefusal) return header;
+  if (knownHeaders.size >= maxKnownHeaders) knownHeaders.clear();
+  knownHeaders.set(part, header);
+  return header;
 }
 
 function readHeader({ alg, kid, crit }: JsonObject): JwsHeader | TokenRefusal {
@@ -82,9 +96,18 @@ function readHeader({ alg, kid, crit }: JsonObject): JwsHeader | TokenRefusal {
   return { alg: alg as JwtAlgorithm, kid };
 }
 
-/** Otherwise the last character carries bits that decoding drops: one token, several spellings. */
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/**
+ * Otherwise the last character carries bits that decoding drops: one token, several spellings. Of
+ * characters of the alphabet, which the form has seen to.
+ */
 function isCanonicalBase64url(part: string): boolean {
-  return Buffer.from(part, 'base64url').toString('base64url') === part;
+  const rest = part.length % 4;
+  if (rest === 0) return true;
+  if (rest === 1) return false;
+  const unusedBits = rest === 2 ? 0b1111 : 0b11;
+  return (alphabet.indexOf(part.charAt(part.length - 1)) & unusedBits) === 0;
 }
 
 function decodeText(part: string): string | undefined {

@@ -98,6 +98,7 @@ async function joinServerSide(
     const refusal = grantAsked(session, request, grants);
     if (refusal !== undefined) return refusal;
   }
+  if (grants.size === 0) return [];
   const { channelLimit } = hub.options;
   if (channelLimit > 0 && grants.size > channelLimit) return disconnects.channelLimit;
   const outcomes = await Promise.all(
