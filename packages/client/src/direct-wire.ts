@@ -14,7 +14,7 @@ import { bindSubscription } from './bind-subscription.ts';
 import { createEnvironment, type Environment } from './environment.ts';
 import type { ConnectionOptions, Endpoint } from './options.ts';
 import type { Call, ChannelOptions, Position, Publication, Wire, WireEvents } from './wire.ts';
-import { watchRetryAfter } from './retry-after.ts';
+import { saidRetryAfterMs, watchRetryAfter } from './retry-after.ts';
 import { WebSocketProbe } from './websocket-probe.ts';
 
 /** Codes of the engine for calls that were sent and got no answer: timeout, closed, ended. */
@@ -197,7 +197,7 @@ export class DirectWire implements Wire {
       const isTransport = error.code === transportClosedError || this.#socketClose !== undefined;
       if (isTransport) this.#rememberTransport(error.code, error.message);
       else this.#remember(error.code, error.message);
-      const hint = this.#retryAfterMs;
+      const hint = this.#retryAfterMs ?? saidRetryAfterMs(error.message);
       const retryAfter = hint === undefined ? {} : { retryAfterMs: hint };
       this.#dispatch({ type: 'failed', reached, ...retryAfter });
     });

@@ -9,6 +9,15 @@ export function retryAfterMs(headers: Headers, now: number = Date.now()): number
   return Number.isNaN(ms) ? undefined : Math.min(longestMs, Math.max(0, ms));
 }
 
+/**
+ * What a busy server asks for in the words of a refused connect, where there are no headers: "too many
+ * requests: this server is busy, try again in 4 s".
+ */
+export function saidRetryAfterMs(message: string): number | undefined {
+  const [, seconds] = /\btry again in (\d{1,6}) s\b/.exec(message) ?? [];
+  return seconds === undefined ? undefined : Math.min(longestMs, Number(seconds) * 1_000);
+}
+
 /** A `fetch` that tells what refusals ask for. */
 export function watchRetryAfter(
   fetch: typeof globalThis.fetch | undefined,
