@@ -30,6 +30,8 @@ export interface WatchedServer extends AsyncDisposable {
   signal(name: NodeJS.Signals): void;
   /** As a user (with a token), or as the application (`server`). Gives the body; throws when refused. */
   ask(as: string, request: string, body?: unknown): Promise<Record<string, unknown>>;
+  /** An answer as it is, for a user. */
+  fetchAs(user: string, address: string, options?: RequestInit): Promise<Response>;
   /** One call of a worker. */
   work(call: string, body: object): Promise<Record<string, unknown>>;
 }
@@ -50,6 +52,7 @@ export async function startWatchedServer(): Promise<WatchedServer> {
     http_api: { key: apiKey },
     tasks: {
       worker_token: workerToken,
+      max_output_readers: 2,
       sweep_interval: '200ms',
       kinds: [
         { name: 'word-count', ...kind },
@@ -90,6 +93,11 @@ export async function startWatchedServer(): Promise<WatchedServer> {
           : { authorization: `Bearer ${await tokenOf(as)}` };
       return call(`/api/tasks${address}`, headers, { method, body });
     },
+    fetchAs: async (user, address, options = {}) =>
+      fetch(`${url}/api/tasks${address}`, {
+        ...options,
+        headers: { ...options.headers, authorization: `Bearer ${await tokenOf(user)}` },
+      }),
     work: (name, body) =>
       call(
         `/api/worker/${name}`,

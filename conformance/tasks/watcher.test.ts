@@ -203,6 +203,35 @@ test('what a language model writes is read by two pages from the beginning, and 
   }
 });
 
+test('output is followed over plain HTTP, from where a reader was; one that goes away makes room', async () => {
+  const id = await request('eve', 'slow');
+  const token = await claim(id, 'slow');
+  const write = (data: string) => server.work(`tasks/${id}/output`, { token, parts: [{ data }] });
+  await write('one');
+  await write('two');
+  const follow = (lastEventId: string, signal?: AbortSignal) =>
+    server.fetchAs('eve', `/me/${id}/output?follow=true`, {
+      headers: { 'last-event-id': lastEventId },
+      ...(signal === undefined ? {} : { signal }),
+    });
+  const gone = new AbortController();
+  const first = await follow('0', gone.signal);
+  const second = await follow('1');
+  expect([first.status, second.status, (await follow('0')).status]).toEqual([200, 200, 429]);
+  gone.abort();
+  const third = await vi.waitFor(async () => {
+    const response = await follow('2');
+    expect(response.status).toBe(200);
+    return response;
+  }, patience);
+  await write('three');
+  await server.work(`tasks/${id}/complete`, { token });
+  const texts = await Promise.all([second.text(), third.text()]);
+  const numbers = texts.map((text) => [...text.matchAll(/^id: (\d+)$/gm)].map(([, seq]) => seq));
+  expect(numbers).toEqual([['2', '3'], ['3']]);
+  for (const text of texts) expect(text).toContain('event: end\ndata: {"seq":3,"refused":0}');
+});
+
 test('a task of another user is never visible; one’s own is listed, reached with the keyboard, and cancelled', async () => {
   const id = await request('ann', 'slow');
   const token = await claim(id, 'slow');

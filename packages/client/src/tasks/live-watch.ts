@@ -10,9 +10,10 @@ import type { ServerClock } from './server-clock.ts';
 export interface WatchState {
   /**
    * `loading`: nothing yet. `live`: as on the server. `stale`: what was known last, read again and
-   * again while there is no live connection. `failed`: trying again is useless until `retry()`.
+   * again while there is no live connection. `polled`: this user may read but not follow, so that it is
+   * read in intervals. `failed`: trying again is useless until `retry()`.
    */
-  readonly status: LiveStatus;
+  readonly status: LiveStatus | 'polled';
   readonly problem: ClientError | undefined;
 }
 
@@ -72,6 +73,8 @@ export class LiveWatch<State, Event, Change, Receipt, Shown extends object> {
   #snapshot: WatchState & Shown;
   #cancelTimer: () => void = () => undefined;
   #readAt = -Infinity;
+  /** The server does not let this user follow. Stays so while it is read and asked once more. */
+  #isPolled = false;
 
   constructor(
     source: WatchedSource<State, Event, Change, Receipt, Shown>,
@@ -179,8 +182,10 @@ export class LiveWatch<State, Event, Change, Receipt, Shown extends object> {
   #made(): WatchState & Shown {
     const { status, state, problem } = this.#live.snapshot;
     const shown = this.#source.shown(state, this.#options.clock.now());
-    const isFollowing = status === 'failed' && !this.#isFinal() && state !== undefined;
-    return { ...shown, status: isFollowing ? 'stale' : status, problem };
+    this.#isPolled =
+      state !== undefined &&
+      (status === 'failed' ? !this.#isFinal() : this.#isPolled && status !== 'live');
+    return { ...shown, status: this.#isPolled ? 'polled' : status, problem };
   }
 }
 

@@ -50,6 +50,7 @@ function manualEnvironment() {
 /** A connection whose events and losses the test makes. */
 function scriptedClient() {
   const listeners = new Set<() => void>();
+  const refused = new Set<string>();
   const channels = new Map<string, { options: SubscriptionOptions; state: SubscriptionState }>();
   let state: ConnectionState = { ...idleState(0), status: 'connected' };
   const client = {
@@ -77,7 +78,14 @@ function scriptedClient() {
         get state() {
           return entry.state;
         },
-        onChange: () => () => undefined,
+        onChange: (listener: () => void) => {
+          if (refused.has(channel)) {
+            const problem = { code: 103, message: 'permission denied' };
+            entry.state = { ...entry.state, status: 'unsubscribed', problem };
+            queueMicrotask(listener);
+          }
+          return () => undefined;
+        },
         publish: () => Promise.resolve(),
         close: () => void channels.delete(channel),
       } satisfies Subscription;
@@ -86,6 +94,7 @@ function scriptedClient() {
   return {
     client,
     channels,
+    refused,
     publish: (channel: string, event: TaskEvent) =>
       channels.get(channel)?.options.onPublication?.({ channel, data: event }),
     setStatus: (status: ConnectionState['status']) => {
@@ -260,6 +269,26 @@ test('without a socket a task is read in intervals until it is over', async () =
   const after = calls.length;
   await advance(60_000);
   expect(calls).toHaveLength(after);
+});
+
+test('who may read a task but not follow it reads it in intervals', async () => {
+  const { store, answerTask, advance, settle, refused } = setUp({ pollMs: 5000 });
+  refused.add('task:7#eve');
+  answerTask();
+  const watch = store.watchTask('7');
+  const seen = new Set<string>();
+  watch.subscribe(() => seen.add(watch.getSnapshot().status));
+  await settle();
+  expect(watch.getSnapshot()).toMatchObject({
+    status: 'polled',
+    task: { status: 'running' },
+    problem: { code: 'refused' },
+  });
+  seen.clear();
+  answerTask({ version: 2, progress: 0.7 });
+  await advance(5100);
+  expect(watch.getSnapshot()).toMatchObject({ status: 'polled', task: { progress: 0.7 } });
+  expect([...seen]).toEqual(['polled']);
 });
 
 test('what the server itself calls lost is read again each second, and no faster', async () => {
