@@ -212,6 +212,11 @@ export class Tasks implements AsyncDisposable {
     return this.#context;
   }
 
+  /** Aborted when this process begins to stop. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   /** Names of all kinds. */
   get kinds(): readonly string[] {
     return [...this.#kinds.keys()];

@@ -15,7 +15,8 @@ const keepAliveMs = 15_000;
 
 /**
  * Output as server-sent events: one `message` per chunk with its number as `id`, so that an
- * `EventSource` goes on where it was; then `end` once the task is over. A reader that does not keep
+ * `EventSource` goes on where it was; then `end` once the task is over. Without an `end` the reader was
+ * let go, as when the server stops, and comes back. A reader that does not keep
  * up is waited for, and holds one page.
  */
 export class OutputFollowers {
@@ -37,7 +38,7 @@ export class OutputFollowers {
     }
     this.#streams += 1;
     const stopped = new AbortController();
-    const ended = AbortSignal.any([signal, stopped.signal]);
+    const ended = AbortSignal.any([signal, stopped.signal, this.#tasks.closing]);
     const events = this.#events(id, { after, signal: ended });
     let isOpen = true;
     const leave = (): void => {
