@@ -170,6 +170,7 @@ const someTask: TaskView & TaskDetails = {
   startedAt: 0,
   endedAt: null,
   schedule: null,
+  source: null,
   version: 1,
   now: 0,
   expiresAt: null,

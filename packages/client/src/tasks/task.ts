@@ -19,6 +19,8 @@ export interface TaskStep {
   readonly state: 'pending' | 'current' | 'completed';
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** Longest time for it; null for as long as the task may take. */
+  readonly maxMs: number | null;
 }
 
 /** A task as the server told it. Times are Unix milliseconds by the server's clock. */
@@ -54,6 +56,8 @@ export interface TaskView {
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly schedule: string | null;
+  /** Queue of others whose job this is, and can be changed there only; null for tasks of the server. */
+  readonly source: string | null;
   /** Grows with every event. */
   readonly version: number;
   /** The server's time when it told this. */

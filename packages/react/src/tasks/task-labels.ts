@@ -9,7 +9,7 @@ export interface TaskLabels {
   readonly name: (task: Task) => string;
   readonly queued: string;
   readonly pending: string;
-  readonly startsIn: (time: string) => string;
+  readonly startsAt: (time: string) => string;
   readonly retrying: (task: Task) => string;
   readonly waitingForWorker: (since: string) => string;
   readonly running: string;
@@ -50,6 +50,7 @@ export interface TaskLabels {
 const reasons: Readonly<Record<string, string>> = {
   lease_expired: 'its worker fell silent',
   max_runtime: 'it took too long',
+  step_timeout: 'one of its steps took too long',
   no_worker: 'no worker came in time',
   children_failed: 'all of its parts failed',
   superseded: 'a newer request took its place',
@@ -60,7 +61,7 @@ export const defaultTaskLabels: TaskLabels = {
   name: ({ kind }) => inWords(kind),
   queued: 'Next, after the one that runs',
   pending: 'Waiting to start',
-  startsIn: (time) => `Starts in ${time}`,
+  startsAt: (time) => `Starts at ${time}`,
   retrying: ({ attempt, maxAttempts }) =>
     `Trying again: attempt ${Math.min(attempt + 1, maxAttempts)} of ${maxAttempts}`,
   waitingForWorker: (since) => `Waiting for a worker since ${since}`,

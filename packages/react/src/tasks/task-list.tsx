@@ -164,7 +164,7 @@ function Row({ task, isCurrent, onFocus, onCancel, onRemove, onOpen }: RowProps)
           <span dir="auto">{name}</span>
         </button>
         <RelativeTime at={task.endedAt ?? task.createdAt} locale={labels.locale} />
-        {task.isOver ? (
+        {task.source === null && task.isOver && (
           <button
             type="button"
             className="hf-icon-button"
@@ -174,7 +174,8 @@ function Row({ task, isCurrent, onFocus, onCancel, onRemove, onOpen }: RowProps)
           >
             <Icon name="trash" />
           </button>
-        ) : (
+        )}
+        {task.source === null && !task.isOver && (
           <button
             type="button"
             className="hf-icon-button"

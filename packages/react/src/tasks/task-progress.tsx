@@ -72,7 +72,7 @@ function Progress({
         <h3 id={headingId} dir="auto">
           {name}
         </h3>
-        {canCancel && !task.isOver && !isDeleted && (
+        {canCancel && task.source === null && !task.isOver && !isDeleted && (
           <button
             type="button"
             className="hf-button hf-solid"

@@ -25,7 +25,7 @@ export function toneOf({ status, isOverdue }: Task): TaskTone {
   return isOverdue && (tone === 'busy' || tone === 'waiting') ? 'warning' : tone;
 }
 
-/** What a task is doing, in a few words. */
+/** What a task is doing, in a few words, which change only when that does: they are said aloud. */
 export function statusWords(task: Task, labels: TaskLabels, now: number): string {
   const { children, status, reason } = task;
   const since = clockTime(task.since, now, labels.locale);
@@ -37,7 +37,7 @@ export function statusWords(task: Task, labels: TaskLabels, now: number): string
       return labels.queued;
     case 'pending':
       return task.availableAt > now
-        ? labels.startsIn(duration(task.availableAt - now, labels.locale))
+        ? labels.startsAt(clockTime(task.availableAt, now, labels.locale))
         : labels.pending;
     case 'retrying':
       return withReason(labels.retrying(task), reason, labels);

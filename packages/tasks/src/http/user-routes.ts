@@ -23,7 +23,7 @@ async function visible({ tasks, isAdmin }: TaskService, claim: Claim): Promise<T
   throw new TaskError('task_not_found', `there is no task ${id}`);
 }
 
-/** Names of machines are nothing for users. */
+/** Names of machines, and what attempts leave to each other, are nothing for users. */
 function forUsers<Task extends TaskSnapshot>(task: Task): Task {
   const history = task.history.map(({ attempt, startedAt, endedAt, reason, error }) => ({
     attempt,
@@ -33,7 +33,7 @@ function forUsers<Task extends TaskSnapshot>(task: Task): Task {
     error,
     worker: null,
   }));
-  return { ...task, history };
+  return { ...task, history, checkpoint: null };
 }
 
 /** Operations of users on their own tasks. */
