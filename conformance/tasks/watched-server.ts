@@ -30,8 +30,8 @@ export interface WatchedServer extends AsyncDisposable {
   signal(name: NodeJS.Signals): void;
   /** As a user (with a token), or as the application (`server`). Gives the body; throws when refused. */
   ask(as: string, request: string, body?: unknown): Promise<Record<string, unknown>>;
-  /** An answer as it is, for a user. */
-  fetchAs(user: string, address: string, options?: RequestInit): Promise<Response>;
+  /** Follows output over plain HTTP, after a chunk. */
+  follow(user: string, id: string, how: FollowOptions): Promise<Response>;
   /** One call of a worker. */
   work(call: string, body: object): Promise<Record<string, unknown>>;
 }
@@ -42,6 +42,11 @@ const kind = {
   backoff_min: '1ms',
   allow_request_for_user: true,
 };
+
+export interface FollowOptions {
+  readonly lastEventId: string;
+  readonly signal?: AbortSignal;
+}
 
 export async function startWatchedServer(): Promise<WatchedServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-tasks-'));
@@ -93,10 +98,10 @@ export async function startWatchedServer(): Promise<WatchedServer> {
           : { authorization: `Bearer ${await tokenOf(as)}` };
       return call(`/api/tasks${address}`, headers, { method, body });
     },
-    fetchAs: async (user, address, options = {}) =>
-      fetch(`${url}/api/tasks${address}`, {
-        ...options,
-        headers: { ...options.headers, authorization: `Bearer ${await tokenOf(user)}` },
+    follow: async (user, id, { lastEventId, signal }) =>
+      fetch(`${url}/api/tasks/me/${id}/output?follow=true`, {
+        headers: { 'last-event-id': lastEventId, authorization: `Bearer ${await tokenOf(user)}` },
+        ...(signal === undefined ? {} : { signal }),
       }),
     work: (name, body) =>
       call(

@@ -210,10 +210,7 @@ test('output is followed over plain HTTP, from where a reader was; one that goes
   await write('one');
   await write('two');
   const follow = (lastEventId: string, signal?: AbortSignal) =>
-    server.fetchAs('eve', `/me/${id}/output?follow=true`, {
-      headers: { 'last-event-id': lastEventId },
-      ...(signal === undefined ? {} : { signal }),
-    });
+    server.follow('eve', id, { lastEventId, ...(signal === undefined ? {} : { signal }) });
   const gone = new AbortController();
   const first = await follow('0', gone.signal);
   const second = await follow('1');
