@@ -88,6 +88,7 @@ export class HubNode implements HubContext {
   readonly random: () => number;
   readonly randomId: () => string;
   readonly #name: string;
+  readonly #nodeDetails: () => Pick<NodeInfo, 'metrics' | 'process'>;
   readonly cluster: Cluster;
   readonly connectionDirectory: ConnectionDirectory;
   readonly channelDirectory: ChannelDirectory;
@@ -105,6 +106,7 @@ export class HubNode implements HubContext {
 
   constructor(options: HubOptions) {
     this.#name = options.name ?? hostname();
+    this.#nodeDetails = options.nodeDetails ?? (() => ({}));
     this.version = options.version ?? '';
     this.options = { ...defaultClientOptions, ...options.client };
     this.logger = options.logger ?? silent;
@@ -338,6 +340,7 @@ export class HubNode implements HubContext {
       num_subs: subscriptions,
       num_channels: channels,
       uptime: Math.floor((this.clock.monotonic() - this.#startedAt) / 1000),
+      ...this.#nodeDetails(),
     };
   }
 

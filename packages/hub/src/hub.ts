@@ -71,6 +71,8 @@ export interface HubOptions {
   readonly bus?: NodeBus;
   /** Shown in node info. @defaultValue the host name */
   readonly name?: string;
+  /** What else this node tells of itself; asked every few seconds. @defaultValue nothing */
+  readonly nodeDetails?: () => Pick<NodeInfo, 'metrics' | 'process'>;
   /** Told to clients in the connect result. */
   readonly version?: string;
   /** @defaultValue no logging */

@@ -22,6 +22,7 @@ import { createEndpoints, type PortRole } from './endpoints.ts';
 import { type EventHooks, installEventHooks, installHooks } from './hooks/index.ts';
 import { HttpFront } from './http/http-front.ts';
 import { createLogger, type ServerLogger } from './logging.ts';
+import { NodeDetails } from './metrics/node-details.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { closePorts, openPorts, type OpenPort } from './open-ports.ts';
 import { StartError } from './start-error.ts';
@@ -104,11 +105,13 @@ async function compose(
   { verifiers, front, ports, store }: Foundation,
 ): Promise<RunningServer> {
   const name = config.node.name || `${hostname()}_${ports[0]?.port ?? config.http_server.port}`;
-  const hub = createHub({
+  const details = new NodeDetails({ intervalMs: config.node.info_metrics_aggregate_interval.ms });
+  const hub: Hub = createHub({
     ...hubOptions(config, ports),
     ...verifiers,
     ...(store && { journals: openJournals(store, name) }),
     name,
+    nodeDetails: () => details.read(hub.metrics),
     version,
     logger,
   });

@@ -22,6 +22,13 @@ export interface NodeInfo {
   readonly num_channels: number;
   /** Seconds. */
   readonly uptime: number;
+  /** What happened on the node during an interval of so many seconds, by the name of the metric. */
+  readonly metrics?: {
+    readonly interval: number;
+    readonly items: Readonly<Record<string, number>>;
+  };
+  /** CPU time in percent of one core, memory in bytes. */
+  readonly process?: { readonly cpu: number; readonly rss: number };
 }
 
 /** Everything nodes say to each other. Plain data: it can be written as JSON (bytes as base64). */

@@ -321,7 +321,13 @@ describe('info and rpc', () => {
     await using server = await startTestServer({ ...sections, node: { name: 'one' } });
     const { result } = await server.call('info', '');
     expect(result?.nodes).toMatchObject([
-      { uid: server.running.hub.nodeId, name: 'one', num_clients: 0, version: '0.1.0' },
+      {
+        uid: server.running.hub.nodeId,
+        name: 'one',
+        num_clients: 0,
+        version: '0.1.0',
+        process: { cpu: expect.any(Number), rss: expect.any(Number) },
+      },
     ]);
   });
 

@@ -75,7 +75,7 @@ const old = `## The old endpoint
 
 - \`exclude_client\` of \`publish\` and \`broadcast\` is our own.
 - Errors say which member is wrong (\`bad request: channel: must not be empty\`); a member of the wrong type is error 107 and not HTTP 400.
-- \`info\` has no \`metrics\` and no \`process\`; see [metrics](metrics.md).
+- \`metrics\` of \`info\` have our [names](metrics.md), those with labels added up, and are there once the first interval (\`node.info_metrics_aggregate_interval\`) is over.
 - A batch takes at most 10,000 commands, and runs 64 at a time with \`parallel\`.
 - A method that takes longer than ten seconds is answered with error 100.
 `;

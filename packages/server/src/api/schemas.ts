@@ -257,6 +257,14 @@ export const infoResult = z.object({
       num_subs: z.int(),
       num_channels: z.int(),
       uptime: z.int().meta({ description: 'Seconds' }),
+      metrics: z
+        .object({ interval: z.number(), items: z.record(z.string(), z.number()) })
+        .optional()
+        .meta({ description: 'What happened during the last interval, in seconds, by metric' }),
+      process: z
+        .object({ cpu: z.number(), rss: z.int() })
+        .optional()
+        .meta({ description: 'CPU time in percent of one core, memory in bytes' }),
     }),
   ),
 });

@@ -61,7 +61,7 @@ const unsupported: readonly WithoutEffect[] = [
     why: 'streams of publications from the backend need gRPC, which is not supported',
   },
   {
-    keys: ['opentelemetry', 'graphite', 'debug', 'node.info_metrics_aggregate_interval'],
+    keys: ['opentelemetry', 'graphite', 'debug'],
     why: 'metrics are offered in Prometheus format only',
   },
   {

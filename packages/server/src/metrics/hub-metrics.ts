@@ -197,6 +197,26 @@ const journalMetrics: {
   },
 };
 
+/** One number of the hub, with the name of its metric; those with a label are added up. */
+export interface HubNumber {
+  readonly name: string;
+  readonly kind: MetricKind;
+  readonly value: number;
+}
+
+/** All numbers of the hub right now; histograms are left out. */
+export function hubNumbers(hub: HubMetrics): readonly HubNumber[] {
+  return (Object.keys(hubMetrics) as HubMetricName[]).flatMap((property): readonly HubNumber[] => {
+    const spec = hubMetrics[property];
+    const { name } = spec;
+    if ('kind' in spec) return [{ name, kind: spec.kind, value: hub[property] as number }];
+    if (!('label' in spec)) return [];
+    const { counts } = hub[property] as LabelledCounter;
+    const value = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    return [{ name, kind: 'counter', value }];
+  });
+}
+
 /** Everything that the hub counts. */
 export function addHubMetrics(reader: MetricReader, hub: HubMetrics): void {
   for (const property of Object.keys(hubMetrics) as HubMetricName[]) {

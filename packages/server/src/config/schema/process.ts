@@ -23,6 +23,11 @@ export const mapBroker = section('Keeps the state of maps.', {
 
 export const node = section('This node.', {
   name: text('', 'Name of this node in the list of nodes. Empty: host name and port.'),
+  info_metrics_aggregate_interval: duration(
+    '60s',
+    'Time that the counters in the list of nodes are added up over.',
+    { minMs: 1_000 },
+  ),
 });
 
 export const shutdown = section('How the process ends.', {
