@@ -6,8 +6,9 @@ import { type LocksLike, platformLocks } from '../shared/web-locks.ts';
 import type { Subscription, SubscriptionState } from '../subscription.ts';
 import type { Position } from '../wire.ts';
 import { type Backoff, defaultBackoff, pauseMs } from './backoff.ts';
-import { ChangeQueue, type PendingChange } from './change-queue.ts';
+import { ChangeQueue } from './change-queue.ts';
 import type { LiveSource, Loaded } from './live-source.ts';
+import { Overlays } from './overlays.ts';
 import { joinTabCircle, type TabCircle } from './tab-circle.ts';
 
 /**
@@ -66,11 +67,6 @@ type CircleMessage<State, Change, Receipt> =
   | { readonly kind: 'done'; readonly id: string; readonly receipt: Receipt }
   | { readonly kind: 'undone'; readonly id: string };
 
-interface Overlay<Change, Receipt> extends PendingChange<Change, Receipt> {
-  /** Another tab's. */
-  readonly isForeign?: true;
-}
-
 /** Events that are kept while the state is read anew; beyond that it is read once more. */
 const maxRecord = 2_000;
 /** How long another tab may take to hand over what it has, before this one asks the server. */
@@ -96,7 +92,7 @@ export class LiveStore<State, Event, Change, Receipt> {
   readonly #changeTimeoutMs: number;
   readonly #listeners = new Set<() => void>();
   readonly #closed = new AbortController();
-  readonly #overlays: Overlay<Change, Receipt>[] = [];
+  readonly #overlays: Overlays<State, Change, Receipt>;
   readonly #recorders = new Set<Event[]>();
   #snapshot: LiveSnapshot<State>;
   #base: State | undefined;
@@ -126,6 +122,7 @@ export class LiveStore<State, Event, Change, Receipt> {
   ) {
     this.#client = client;
     this.#source = source;
+    this.#overlays = new Overlays<State, Change, Receipt>(source);
     this.#hooks = hooks;
     this.#environment = options.environment ?? createEnvironment();
     this.#backoff = { ...defaultBackoff, ...options.backoff };
@@ -177,7 +174,7 @@ export class LiveStore<State, Event, Change, Receipt> {
     });
     const stopSignals = this.#environment.onSignal((signal) => {
       if (signal === 'online' || signal === 'resume') this.retry();
-      else if (signal === 'suspend') this.#forgetForeign();
+      else if (signal === 'suspend') this.#overlays.removeForeign();
     });
     this.#stopWatching = () => {
       stopClient();
@@ -205,7 +202,7 @@ export class LiveStore<State, Event, Change, Receipt> {
    */
   async change(change: Change): Promise<void> {
     const { pending, done } = this.#queue.add(change);
-    this.#overlays.push(pending);
+    this.#overlays.add(pending);
     this.#circle?.post({ kind: 'change', id: pending.id, change });
     this.#emit();
     this.#queue.run();
@@ -398,38 +395,24 @@ export class LiveStore<State, Event, Change, Receipt> {
   #setBase(state: State, how: Omit<BaseChange<State, Event>, 'previous'>): void {
     const previous = this.#base;
     this.#base = state;
-    this.#dropContained();
+    this.#overlays.removeContained(state);
     this.#emit();
     deliver(() => this.#hooks.onBase?.(state, { ...how, previous }));
   }
 
-  #dropContained(): void {
-    const base = this.#base;
-    if (base === undefined) return;
-    for (let index = this.#overlays.length - 1; index >= 0; index--) {
-      const { receipt } = this.#overlays[index] ?? {};
-      if (receipt !== undefined && this.#source.contains(base, receipt)) {
-        this.#overlays.splice(index, 1);
-      }
-    }
-  }
-
-  /** The change is carried out; it stays shown until the state contains it. */
   #confirmed(id: string, receipt: Receipt, isOwn: boolean): void {
-    const pending = this.#overlays.find((one) => one.id === id);
     if (isOwn) this.#circle?.post({ kind: 'done', id, receipt });
-    if (pending === undefined) return;
-    pending.receipt = receipt;
-    this.#dropContained();
+    this.#overlays.confirm(id, receipt);
+    if (this.#base !== undefined) this.#overlays.removeContained(this.#base);
     this.#emit();
+    if (!this.#overlays.has(id)) return;
     this.#environment.after(confirmMs, () => {
-      if (this.#overlays.includes(pending) && !this.#closed.signal.aborted) this.#want();
+      if (this.#overlays.has(id) && !this.#closed.signal.aborted) this.#want();
     });
   }
 
   #takenBack(id: string, isOwn: boolean): void {
-    const index = this.#overlays.findIndex((one) => one.id === id);
-    if (index !== -1) this.#overlays.splice(index, 1);
+    this.#overlays.remove(id);
     if (isOwn) this.#circle?.post({ kind: 'undone', id });
     this.#emit();
   }
@@ -485,16 +468,9 @@ export class LiveStore<State, Event, Change, Receipt> {
 
   /** Another tab's change; when that tab dies before it tells the end, it is forgotten. */
   #overlayForeign(id: string, change: Change): void {
-    this.#overlays.push({ id, change, isForeign: true });
+    this.#overlays.add({ id, change, isForeign: true });
     this.#emit();
     this.#environment.after(this.#changeTimeoutMs + confirmMs, () => this.#takenBack(id, false));
-  }
-
-  /** A page that is frozen does not hear how they ended. */
-  #forgetForeign(): void {
-    for (const { id } of this.#overlays.filter(({ isForeign }) => isForeign)) {
-      this.#takenBack(id, false);
-    }
   }
 
   #statusNow(): LiveStatus {
@@ -510,20 +486,12 @@ export class LiveStore<State, Event, Change, Receipt> {
   #emit(): void {
     if (this.#closed.signal.aborted) return;
     const base = this.#base;
-    const state =
-      base === undefined
-        ? undefined
-        : this.#overlays.reduce<State>(
-            (shown, { change }) => this.#source.overlay(shown, change),
-            base,
-          );
+    const state = base === undefined ? undefined : this.#overlays.over(base);
     const next: LiveSnapshot<State> = {
       status: this.#statusNow(),
       state,
       problem: this.#problem,
-      unconfirmed: this.#overlays.filter(
-        ({ receipt, isForeign }) => receipt === undefined && isForeign === undefined,
-      ).length,
+      unconfirmed: this.#overlays.unconfirmed,
     };
     const isLead = this.isLead && next.status === 'live';
     const hasChanged = !isSame(this.#snapshot, next);
