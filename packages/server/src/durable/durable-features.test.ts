@@ -1,22 +1,14 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { Centrifuge } from 'centrifuge';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { startTestServer, testApiKey, type StartedServer } from '../testing/started-server.ts';
+import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { createToken } from '../tokens/create-token.ts';
 
 const secret = 's'.repeat(32);
 const tokenOf = (user: string): Promise<string> => createToken({ user, ttlSeconds: 600, secret });
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-durable-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 function startDurableServer(sections: object = {}): Promise<StartedServer> {
   return startTestServer({
@@ -246,4 +238,30 @@ test('what waits for a worker is a concern, with its reason', async () => {
     },
     { timeout: 10_000 },
   );
+});
+
+test('a stop ends workers that wait and readers that follow, and lets nobody wait for them', async () => {
+  const server = await startDurableServer();
+  const { body } = await post(
+    `${server.url}/api/tasks`,
+    { 'X-API-Key': testApiKey },
+    { kind: 'report', delayMs: 3_600_000 },
+  );
+  const reader = await fetch(`${server.url}/api/tasks/${String(body['id'])}/output?follow=true`, {
+    headers: { 'X-API-Key': testApiKey },
+  });
+  const claim = post(
+    `${server.url}/api/worker/claim`,
+    { Authorization: `Bearer ${testApiKey}` },
+    { worker: 'w1', kinds: ['report'], waitMs: 20_000 },
+  );
+  await vi.waitFor(async () => {
+    const tasks = await server.running.durable?.tasks?.workers();
+    expect(tasks).toMatchObject([{ id: 'w1' }]);
+  });
+  const begun = performance.now();
+  await server.running.stop();
+  expect(performance.now() - begun).toBeLessThan(4_000);
+  expect((await claim).body).toEqual({ tasks: [] });
+  await reader.text();
 });

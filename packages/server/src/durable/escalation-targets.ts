@@ -13,8 +13,6 @@ export interface EscalationTargets {
   readonly email?: EmailTarget;
 }
 
-type EmailConfig = Config['inbox']['escalation']['email'];
-
 /** @throws TypeError when a target's address or secret cannot work */
 export function createEscalationTargets({ inbox }: Config): EscalationTargets {
   const { webhook, email } = inbox.escalation;
@@ -26,7 +24,11 @@ export function createEscalationTargets({ inbox }: Config): EscalationTargets {
       email: createEmailTarget({
         url: email.url.reveal(),
         from: email.from,
-        addressOf: addressBook(email),
+        addressOf: createAddressBook({
+          to: email.to,
+          addressEndpoint: email.address_endpoint,
+          headers: revealHeaders(email.http.static_headers),
+        }),
         ...(email.link_base !== '' && { linkBase: email.link_base }),
       }),
     }),
@@ -36,27 +38,48 @@ export function createEscalationTargets({ inbox }: Config): EscalationTargets {
 const addressTimeoutMs = 10_000;
 const maxAnswerBytes = 65_536;
 
-function addressBook(email: EmailConfig): (user: string) => string | Promise<string | undefined> {
-  const { address_endpoint: endpoint, to, http } = email;
-  if (endpoint === '') return (user) => to.replaceAll('{user}', () => user);
+export interface AddressBookOptions {
+  /** The address, when no backend says it; `{user}` is replaced by the user id. */
+  readonly to: string;
+  /** Backend that says it. Empty: none. */
+  readonly addressEndpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Finds the e-mail address of a user. Rejects when the backend cannot say it right now. */
+export function createAddressBook({
+  to,
+  addressEndpoint,
+  headers,
+}: AddressBookOptions): (user: string) => string | Promise<string | undefined> {
+  if (addressEndpoint === '') return (user) => to.replaceAll('{user}', () => user);
   return async (user) => {
-    const response = await fetch(endpoint, {
+    const response = await fetch(addressEndpoint, {
       method: 'POST',
       redirect: 'manual',
       signal: AbortSignal.timeout(addressTimeoutMs),
-      headers: { 'content-type': 'application/json', ...revealHeaders(http.static_headers) },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ user }),
     });
     if (!response.ok) {
       await response.body?.cancel();
       throw new Error(`inbox.escalation.email.address_endpoint answered ${response.status}`);
     }
-    const { email: address } = (await readAnswer(response)) as { readonly email?: unknown };
+    const answer = parse(await readText(response));
+    const address = (answer as { readonly email?: unknown } | null)?.email;
     return typeof address === 'string' && address !== '' ? address : undefined;
   };
 }
 
-async function readAnswer(response: Response): Promise<unknown> {
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('the answer of inbox.escalation.email.address_endpoint is no JSON');
+  }
+}
+
+async function readText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
@@ -66,5 +89,5 @@ async function readAnswer(response: Response): Promise<unknown> {
     }
     chunks.push(chunk);
   }
-  return JSON.parse(Buffer.concat(chunks).toString()) ?? {};
+  return Buffer.concat(chunks).toString();
 }
