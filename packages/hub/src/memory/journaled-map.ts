@@ -32,15 +32,14 @@ export function takeUnsavedMap(map: MemoryMap, clock: Clock): Omit<ChannelChange
   };
 }
 
-/** Everything of a map that was never journaled. */
+/** All of a map. */
 export function recordOf(map: MemoryMap, clock: Clock): Omit<ChannelRecord, 'results'> {
   const { channel, retention } = map;
-  const unsaved = map.stream?.takeUnsaved(clock);
   return {
     channel,
     retention,
-    publications: unsaved?.publications ?? [],
-    ...(unsaved && { stream: unsaved.stream }),
+    publications: [],
+    ...map.stream?.record(clock),
     entries: [...map.entries()].map((entry) => journaledEntry(entry, clock)),
   };
 }

@@ -290,11 +290,9 @@ export class MemoryExchange implements JournaledExchange<Delivery> {
     const results = this.#results.byChannel((channel) => !this.journaling?.isDurable(channel));
     for (const [channel, stream] of this.#streams) {
       if (stream.metaDeadline <= now || this.journaling?.isDurable(channel)) continue;
-      stream.expire(now);
-      const { stream: journaled, publications } = stream.takeUnsaved(this.#clock);
       const ofChannel = results.get(channel) ?? [];
       results.delete(channel);
-      yield { channel, stream: journaled, publications, entries: [], results: ofChannel };
+      yield { channel, ...stream.record(this.#clock), entries: [], results: ofChannel };
     }
     for (const [channel, ofChannel] of results) {
       yield { channel, publications: [], entries: [], results: ofChannel };

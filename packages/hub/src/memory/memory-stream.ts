@@ -102,20 +102,29 @@ export class MemoryStream {
   /** What the journal does not have; from now on it counts as having it. */
   takeUnsaved(clock: Clock): UnsavedStream {
     const saved = this.#saved;
-    const oldest = this.#oldest;
     this.markSaved();
     return {
       startsOver: saved === undefined,
-      stream: {
-        epoch: this.epoch,
-        top: this.top,
-        oldest,
-        version: this.version,
-        versionEpoch: this.versionEpoch,
-        expireAt: toUnix(this.#deadline, clock),
-        forgetAt: toUnix(this.metaDeadline, clock),
-      },
-      publications: this.#slice(Math.max(oldest, (saved?.top ?? 0) + 1), this.top),
+      stream: this.#journaled(clock),
+      publications: this.#slice(Math.max(this.#oldest, (saved?.top ?? 0) + 1), this.top),
+    };
+  }
+
+  /** All of it. */
+  record(clock: Clock): Pick<UnsavedStream, 'stream' | 'publications'> {
+    this.expire(clock.monotonic());
+    return { stream: this.#journaled(clock), publications: this.#slice(this.#oldest, this.top) };
+  }
+
+  #journaled(clock: Clock): JournaledStream {
+    return {
+      epoch: this.epoch,
+      top: this.top,
+      oldest: this.#oldest,
+      version: this.version,
+      versionEpoch: this.versionEpoch,
+      expireAt: toUnix(this.#deadline, clock),
+      forgetAt: toUnix(this.metaDeadline, clock),
     };
   }
 
