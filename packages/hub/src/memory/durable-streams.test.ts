@@ -1,4 +1,5 @@
-import fc from 'fast-check';
+/* oxlint-disable vitest/no-standalone-expect -- the machine below checks itself in every test */
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { BrokerEvents, BrokerPublishOptions, BrokerPublishResult } from '../ports/broker.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
@@ -346,7 +347,7 @@ test.each([
 ])(
   'whatever happens, %s, a position names what it always named, and nothing acknowledged is lost',
   async (_, maxBytes) => {
-    await fc.assert(
+    const lives = fc.assert(
       fc.asyncProperty(fc.array(stepArbitrary, { maxLength: 40 }), async (steps) => {
         const machine = new Machine(maxBytes);
         await machine.start();
@@ -355,6 +356,7 @@ test.each([
       }),
       { numRuns: 300 },
     );
+    await expect(lives).resolves.toBeUndefined();
   },
   120_000,
 );
