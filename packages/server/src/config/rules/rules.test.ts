@@ -216,6 +216,27 @@ const refused: readonly (readonly [key: string, word: string, sections: object])
     { channel: { without_namespace: { ...history, history_meta_ttl: '30s' } } },
   ],
   [
+    'channel.namespaces[chat].history_durable',
+    'without history',
+    { channel: { namespaces: [{ name: 'chat', history_durable: true }] } },
+  ],
+  [
+    'channel.without_namespace.history_durable',
+    'without a store',
+    {
+      store: { enabled: false },
+      channel: { without_namespace: { ...history, history_durable: true } },
+    },
+  ],
+  [
+    'channel.without_namespace.history_durable',
+    'without node.name',
+    {
+      store: { url: 'postgres://user:password@127.0.0.1/database' },
+      channel: { without_namespace: { ...history, history_durable: true } },
+    },
+  ],
+  [
     'channel.namespaces[chat].force_recovery',
     'without history',
     { channel: { namespaces: [{ name: 'chat', force_recovery: true }] } },
