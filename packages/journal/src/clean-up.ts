@@ -77,22 +77,37 @@ async function cleanDue(
   return rows.length;
 }
 
+/** Channels of snapshots that nobody will read, and of journals that are no more. */
 async function dropSnapshots(
   transaction: Transaction,
   dialect: Store['dialect'],
   limit: number,
 ): Promise<number> {
-  const { rows } = await sql<{ id: number }>`
-    select c.id from journals j join journal_channels c on c.journal = j.id
-    where c.generation > 0 and c.generation <> coalesce(j.snapshot, 0)
-      and c.generation <> coalesce(j.writing, 0)
-    limit ${limit}`.execute(transaction);
-  await dropChannels(
-    transaction,
-    dialect,
-    rows.map(({ id }) => id),
-  );
-  return rows.length;
+  let dropped = 0;
+  // From one journal to the next through the index, however many channels they have.
+  for (let after = 0; dropped < limit;) {
+    const { rows: next } = await sql<{ journal: number | null }>`
+      select min(journal) as journal from journal_channels
+      where journal > ${after}`.execute(transaction);
+    const journal = next[0]?.journal ?? null;
+    if (journal === null) break;
+    after = journal;
+    const { rows: found } = await sql<{ snapshot: number | null; writing: number | null }>`
+      select snapshot, writing from journals where id = ${journal}`.execute(transaction);
+    const [owner] = found;
+    const { rows } = await sql<{ id: number }>`
+      select id from journal_channels where journal = ${journal}
+        and generation >= ${owner ? 1 : 0} and generation <> ${owner?.snapshot ?? -1}
+        and generation <> ${owner?.writing ?? -1}
+      limit ${limit - dropped}`.execute(transaction);
+    await dropChannels(
+      transaction,
+      dialect,
+      rows.map(({ id }) => id),
+    );
+    dropped += rows.length;
+  }
+  return dropped;
 }
 
 async function dropChannels(

@@ -10,7 +10,7 @@ import {
 import { openStore, type Store, type StoreOptions } from '@holdfast/store';
 import { ManualClock, testBackends, type TestBackend } from '@holdfast/store/testing';
 import { sql } from 'kysely';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cleanUpJob } from './clean-up.ts';
 import { journalModule, partTables, type JournalTables } from './journal-module.ts';
 import { createStoreJournals } from './store-journals.ts';
@@ -222,12 +222,15 @@ describe.each(testBackends)('a hub kept in $name', (backend) => {
     );
     const { hub, store } = life;
     const job = cleanUpJob(store.dialect);
-    const clean = (): Promise<number> =>
-      store.transaction((transaction) =>
+    const clean = (cleaned = store): Promise<number> =>
+      cleaned.transaction((transaction) =>
         job.deleteBatch(transaction, { now: clock.now(), limit: 100 }),
       );
-    const rowsOf = async (table: (typeof partTables)[number] | 'journal_channels') => {
-      const { rows } = await store.read((db) =>
+    const rowsOf = async (
+      table: (typeof partTables)[number] | 'journal_channels',
+      read = store,
+    ): Promise<number | undefined> => {
+      const { rows } = await read.read((db) =>
         sql<{ count: number }>`select count(*) as count from ${sql.table(table)}`.execute(db),
       );
       return rows[0]?.count;
@@ -249,14 +252,19 @@ describe.each(testBackends)('a hub kept in $name', (backend) => {
     }
     await hub.publish('plain:0', 1);
     await life.end();
-    const next = await begin({ url: database.url, clock }, { clock });
+    const next = await begin(
+      { url: database.url, clock },
+      { clock, channel: { ...channel, namespaces: [{ name: 'plain', ...short }] } },
+    );
     expect(next.hub.metrics.journal.restoredChannels).toBe(1);
-    await vi.waitFor(async () => {
-      const deleted = await next.store.transaction((transaction) =>
-        job.deleteBatch(transaction, { now: clock.now(), limit: 100 }),
-      );
-      expect(deleted).toBe(1);
-    });
+    expect(await clean(next.store)).toBe(1);
+    await next.hub.publish('kept', 1);
+    expect(await rowsOf('journal_channels', next.store)).toBe(1);
+    expect(await clean(next.store)).toBe(0);
+    // As the handbook says for a database that went back in time.
+    await next.store.transaction((transaction) => sql`delete from journals`.execute(transaction));
+    expect(await clean(next.store)).toBe(1);
+    expect(await rowsOf('journal_publications', next.store)).toBe(0);
     await next.end();
   });
 });
