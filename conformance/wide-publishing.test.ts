@@ -50,6 +50,32 @@ test('a message to all reaches every connection of every node, subscribed or not
   expect(notYet.replies).toEqual([]);
 });
 
+test('a message to one connection reaches that one, and only on its node', async () => {
+  await using running = await startHub();
+  const [one, other] = [running.client(), running.client()];
+  const messages: unknown[] = [];
+  one.on('message', ({ data }) => messages.push(['one', data]));
+  other.on('message', ({ data }) => messages.push(['other', data]));
+  const connected = new Promise<string>((resolve) =>
+    one.on('connected', ({ client }) => resolve(client)),
+  );
+  one.connect();
+  other.connect();
+  await other.ready(5_000);
+  expect(running.hub.message(await connected, { hello: 1 })).toBe(true);
+  expect(running.hub.message('nobody', { hello: 1 })).toBe(false);
+  expect(() => running.hub.message('nobody', Buffer.from('{'))).toThrow(/bad request/);
+  await running.hub.messageToAll('last');
+  await vi.waitFor(() => expect(messages).toHaveLength(3));
+  expect(messages.toSorted()).toEqual(
+    [
+      ['one', { hello: 1 }],
+      ['one', 'last'],
+      ['other', 'last'],
+    ].toSorted(),
+  );
+});
+
 test('what would end the connections of JSON clients, or is too long, is refused', async () => {
   await using running = await startHub();
   await using session = await RawSession.connect(running.url);

@@ -170,6 +170,10 @@ class HubFacade implements Hub {
     return this.#widePublisher.messageToAll(toBytes(data));
   }
 
+  message(client: string, data: unknown): boolean {
+    return this.#widePublisher.message(client, toBytes(data));
+  }
+
   async subscribe(
     selector: ClientSelector,
     channel: string,

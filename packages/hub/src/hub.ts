@@ -245,6 +245,12 @@ export interface Hub {
    * @throws ReplyError 107 when it is no JSON, or longer than 64 KiB
    */
   messageToAll(data: unknown): Promise<number>;
+  /**
+   * Sends a message, outside of any channel, to one connection of this node, at most once.
+   * @returns whether there is such a connection
+   * @throws ReplyError 107 when it is no JSON, or longer than 64 KiB
+   */
+  message(client: string, data: unknown): boolean;
   /** Subscribes a user's connections from the server's side. */
   subscribe(selector: ClientSelector, channel: string, options?: SubscribeOptions): Promise<void>;
   /**

@@ -58,6 +58,14 @@ export class WidePublisher {
     return answers.reduce((sum, answer) => sum + Number(new TextDecoder().decode(answer)), 0);
   }
 
+  message(client: string, data: Uint8Array): boolean {
+    if (data.length > maxMessageToAllBytes || !isJson(data)) throw replyErrors.badRequest;
+    const session = this.#hub.sessions.byClient(client);
+    if (session?.state !== 'connected') return false;
+    session.deliverPush(new SharedPush({ message: { data } }));
+    return true;
+  }
+
   #messageHere(data: Uint8Array): number {
     const push = new SharedPush({ message: { data } });
     let count = 0;

@@ -18,6 +18,8 @@ import { isLoopback } from './config/rules/exposure.ts';
 import { type DurableFeatures, startDurableFeatures } from './durable/durable-features.ts';
 import { openJournals } from './durable/open-journals.ts';
 import { openDurableStore } from './durable/open-durable-store.ts';
+import { workerTokens } from './durable/request-handlers.ts';
+import { serveWorkerConnections } from './durable/worker-connections.ts';
 import { createEndpoints, type PortRole } from './endpoints.ts';
 import { type EventHooks, installEventHooks, installHooks } from './hooks/index.ts';
 import { HttpFront } from './http/http-front.ts';
@@ -120,10 +122,15 @@ async function compose(
     password: config.admin.password.reveal(),
   });
   if (config.admin.enabled) admitAdminPages(hub, sessions);
+  let durable: DurableFeatures | undefined;
+  const stopServingWorkers = serveWorkerConnections(hub, {
+    tokens: config.tasks.enabled && store !== undefined ? workerTokens(config) : [],
+    tasks: () => durable?.tasks,
+    logger,
+  });
   answerPings(hub, config.rpc.ping);
   const hooks = installHooks(hub, toHooksOptions(config), { logger });
   let eventHooks: EventHooks | undefined;
-  let durable: DurableFeatures | undefined;
   const metrics = new ServerMetrics({
     hub: hub.metrics,
     badRequests: front.badRequests,
@@ -144,6 +151,7 @@ async function compose(
     });
     for (const { servers } of ports) for (const server of servers) server.closeAllConnections();
     hooks.close();
+    stopServingWorkers();
     await eventHooks?.close({ timeoutMs: Math.max(0, deadline - performance.now()) });
     await durable?.close();
     metrics.close();

@@ -4,6 +4,11 @@ import { after, type Clock } from '@holdfast/store';
 export class Doorbell {
   readonly #waiting = new Map<string, Set<() => void>>();
 
+  /** Kinds that somebody waits for. */
+  get awaited(): readonly string[] {
+    return [...this.#waiting.keys()];
+  }
+
   ring(kinds: Iterable<string>): void {
     for (const kind of kinds) {
       const waiting = this.#waiting.get(kind);

@@ -10,6 +10,8 @@ export interface TaskErrorRow {
   readonly retryable: boolean;
   /** What an HTTP API answers. */
   readonly httpStatus: number;
+  /** What an RPC over the connection answers. */
+  readonly rpcCode: number;
   /** What to do about it. */
   readonly remedy: string;
 }
@@ -34,55 +36,105 @@ export type TaskErrorCode =
 /** Codes of {@link TaskError}. `docs/tasks.md` lists them; a test proves that both agree. */
 export const taskErrorCodes: Readonly<Record<TaskErrorCode, TaskErrorRow>> = {
   /** No task has this id: it never existed, or it ended and was deleted by retention. */
-  task_not_found: { retryable: false, httpStatus: 404, remedy: 'check the id' },
+  task_not_found: { retryable: false, httpStatus: 404, rpcCode: 1404, remedy: 'check the id' },
   /** The kind is not registered on this server. */
   task_unknown_kind: {
     retryable: false,
     httpStatus: 400,
+    rpcCode: 1402,
     remedy: 'register the kind, or correct its name',
   },
   /** A request whose fields cannot be used. The message names the field. */
-  task_bad_request: { retryable: false, httpStatus: 400, remedy: 'correct the request' },
+  task_bad_request: {
+    retryable: false,
+    httpStatus: 400,
+    rpcCode: 1400,
+    remedy: 'correct the request',
+  },
   /** A payload, result or output chunk over its limit. */
   task_too_large: {
     retryable: false,
     httpStatus: 413,
+    rpcCode: 1413,
     remedy: 'store the data elsewhere and pass a reference, or raise the limit of the kind',
   },
   /** The lease of this attempt is over: it expired, was cut off, or somebody else has the task. */
   task_fenced: {
     retryable: false,
     httpStatus: 409,
+    rpcCode: 1409,
     remedy: 'stop working on this task and discard what was done; do not try again',
   },
   /** Progress that is not a number from 0 to 1, or names a step that does not exist. */
-  task_bad_progress: { retryable: false, httpStatus: 400, remedy: 'correct the worker' },
+  task_bad_progress: {
+    retryable: false,
+    httpStatus: 400,
+    rpcCode: 1403,
+    remedy: 'correct the worker',
+  },
   /** A child that would wait for its own parent. */
   task_cycle: {
     retryable: false,
     httpStatus: 409,
+    rpcCode: 1406,
     remedy: 'give the child another key than the tasks that wait for it',
   },
   /** A child was requested for a parent that has ended or is being cancelled. */
-  task_parent_over: { retryable: false, httpStatus: 409, remedy: 'request it without a parent' },
+  task_parent_over: {
+    retryable: false,
+    httpStatus: 409,
+    rpcCode: 1407,
+    remedy: 'request it without a parent',
+  },
   /** Something that only an ended task allows. */
-  task_not_over: { retryable: true, httpStatus: 409, remedy: 'cancel the task first, or wait' },
+  task_not_over: {
+    retryable: true,
+    httpStatus: 409,
+    rpcCode: 1408,
+    remedy: 'cancel the task first, or wait',
+  },
   /** A job of another queue: it is only shown here. */
-  task_followed: { retryable: false, httpStatus: 409, remedy: 'do it in the queue of the job' },
+  task_followed: {
+    retryable: false,
+    httpStatus: 409,
+    rpcCode: 1410,
+    remedy: 'do it in the queue of the job',
+  },
   /** A worker without a valid token. */
-  task_unauthorized: { retryable: false, httpStatus: 401, remedy: 'send the worker token' },
+  task_unauthorized: {
+    retryable: false,
+    httpStatus: 401,
+    rpcCode: 1401,
+    remedy: 'send the worker token',
+  },
   /** A user asked for a kind that is not open to users. */
   task_forbidden: {
     retryable: false,
     httpStatus: 403,
+    rpcCode: 1420,
     remedy: 'let the application ask, or open the kind to users',
   },
   /** A user has as many tasks of this kind as a user may have, or too many readers follow output. */
-  task_too_many: { retryable: true, httpStatus: 429, remedy: 'wait until some of them are over' },
+  task_too_many: {
+    retryable: true,
+    httpStatus: 429,
+    rpcCode: 1421,
+    remedy: 'wait until some of them are over',
+  },
   /** No schedule has this name. */
-  schedule_not_found: { retryable: false, httpStatus: 404, remedy: 'check the name' },
+  schedule_not_found: {
+    retryable: false,
+    httpStatus: 404,
+    rpcCode: 1414,
+    remedy: 'check the name',
+  },
   /** A schedule that can never run or cannot be read. The message says why. */
-  schedule_invalid: { retryable: false, httpStatus: 400, remedy: 'correct the schedule' },
+  schedule_invalid: {
+    retryable: false,
+    httpStatus: 400,
+    rpcCode: 1415,
+    remedy: 'correct the schedule',
+  },
 };
 
 /** The only error that functions of this package reject with, apart from errors of the store. */

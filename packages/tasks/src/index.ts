@@ -49,4 +49,5 @@ export {
 export type { JobChanges, JobSighting, JobSource } from './sources/job-source.ts';
 export type { TaskContext } from './task-context.ts';
 export { createWorkerApi, type WorkerApiOptions } from './worker-api.ts';
+export { answerWorker, workerCalls, type WorkerBody, type WorkerCall } from './worker-calls.ts';
 export type { WorkerSign, WorkerView } from './worker-registry.ts';

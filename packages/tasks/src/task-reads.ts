@@ -208,6 +208,27 @@ export function viewKinds(
   });
 }
 
+/** Those of `kinds` of which a task is due. */
+export function findDueKinds(
+  context: TaskContext,
+  kinds: readonly string[],
+): Promise<readonly string[]> {
+  if (kinds.length === 0) return Promise.resolve([]);
+  return context.store.read(async (db) => {
+    const now = context.now();
+    const rows = await db
+      .selectFrom('tasks')
+      .select('kind')
+      .distinct()
+      .where('kind', 'in', kinds)
+      .where('state', '=', 'pending')
+      .where('available_at', '<=', now)
+      .where('expires_at', '>', now)
+      .execute();
+    return rows.map((row) => row.kind);
+  });
+}
+
 /** A kind that has waiting tasks and nobody to do them. */
 export interface StarvedKind {
   readonly kind: string;

@@ -49,6 +49,7 @@ import type { TaskContext, TaskLogger } from './task-context.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import type { TaskAuditTable, TaskTables } from './task-module.ts';
 import {
+  findDueKinds,
   findStarvedKinds,
   listTasks,
   readOutput,
@@ -121,6 +122,7 @@ const silent: TaskLogger = { debug() {}, info() {}, warn() {}, error() {} };
 const noWorkers = { live: 0, lastSeenAt: null };
 const noDurations: ReadonlyMap<string, number> = new Map();
 const maxWaitMs = 60_000;
+const awaitWorkMs = 3_600_000;
 /** Kind of {@link Tasks.batch}. */
 const batchKind = 'batch';
 
@@ -192,6 +194,15 @@ export class Tasks implements AsyncDisposable {
       noteWorker: () => this.#worker.note(),
     });
     this.schedules = new Schedules(this.#context);
+    // One look for all who wait in this process, however many they are: for work that others
+    // requested, and for work that has become due.
+    this.#maintenance.add({
+      name: 'lookout',
+      everyMs: options.pollMs ?? 500,
+      run: async () => {
+        this.#doorbell.ring(await findDueKinds(this.#context, this.#doorbell.awaited));
+      },
+    });
     this.#maintenance.add({
       name: 'schedules',
       everyMs: 1000,
@@ -373,6 +384,15 @@ export class Tasks implements AsyncDisposable {
       const waitMs = Math.min(left, this.#options.pollMs ?? 500);
       await this.#doorbell.wait(options.kinds, { clock, waitMs, signal });
     }
+  }
+
+  /**
+   * Resolves when there may be something to claim of one of `kinds`, or when `signal` is aborted. It
+   * costs nothing while nothing happens; whoever was faster may have taken it.
+   */
+  async awaitWork(kinds: readonly string[], signal: AbortSignal): Promise<void> {
+    const { clock } = this.#context;
+    await this.#doorbell.wait(kinds, { clock, waitMs: awaitWorkMs, signal });
   }
 
   /** Says that a worker outside this process is alive. It counts as alive for 30 seconds. */

@@ -102,12 +102,16 @@ function taskHandlers(
 }
 
 /** Workers have a token of their own; the API key opens this as everything else. */
+export function workerTokens({ tasks, http_api: api }: Config): readonly string[] {
+  return [tasks.worker_token.reveal(), api.key.reveal()].filter((one) => one !== '');
+}
+
 function workerHandlers(
   tasks: Tasks,
   { config, logger }: HandlerContext,
 ): readonly RequestHandler[] {
-  const { worker_handler_prefix: prefix, worker_token: token } = config.tasks;
-  const tokens = [token.reveal(), config.http_api.key.reveal()].filter((one) => one !== '');
+  const { worker_handler_prefix: prefix } = config.tasks;
+  const tokens = workerTokens(config);
   if (tokens.length === 0) return [];
   const handle = createWorkerApi({ tasks, tokens, prefix, logger });
   return [{ path: prefix, audience: 'servers', handle }];
