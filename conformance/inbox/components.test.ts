@@ -143,6 +143,7 @@ test('everything can be done with the keyboard, and the focus is never lost', as
   await dialog.waitFor({ state: 'hidden' });
   expect(await focused(page)).toBe('Notifications, 4 unread');
   await keyboard.press('Enter');
+  await dialog.waitFor();
   expect(await focused(page)).toBe('Mark all read');
   await keyboard.press('Enter');
   await expectShown([page], { unread: 0, titles: ['5', '4', '3', '1'] });

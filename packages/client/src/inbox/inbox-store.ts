@@ -3,12 +3,8 @@ import type { ClientError } from '../client-error.ts';
 import { deliver } from '../deliver.ts';
 import { createEnvironment } from '../environment.ts';
 import { defaultBackoff } from '../live/backoff.ts';
-import {
-  type BaseChange,
-  LiveStore,
-  type LiveStatus,
-  type LiveStoreOptions,
-} from '../live/live-store.ts';
+import type { BaseChange, LiveStoreOptions } from '../live/live-options.ts';
+import { LiveStore, type LiveStatus } from '../live/live-store.ts';
 import type { UserApi } from '../user-api.ts';
 import { Acknowledger } from './acknowledger.ts';
 import { deviceId } from './device-id.ts';

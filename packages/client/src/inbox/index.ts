@@ -6,7 +6,8 @@
 export { createUserApi } from '../user-api.ts';
 export type { UserApi, UserApiCall, UserApiOptions } from '../user-api.ts';
 export type { Backoff } from '../live/backoff.ts';
-export type { LiveStatus, LiveStoreOptions } from '../live/live-store.ts';
+export type { LiveStoreOptions } from '../live/live-options.ts';
+export type { LiveStatus } from '../live/live-store.ts';
 export * from './inbox-store.ts';
 export type { InboxFilter } from './inbox-state.ts';
 export { safeLink } from './notification.ts';

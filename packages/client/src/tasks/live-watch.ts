@@ -3,7 +3,8 @@ import type { ClientError } from '../client-error.ts';
 import { deliver } from '../deliver.ts';
 import type { Environment } from '../environment.ts';
 import type { LiveSource } from '../live/live-source.ts';
-import { LiveStore, type LiveStatus, type LiveStoreOptions } from '../live/live-store.ts';
+import type { LiveStoreOptions } from '../live/live-options.ts';
+import { LiveStore, type LiveStatus } from '../live/live-store.ts';
 import type { ServerClock } from './server-clock.ts';
 
 /** What all watches tell beside what they watch. */

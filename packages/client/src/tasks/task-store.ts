@@ -2,7 +2,7 @@ import type { Client } from '../client.ts';
 import { ClientError } from '../client-error.ts';
 import { createEnvironment, type Environment } from '../environment.ts';
 import { type Backoff, defaultBackoff, pauseMs } from '../live/backoff.ts';
-import type { LiveStoreOptions } from '../live/live-store.ts';
+import type { LiveStoreOptions } from '../live/live-options.ts';
 import type { UserApi } from '../user-api.ts';
 import { LiveWatch, type LiveWatchOptions, type Watch } from './live-watch.ts';
 import { appliedToOutput, type OutputState } from './output-state.ts';

@@ -60,7 +60,7 @@ export const inboxCss = `
 }
 .hf-notice.hf-problem { color: var(--hf-error); }
 .hf-notice .hf-button { margin-inline-start: auto; }
-/* Shown only when it lasts: a connection that is back within a second is nobody's concern. */
+/* Shown only when it takes a while. */
 .hf-late { animation: hf-late 0.2s 0.8s backwards; }
 @keyframes hf-late { from { opacity: 0; } }
 

@@ -1,4 +1,4 @@
-import { type MouseEvent, type ReactNode, useEffect, useRef } from 'react';
+import { type MouseEvent, type ReactNode, type SyntheticEvent, useEffect, useRef } from 'react';
 import { ThemeStyle } from '../theme/theme-style.tsx';
 import { Announcements } from './announcements.tsx';
 import { inboxCss } from './inbox-css.ts';
@@ -36,6 +36,11 @@ export function InboxDrawer({ isOpen, onClose, onOpen, ...rest }: InboxDrawerPro
         ref={dialog}
         className="hf hf-drawer"
         aria-label={label}
+        // It is closed by its owner, who else would take it for open until the browser says otherwise.
+        onCancel={(event: SyntheticEvent) => {
+          event.preventDefault();
+          onClose();
+        }}
         onClose={onClose}
         onClick={(event: MouseEvent) => {
           // Everything in it is in the panel; what is left is the backdrop.

@@ -1,4 +1,4 @@
-import { type MouseEvent, type ReactNode, useState } from 'react';
+import { memo, type MemoExoticComponent, type MouseEvent, type ReactNode, useState } from 'react';
 import { type Notification, safeLink } from '@holdfast/client/inbox';
 import { Icon } from '../theme/icons.tsx';
 import { RelativeTime } from '../theme/relative-time.tsx';
@@ -18,8 +18,7 @@ export interface InboxItemProps {
   readonly actions: InboxItemActions;
 }
 
-/** One notification. Whatever its text says, it is shown as text. */
-export function InboxItem(props: InboxItemProps): ReactNode {
+function Item(props: InboxItemProps): ReactNode {
   const { notification, isCurrent, onFocus, actions } = props;
   const { id, title, body, severity, category, source, groupCount, createdAt } = notification;
   const labels = useLabels();
@@ -75,6 +74,9 @@ export function InboxItem(props: InboxItemProps): ReactNode {
     </li>
   );
 }
+
+/** One notification. Whatever its text says, it is shown as text. */
+export const InboxItem: MemoExoticComponent<typeof Item> = memo(Item);
 
 /** Leads to the notification's page, or shows all of its text; in both cases it has been read. */
 function Headline({

@@ -1,11 +1,12 @@
-import { type MouseEvent, type ReactNode, useId, useState } from 'react';
+import { type MouseEvent, type ReactNode, useEffect, useId, useMemo, useState } from 'react';
 import type { InboxFilter, Notification } from '@holdfast/client/inbox';
 import { Icon } from '../theme/icons.tsx';
 import { useListFocus } from '../theme/list-focus.ts';
 import { ThemeStyle } from '../theme/theme-style.tsx';
 import { inboxCss } from './inbox-css.ts';
-import { InboxItem } from './inbox-item.tsx';
+import { InboxItem, type InboxItemActions } from './inbox-item.tsx';
 import { defaultLabels, type InboxLabels, LabelsContext, useLabels } from './inbox-labels.ts';
+import { useInboxStore } from './inbox-provider.tsx';
 import { useInbox } from './use-inbox.ts';
 
 export interface InboxPanelProps {
@@ -50,10 +51,21 @@ function PanelContent({
     items.map(({ id }) => id),
     '.hf-headline',
   );
+  const store = useInboxStore();
   const attempt = (change: Promise<void>): void => {
     setFailed(false);
     change.catch(() => setFailed(true));
   };
+  // The same for as long as can be, so that one notification's change does not draw all of them.
+  const actions = useMemo(
+    (): InboxItemActions => ({
+      onRead: ({ id }, isRead) => attempt(isRead ? store.markRead([id]) : store.markUnread([id])),
+      onArchive: ({ id }, isArchived) =>
+        attempt(isArchived ? store.archive([id]) : store.unarchive([id])),
+      onOpen: (one, event) => onOpen?.(one, event),
+    }),
+    [store, onOpen],
+  );
   return (
     <section className={className} aria-labelledby={headingId}>
       <div className="hf-head">
@@ -95,13 +107,7 @@ function PanelContent({
                 notification={notification}
                 isCurrent={notification.id === focus.currentId}
                 onFocus={focus.onFocus}
-                actions={{
-                  onRead: ({ id }, isRead) =>
-                    attempt(isRead ? inbox.markRead([id]) : inbox.markUnread([id])),
-                  onArchive: ({ id }, isArchived) =>
-                    attempt(isArchived ? inbox.archive([id]) : inbox.unarchive([id])),
-                  onOpen: (one, event) => onOpen?.(one, event),
-                }}
+                actions={actions}
               />
             ))}
           </ul>
@@ -156,6 +162,23 @@ function Filters({
   );
 }
 
+/** A connection that is back within this time is nobody's concern, nor worth a word of a screen reader. */
+const staleMs = 1_000;
+
+/** Whether something has been so for a time. */
+function useLasting(isSo: boolean, afterMs: number): boolean {
+  const [hasLasted, setLasted] = useState(false);
+  useEffect(() => {
+    if (!isSo) return undefined;
+    const timer = setTimeout(() => setLasted(true), afterMs);
+    return () => {
+      clearTimeout(timer);
+      setLasted(false);
+    };
+  }, [isSo, afterMs]);
+  return isSo && hasLasted;
+}
+
 function Notices({
   status,
   hasFailed,
@@ -166,11 +189,12 @@ function Notices({
   readonly onRetry: () => void;
 }): ReactNode {
   const labels = useLabels();
+  const isStale = useLasting(status === 'stale', staleMs);
   return (
     <>
       <div role="status">
-        {status === 'stale' && (
-          <p className="hf-notice hf-late">
+        {isStale && (
+          <p className="hf-notice">
             <Icon name="offline" />
             {labels.stale}
           </p>
