@@ -62,7 +62,7 @@ const recheckMs = 1000;
 const longestWaitMs = 60_000;
 
 /**
- * A {@link LiveStore} whose state ends by itself. When its time is over it is shown so, with or
+ * A {@link LiveStore} whose state ends by itself; `live-watch.spec.md` has the rules. When its time is over it is shown so, with or
  * without a connection, and read again; without a live connection it is read in intervals.
  */
 export class LiveWatch<State, Event, Change, Receipt, Shown extends object> {

@@ -1,4 +1,4 @@
-import { type ReactNode, useId } from 'react';
+import type { ReactNode } from 'react';
 import type { Task, TaskStep } from '@holdfast/client/tasks';
 import { Icon } from '../theme/icons.tsx';
 import { useServerNow } from './server-now.ts';
@@ -135,9 +135,8 @@ export function TaskNotice({
   readonly kind: 'late' | 'problem';
   readonly children: ReactNode;
 }): ReactNode {
-  const id = useId();
   return (
-    <div className={`hf-task-notice hf-task-${kind}`} id={id}>
+    <div className={`hf-task-notice hf-task-${kind}`}>
       <Icon name={kind === 'late' ? 'offline' : 'error'} />
       {children}
     </div>
