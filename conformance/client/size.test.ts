@@ -16,6 +16,7 @@ test.each([
 test.each([
   ['@holdfast/react', 1_500],
   ['@holdfast/react/inbox', 8_500],
+  ['@holdfast/react/tasks', 8_800],
 ])('%s stays within %i bytes, beside React', async (entry, most) => {
   const external = ['react', 'react/jsx-runtime'];
   expect(gzippedBytes(await bundle(entry, { minify: true, external }))).toBeLessThan(most);

@@ -37,12 +37,16 @@ section.hf-task {
   .hf-task-bar > span { background: Highlight; }
 }
 .hf-task-state {
-  display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 0.5rem; margin: 0;
+  display: flex; flex-wrap: wrap; align-items: baseline; margin: 0; margin-inline-start: -1rem;
   color: var(--hf-muted); font-size: 0.875rem; font-variant-numeric: tabular-nums;
+  /* A dot at the beginning of a line separates nothing. */
+  clip-path: inset(0 0 0 1rem);
 }
+.hf-task-state:dir(rtl) { clip-path: inset(0 1rem 0 0); }
 .hf-task-state > [role='status'] { color: var(--hf-text); overflow-wrap: anywhere; }
 .hf-task:is([data-tone='warning'], [data-tone='error'], [data-tone='success']) .hf-task-state > [role='status'] { color: var(--hf-tone); }
-.hf-task-state > :not(:first-child, .hf-task-percent)::before { content: '·'; margin-inline-end: 0.5rem; }
+.hf-task-state > * { position: relative; padding-inline-start: 1rem; }
+.hf-task-state > :not(.hf-task-percent)::before { content: '·'; position: absolute; inset-inline-start: 0.36rem; color: var(--hf-muted); }
 .hf-task-percent { margin-inline-start: auto; color: var(--hf-text); font-weight: 550; }
 .hf-task-message { margin: 0; color: var(--hf-muted); font-size: 0.875rem; overflow-wrap: anywhere; }
 .hf-task-error {
@@ -67,7 +71,8 @@ li[data-state='current'] .hf-task-step-sign { border-color: var(--hf-tone); bord
 }
 .hf-task-problem { color: var(--hf-error); }
 .hf-task-notice .hf-button { margin-inline-start: auto; }
-section.hf-task > [role='alert']:empty { margin-block-start: -0.5rem; }
+/* Out of the grid, which would leave a gap for it. */
+section.hf-task > [role='alert']:empty { position: absolute; }
 /* Shown only when it lasts: a connection that is back within a second is nobody's concern. */
 .hf-task-late { animation: hf-task-late 0.2s 0.8s backwards; }
 @keyframes hf-task-late { from { opacity: 0; } }
@@ -80,10 +85,11 @@ section.hf-task > [role='alert']:empty { margin-block-start: -0.5rem; }
 .hf-tasks .hf-task-notice { padding: 0.6rem 1.25rem; border-block-end: 1px solid var(--hf-border); background: var(--hf-hover); }
 .hf-task-items { margin: 0; padding: 0; list-style: none; }
 .hf-task-items > .hf-task {
-  display: grid; gap: 0.3rem; padding: 0.5rem 0.75rem 0.75rem 1.25rem; border-block-end: 1px solid var(--hf-border);
+  display: grid; gap: 0.3rem; padding-block: 0.5rem 0.75rem; padding-inline: 1.25rem 0.75rem; border-block-end: 1px solid var(--hf-border);
 }
 .hf-task-items .hf-task-head time { color: var(--hf-muted); font-size: 0.8125rem; white-space: nowrap; }
-.hf-task-items :is(.hf-task-bar, .hf-task-state, .hf-task-more-details) { margin-inline: 1.85rem 0.5rem; }
+.hf-task-items :is(.hf-task-bar, .hf-task-more-details) { margin-inline: 1.85rem 0.5rem; }
+.hf-task-items .hf-task-state { margin-inline: 0.85rem 0.5rem; }
 .hf-task-name {
   appearance: none; flex: 1; min-inline-size: 0; padding: 0.2rem 0; border: 0; border-radius: 0.35rem;
   background: none; color: inherit; cursor: pointer; text-align: start; overflow-wrap: anywhere;

@@ -69,8 +69,8 @@ function Progress({
     >
       <div className="hf-task-head">
         <TaskSign task={task} />
-        <h3 id={headingId} dir="auto">
-          {name}
+        <h3 id={headingId}>
+          <bdi>{name}</bdi>
         </h3>
         {canCancel && task.source === null && !task.isOver && !isDeleted && (
           <button

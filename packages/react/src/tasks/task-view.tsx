@@ -3,7 +3,7 @@ import type { Task, TaskStep } from '@holdfast/client/tasks';
 import { Icon } from '../theme/icons.tsx';
 import { useServerNow } from './server-now.ts';
 import { useTaskLabels } from './task-labels.ts';
-import { asides, statusWords, type TaskTone, toneOf } from './task-words.ts';
+import { asides, shareDone, statusWords, type TaskTone, toneOf } from './task-words.ts';
 
 const icons = {
   waiting: 'clock',
@@ -43,8 +43,9 @@ export function TaskState({ task }: { readonly task: Task }): ReactNode {
 }
 
 function percentOf(task: Task, locale: string | undefined): string | undefined {
-  if (task.isOver || task.progress === 0) return undefined;
-  return new Intl.NumberFormat(locale, { style: 'percent' }).format(task.progress);
+  const share = shareDone(task);
+  if (task.isOver || share === 0) return undefined;
+  return new Intl.NumberFormat(locale, { style: 'percent' }).format(share);
 }
 
 /**
@@ -61,8 +62,8 @@ export function TaskBar({
   const labels = useTaskLabels();
   const tone = toneOf(task);
   const isBusy = tone === 'busy';
-  const isUnknown = !task.isOver && task.progress === 0;
-  const shown = task.status === 'completed' ? 1 : task.progress;
+  const shown = shareDone(task);
+  const isUnknown = !task.isOver && shown === 0;
   const current = task.steps?.findIndex(({ state }) => state === 'current') ?? -1;
   const step = task.steps?.[current];
   const percent = Math.round(shown * 100);
@@ -108,11 +109,16 @@ export function TaskSteps({ steps }: { readonly steps: readonly TaskStep[] }): R
   );
 }
 
+/** The message is of the attempt that goes on, not of one that has ended. */
+function isAtWork({ status }: Task): boolean {
+  return status === 'running' || status === 'cancelling' || status === 'lost';
+}
+
 /** What a worker says, what went wrong, and the steps. */
 export function TaskDetails({ task }: { readonly task: Task }): ReactNode {
   return (
     <>
-      {task.message !== null && !task.isOver && (
+      {task.message !== null && isAtWork(task) && (
         <p className="hf-task-message" dir="auto">
           {task.message}
         </p>

@@ -67,10 +67,19 @@ function withReason(words: string, code: string | null, labels: TaskLabels): str
   return reason === undefined ? words : `${words}: ${reason}`;
 }
 
+/** How much of a task is done, with its parts when its own work is. */
+export function shareDone({ status, progress, children: { total, open } }: Task): number {
+  if (status === 'completed') return 1;
+  return status === 'waiting_for_children' && total > 0 ? (total - open) / total : progress;
+}
+
 /** What is said beside: how long it will take or took, and which attempt it is. */
 export function asides(task: Task, labels: TaskLabels, now: number): readonly string[] {
   const { remainingMs, isOverdue, startedAt, endedAt, attempt, maxAttempts } = task;
   const words: string[] = [];
+  if (task.status === 'retrying' && task.availableAt - now > noticeableMs) {
+    words.push(labels.startsAt(clockTime(task.availableAt, now, labels.locale)));
+  }
   if (remainingMs !== null && !isOverdue && task.status === 'running') {
     const leftMs = Math.max(remainingMs - Math.max(0, now - task.now), 1000);
     words.push(labels.left(duration(leftMs, labels.locale)));
@@ -83,6 +92,9 @@ export function asides(task: Task, labels: TaskLabels, now: number): readonly st
   }
   return words;
 }
+
+/** A pause that is shorter is over before it is read. */
+const noticeableMs = 10_000;
 
 /** The time of day, with the day when that is another one than now. */
 export function clockTime(at: number, now: number, locale: string | undefined): string {
