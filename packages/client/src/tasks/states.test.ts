@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { appliedToOutput, noOutput, type OutputState, withChunks } from './output-state.ts';
 import { appliedToList, type TaskListState, withTasks } from './task-list-state.ts';
