@@ -83,6 +83,7 @@ export class LiveStore<State, Event, Change, Receipt> {
   #onOffer: () => void = () => undefined;
   #cancelPause: () => void = () => undefined;
   #stopWatching: () => void = () => undefined;
+  readonly #timers = new Set<() => void>();
   #isStarted = false;
   #wasLead = false;
 
@@ -215,6 +216,7 @@ export class LiveStore<State, Event, Change, Receipt> {
   close(): void {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
+    for (const cancel of this.#timers) cancel();
     this.#queue.close();
     this.#cancelPause();
     this.#stopWatching();
@@ -377,8 +379,8 @@ export class LiveStore<State, Event, Change, Receipt> {
     if (this.#base !== undefined) this.#overlays.removeContained(this.#base);
     this.#emit();
     if (!this.#overlays.has(id)) return;
-    this.#environment.after(confirmMs, () => {
-      if (this.#overlays.has(id) && !this.#closed.signal.aborted) this.#want();
+    this.#later(confirmMs, () => {
+      if (this.#overlays.has(id)) this.#want();
     });
   }
 
@@ -441,7 +443,7 @@ export class LiveStore<State, Event, Change, Receipt> {
   #overlayForeign(id: string, change: Change): void {
     this.#overlays.add({ id, change, isForeign: true });
     this.#emit();
-    this.#environment.after(this.#changeTimeoutMs + confirmMs, () => this.#takenBack(id, false));
+    this.#later(this.#changeTimeoutMs + confirmMs, () => this.#takenBack(id, false));
   }
 
   #statusNow(): LiveStatus {
@@ -472,6 +474,15 @@ export class LiveStore<State, Event, Change, Receipt> {
       deliver(() => this.#hooks.onLead?.(isLead));
     }
     if (hasChanged) for (const listener of this.#listeners) deliver(listener);
+  }
+
+  /** Not after `close`, when a timer would only keep a process alive. */
+  #later(delayMs: number, action: () => void): void {
+    const cancel = this.#environment.after(delayMs, () => {
+      this.#timers.delete(cancel);
+      action();
+    });
+    this.#timers.add(cancel);
   }
 
   #pause(attempt: number): Promise<void> {
