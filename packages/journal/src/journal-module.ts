@@ -13,6 +13,8 @@ export interface JournalTable {
   readonly writing: number | null;
   /** The highest generation ever used. */
   readonly generation: number;
+  /** Of the machine while commits may get lost with its power; absent when they do not. */
+  readonly boot: string | null;
 }
 
 /** A channel of a journal, kept (`generation` 0) or in a snapshot. Times are Unix milliseconds. */
@@ -132,6 +134,12 @@ export const journalModule: StoreModule = {
           .addColumn('expire_at', integer, required)
           .addPrimaryKeyConstraint('journal_results_pk', ['channel_id', 'idempotency_key'])
           .execute();
+      },
+    },
+    {
+      name: 'boots',
+      async up({ db, types }) {
+        await db.schema.alterTable('journals').addColumn('boot', types.text).execute();
       },
     },
   ],

@@ -19,6 +19,17 @@ const publicationsPerRead = 5000;
 const itemsPerWrite = 4000;
 const bytesPerWrite = 1024 * 1024;
 
+export interface StoreJournalOptions {
+  /** Tells the journals of one store apart. */
+  readonly name: string;
+  /**
+   * Names the current run of the machine, for a store whose last commits get lost with the power. After
+   * another one streams have new epochs: positions that clients know may be gone, and must not be given
+   * out again. @defaultValue commits don't get lost
+   */
+  readonly boot?: string;
+}
+
 /**
  * A channel journal in the tables of a store. What {@link commit} has written survives what the store's
  * commits survive: with SQLite's `synchronous: full` and with PostgreSQL also a power failure.
@@ -26,21 +37,32 @@ const bytesPerWrite = 1024 * 1024;
 export class StoreJournal implements ChannelJournal {
   readonly #store: Store<JournalTables>;
   readonly #name: string;
+  readonly #boot: string | null;
   readonly #owner: string = randomUUID();
   #id = 0;
   #isTakenOver = false;
 
-  /** @param name tells journals of one store apart */
-  constructor(store: Store<JournalTables>, name: string) {
+  constructor(store: Store<JournalTables>, { name, boot }: StoreJournalOptions) {
     this.#store = store;
     this.#name = toStorable(name);
+    this.#boot = boot ?? null;
   }
 
   async open(): Promise<void> {
     this.#id = await this.#store.transaction(async (transaction) => {
+      const before = await transaction
+        .selectFrom('journals')
+        .select(['id', 'boot'])
+        .where('name', '=', this.#name)
+        .executeTakeFirst();
+      if (before !== undefined && before.boot !== null && before.boot !== this.#boot) {
+        await beginStreamsAnew(transaction, before.id);
+      }
       const { rows } = await sql<{ id: number }>`
-        insert into journals (name, owner, generation) values (${this.#name}, ${this.#owner}, 0)
-        on conflict (name) do update set owner = excluded.owner, writing = null
+        insert into journals (name, owner, generation, boot)
+        values (${this.#name}, ${this.#owner}, 0, ${this.#boot})
+        on conflict (name) do update set
+          owner = excluded.owner, writing = null, boot = excluded.boot
         returning id`.execute(transaction);
       return rows[0]?.id ?? 0;
     });
@@ -211,6 +233,16 @@ export class StoreJournal implements ChannelJournal {
       return work(transaction);
     });
   }
+}
+
+/** Keys of maps stay. */
+async function beginStreamsAnew(transaction: Transaction, journal: number): Promise<void> {
+  await sql`update journals set snapshot = null where id = ${journal}`.execute(transaction);
+  await sql`delete from journal_publications where channel_id in (
+    select id from journal_channels where journal = ${journal} and generation = 0
+  )`.execute(transaction);
+  await sql`update journal_channels set epoch = null
+    where journal = ${journal} and generation = 0`.execute(transaction);
 }
 
 function takenOver(name: string): Error {

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { HubJournals } from '@holdfast/hub';
 import type { Store } from '@holdfast/store';
 import { cleanUpJob } from './clean-up.ts';
@@ -10,6 +12,11 @@ export interface StoreJournalsOptions {
    * their own; of two with the same name the one that came first can no longer write.
    */
   readonly node: string;
+  /**
+   * What a commit of the store survives: `normal` for an SQLite store whose last commits get lost with
+   * the power. Then streams begin anew when the machine was started again. @defaultValue 'full'
+   */
+  readonly synchronous?: 'full' | 'normal';
 }
 
 /**
@@ -23,11 +30,21 @@ export interface StoreJournalsOptions {
  */
 export function createStoreJournals(
   store: Store<JournalTables>,
-  { node }: StoreJournalsOptions,
+  { node, synchronous = 'full' }: StoreJournalsOptions,
 ): HubJournals {
   store.retention.add(cleanUpJob(store.dialect));
+  const boot = synchronous === 'normal' ? { boot: currentBoot() } : {};
   return {
-    streams: new StoreJournal(store, `${node} streams`),
-    maps: new StoreJournal(store, `${node} maps`),
+    streams: new StoreJournal(store, { name: `${node} streams`, ...boot }),
+    maps: new StoreJournal(store, { name: `${node} maps`, ...boot }),
   };
+}
+
+/** Changes when the machine starts; where it cannot be told, every process counts as a start. */
+function currentBoot(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return randomUUID();
+  }
 }

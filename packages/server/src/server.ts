@@ -111,7 +111,7 @@ async function compose(
   const hub: Hub = createHub({
     ...hubOptions(config, ports),
     ...verifiers,
-    ...(store && { journals: openJournals(store, name) }),
+    ...(store && { journals: openJournals(store, { nodeName: name, config }) }),
     name,
     nodeDetails: () => details.read(hub.metrics),
     version,
