@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { disconnects } from '@holdfast/protocol';
 import { AdmissionControl } from './admission-control.ts';
 import type { ShutdownOptions } from './hub.ts';
+import type { HandshakeQueue } from './handshake-queue.ts';
 import type { HubContext } from './hub-context.ts';
 import { compileOrigins } from './origins.ts';
 import { Session } from './session.ts';
@@ -52,13 +53,18 @@ export class ConnectionGate {
   }
 
   #overload(): HttpRefusal | undefined {
-    const { handshakes } = this.#hub;
-    if (!handshakes.isOverloaded()) return undefined;
+    const { door, handshakes } = this.#hub.admission;
+    const queue = [door, handshakes].find((candidate) => candidate.isOverloaded());
+    return queue === undefined ? undefined : this.overload(queue);
+  }
+
+  /** The answer to a newcomer for whom there is no room in a queue. */
+  overload(queue: HandshakeQueue): HttpRefusal {
     return {
       status: 503,
       code: 'handshake_queue',
       message: 'more clients come at once than this node can connect in time; try again',
-      headers: { 'Retry-After': String(handshakes.retryAfterSeconds()) },
+      headers: { 'Retry-After': String(queue.retryAfterSeconds()) },
     };
   }
 

@@ -14,8 +14,12 @@ function setUp(options: Partial<AdmissionOptions> = {}) {
     options: { ...defaultAdmissionOptions, ...options },
     clock,
     logger,
-    metrics,
     random: () => 0.5,
+    onChange: (running, waiting) => {
+      metrics.handshakesUnderWay = running;
+      metrics.handshakesWaiting = waiting;
+    },
+    onRefused: () => metrics.refusedHandshakes.add('handshake_queue'),
   });
   const enter = (count: number) => Array.from({ length: count }, () => queue.enter());
   return { clock, logger, metrics, queue, enter };

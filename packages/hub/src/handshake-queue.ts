@@ -1,14 +1,11 @@
 import { errorCodes, ReplyError } from '@holdfast/protocol';
 import type { Clock } from './clock.ts';
 import type { Logger } from './hub.ts';
-import type { HubMetrics } from './metrics.ts';
 import type { AdmissionOptions } from './options.ts';
 import { createRate, type Rate, TokenBucket } from './token-bucket.ts';
 
 /** How often waiting handshakes are looked at while there are some. */
 const tickMs = 50;
-/** A handshake that takes longer than this waits for somebody else, and no longer counts. */
-const longestTurnMs = 5_000;
 /** Backlogs shorter than this are nobody's concern, and are not logged. */
 const notableMs = 1_000;
 /** Longest time until the queue is gone that those refused are told of; half of them wait longer. */
@@ -59,9 +56,15 @@ export interface HandshakeQueueOptions {
   readonly options: AdmissionOptions;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: HubMetrics;
   /** In [0, 1). */
   readonly random: () => number;
+  /** A turn that takes longer waits for somebody else, and no longer counts. @defaultValue 5000 */
+  readonly longestTurnMs?: number;
+  /** Told how many have their turn, and how many wait. */
+  readonly onChange?: (running: number, waiting: number) => void;
+  /** Told how long somebody waited whose turn begins. */
+  readonly onTurn?: (waitedMs: number) => void;
+  readonly onRefused?: () => void;
 }
 
 /** A time in which handshakes had to wait, or were refused. */
@@ -85,7 +88,10 @@ export class HandshakeQueue {
   readonly #options: AdmissionOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #metrics: HubMetrics;
+  readonly #longestTurnMs: number;
+  readonly #onChange: HandshakeQueueOptions['onChange'];
+  readonly #onTurn: HandshakeQueueOptions['onTurn'];
+  readonly #onRefused: HandshakeQueueOptions['onRefused'];
   readonly #random: () => number;
   readonly #rate: Rate | undefined;
   readonly #bucket = new TokenBucket();
@@ -99,12 +105,16 @@ export class HandshakeQueue {
   #recent = { ended: 0, elapsedMs: 0 };
   #episode: Episode | undefined;
 
-  constructor({ options, clock, logger, metrics, random }: HandshakeQueueOptions) {
+  constructor(settings: HandshakeQueueOptions) {
+    const { options, clock, logger, random, longestTurnMs = 5_000 } = settings;
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
-    this.#metrics = metrics;
     this.#random = random;
+    this.#longestTurnMs = longestTurnMs;
+    this.#onChange = settings.onChange;
+    this.#onTurn = settings.onTurn;
+    this.#onRefused = settings.onRefused;
     this.#rate = createRate(options.rate, options.rate);
   }
 
@@ -155,7 +165,7 @@ export class HandshakeQueue {
     handshake.moveTo('running');
     this.#running.add(handshake);
     const waitedMs = now - handshake.askedAt;
-    this.#metrics.handshakeWait.observe(waitedMs);
+    this.#onTurn?.(waitedMs);
     if (this.#episode !== undefined) {
       this.#episode.admitted += 1;
       this.#episode.longestWaitMs = Math.max(this.#episode.longestWaitMs, waitedMs);
@@ -181,7 +191,7 @@ export class HandshakeQueue {
       temporary,
     );
     handshake.moveTo('refused', this.#refusals[seconds]);
-    this.#metrics.refusedHandshakes.add('handshake_queue');
+    this.#onRefused?.();
     if (this.#episode !== undefined) this.#episode.refused += 1;
   }
 
@@ -211,7 +221,7 @@ export class HandshakeQueue {
     this.#measure(now - episode.lastTickAt);
     episode.lastTickAt = now;
     for (const handshake of this.#running) {
-      if (now - handshake.startedAt < longestTurnMs) break;
+      if (now - handshake.startedAt < this.#longestTurnMs) break;
       this.#running.delete(handshake);
     }
     for (const handshake of this.#waiting) {
@@ -274,8 +284,7 @@ export class HandshakeQueue {
   }
 
   #count(): void {
-    this.#metrics.handshakesUnderWay = this.#running.size;
-    this.#metrics.handshakesWaiting = this.#waiting.size;
+    this.#onChange?.(this.#running.size, this.#waiting.size);
   }
 
   close(): void {

@@ -1,9 +1,9 @@
+import type { Admission } from './admission.ts';
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { ChannelTable } from './channel-table.ts';
 import type { Clock } from './clock.ts';
 import type { CommandLimits } from './command-limits.ts';
 import type { HubNotices, HubQuestions, Answer } from './events.ts';
-import type { HandshakeQueue } from './handshake-queue.ts';
 import type { Logger } from './hub.ts';
 import type { HubMetrics } from './metrics.ts';
 import type { ChannelRules, Namespaces } from './namespaces.ts';
@@ -44,7 +44,7 @@ export interface HubContext {
   readonly subscriptionTokens: TokenVerifier | undefined;
   readonly metrics: HubMetrics;
   readonly commandLimits: CommandLimits;
-  readonly handshakes: HandshakeQueue;
+  readonly admission: Admission;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: TimerWheel;

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { Disconnect, protobufCodec, ReplyError, replyErrors } from '@holdfast/protocol';
+import { type Admission, createAdmission } from './admission.ts';
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import { ChannelDirectory } from './channel-directory.ts';
 import { type ChannelSource, ChannelTable } from './channel-table.ts';
@@ -12,7 +13,6 @@ import { ConnectionDirectory } from './connection-directory.ts';
 import { ConnectionGate } from './connection-gate.ts';
 import { EventHandlers } from './event-handlers.ts';
 import type { Answer, HubNotices, HubQuestions } from './events.ts';
-import { HandshakeQueue } from './handshake-queue.ts';
 import type { HubOptions, Logger, ShutdownOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
 import { LastSeen } from './last-seen.ts';
@@ -80,7 +80,7 @@ export class HubNode implements HubContext {
   readonly subscriptionTokens: TokenVerifier | undefined;
   readonly metrics: HubMetrics = new HubMetrics();
   readonly commandLimits: CommandLimits;
-  readonly handshakes: HandshakeQueue;
+  readonly admission: Admission;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: TimerWheel;
@@ -116,7 +116,7 @@ export class HubNode implements HubContext {
     this.random = options.random ?? Math.random;
     this.randomId = options.randomId ?? (() => crypto.randomUUID());
     this.nodeId = this.randomId();
-    this.handshakes = new HandshakeQueue({
+    this.admission = createAdmission({
       options: { ...defaultAdmissionOptions, ...options.admission },
       clock: this.clock,
       logger: this.logger,
@@ -319,7 +319,8 @@ export class HubNode implements HubContext {
   async #close({ timeoutMs = 30_000, drainWindowMs = 0 }: ShutdownOptions): Promise<void> {
     const isAlone = this.cluster.nodes().length === 1;
     await this.gate.close({ timeoutMs, drainWindowMs: isAlone ? 0 : drainWindowMs });
-    this.handshakes.close();
+    this.admission.door.close();
+    this.admission.handshakes.close();
     this.#webSockets.close();
     this.timers.close();
     await this.cluster.close();

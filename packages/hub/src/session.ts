@@ -61,6 +61,8 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   framesReceived = 0;
   /** While the client is being connected. */
   handshake: Handshake | undefined;
+  /** While somebody may wait at the door for this client to be connected. */
+  passage: Handshake | undefined;
 
   readonly #commands: CommandQueue;
   readonly #pinger: Pinger;
@@ -211,11 +213,13 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   settled(): void {
     this.handshake?.end();
     this.handshake = undefined;
+    this.passage?.end();
+    this.passage = undefined;
   }
 
   /** Waits for the turn of this handshake; the time does not count against the client. */
   async takeTurn(): Promise<Refusal | undefined> {
-    const handshake = this.hub.handshakes.enter();
+    const handshake = this.hub.admission.handshakes.enter();
     this.handshake = handshake;
     if (handshake.state === 'waiting') {
       this.#connectBy = Infinity;

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { codecFor, type Format } from '@holdfast/protocol';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import type { ConnectionGate } from '../connection-gate.ts';
+import type { Handshake } from '../handshake-queue.ts';
 import type { HubContext } from '../hub-context.ts';
 import type { WebSocketOptions } from '../options.ts';
 import type { Session } from '../session.ts';
@@ -84,8 +85,35 @@ export class WebSocketListener {
       void this.#hold(request, { socket, head, room });
       return;
     }
+    const passage = this.#hub.admission.door.enter();
+    const upgrade = { socket, head, isUnidirectional, passage };
+    if (passage.state === 'running') this.#accept(request, upgrade);
+    else void this.#wait(request, upgrade);
+  }
+
+  /** Lets a newcomer wait at the door, where it costs least, while others are being connected. */
+  async #wait(request: IncomingMessage, upgrade: Passing): Promise<void> {
+    const { socket, passage } = upgrade;
+    const ignored = (): void => undefined;
+    const leave = (): void => passage.end();
+    socket.on('error', ignored);
+    socket.once('close', leave);
+    await passage.turn();
+    socket.off('close', leave);
+    if (passage.state === 'refused') {
+      this.#refuse(socket, this.#gate.overload(this.#hub.admission.door));
+    } else if (passage.state === 'over' || socket.destroyed) {
+      passage.end();
+      socket.destroy();
+    } else {
+      socket.off('error', ignored);
+      this.#accept(request, upgrade);
+    }
+  }
+
+  #accept(request: IncomingMessage, { socket, head, isUnidirectional, passage }: Passing): void {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#open(webSocket, socket as Socket, { request, isUnidirectional });
+      this.#open(webSocket, socket as Socket, { request, isUnidirectional, passage });
     });
   }
 
@@ -138,7 +166,11 @@ export class WebSocketListener {
   #open(
     webSocket: WebSocket,
     socket: Socket,
-    { request, isUnidirectional }: { request: IncomingMessage; isUnidirectional: boolean },
+    {
+      request,
+      isUnidirectional,
+      passage,
+    }: { request: IncomingMessage; isUnidirectional: boolean; passage: Handshake },
   ): void {
     const query = new URLSearchParams(requestTarget(request.url).query);
     const format = isUnidirectional ? 'json' : formatOf(webSocket.protocol, query);
@@ -156,6 +188,7 @@ export class WebSocketListener {
       clock: this.#hub.clock,
     });
     const session = this.#gate.enter(transport);
+    session.passage = passage;
     this.#tie(webSocket, { transport, session });
     const connect = isUnidirectional ? query.get('cf_connect') : null;
     if (connect !== null) connectOneWay(session, Buffer.from(connect));
@@ -249,6 +282,14 @@ export class WebSocketListener {
   close(): void {
     this.#server.close();
   }
+}
+
+/** An upgrade with its place at the door. */
+interface Passing {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly isUnidirectional: boolean;
+  readonly passage: Handshake;
 }
 
 export interface Upgrade {
