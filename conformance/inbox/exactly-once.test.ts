@@ -5,7 +5,7 @@ import { runKilledServer, userOf } from './killed-server.ts';
 test('the server is killed again and again: an application hears each notification exactly once', async () => {
   const sends = 600;
   const users = 4;
-  const result = await runKilledServer({ sends, users, maxSendsPerLife: 300 });
+  const result = await runKilledServer({ sends, users, maxSendsPerLife: 400 });
   for (const [user, numbers] of result.heard) {
     const expected = Array.from({ length: sends }, (_, send) => send).filter(
       (send) => userOf(send, users) === user,
