@@ -10,7 +10,7 @@ import {
   tryEventSource,
   tryWebSocket,
 } from './proxied-server.ts';
-import { freePort, startNginx } from './real-proxy.ts';
+import { freePort, startHaproxy, startNginx } from './real-proxy.ts';
 
 /** Three unmodified clients and the doctor, through one broken proxy. */
 async function visit(broken: BrokenProxy): Promise<void> {
@@ -40,7 +40,9 @@ async function visit(broken: BrokenProxy): Promise<void> {
 
 /** Unmodified clients that wait for streams in vain, until the server says why that is. */
 async function giveUp(server: ProxiedServer, url: string): Promise<void> {
-  const clients = [1_300, 1_900].map((timeout) => centrifuge(url, ['http_stream'], { timeout }));
+  const clients = [1_300, 1_500, 1_700].map((timeout) =>
+    centrifuge(url, ['http_stream'], { timeout }),
+  );
   for (const client of clients) client.connect();
   try {
     await vi.waitFor(
@@ -65,40 +67,64 @@ test.each(brokenProxies)('$name', visit);
 // They wait more than they work.
 test.concurrent.each(collectingProxies)('$name', visit);
 
-describe('a proxy that answers the upgrade itself', () => {
+describe('a proxy that answers the upgrade itself: the doctor knows why, clients fall back', () => {
   test.each([
-    [200, 'return 200 "<html></html>"; default_type text/html;', 'with a page'],
+    [200, 'default_type text/html; return 200 "<html></html>";', 'with a page'],
     [301, 'return 301 https://elsewhere.example$request_uri;', 'redirected to https://elsewhere'],
     [400, 'return 400;', 'a bad request'],
     [403, 'return 403;', 'forbids this path'],
     [404, 'return 404;', 'no rule for this path'],
+    [502, 'proxy_pass http://127.0.0.1:1;', 'cannot reach the server'],
     [503, 'return 503;', 'no server that is up'],
   ] as const)('with %i', async (status, location, cause) => {
-    const port = await freePort();
+    await using server = await startProxiedServer();
+    const { listenPort, port } = server;
     await using proxy = await startNginx(
-      port,
-      `server { listen 127.0.0.1:${port}; location / { ${location} } }`,
+      listenPort,
+      `server { listen 127.0.0.1:${listenPort};
+  location / { proxy_pass http://127.0.0.1:${port}; }
+  location = /connection/websocket { ${location} } }`,
     );
     expect(await tryWebSocket(proxy.url)).toBe(status);
-    expect((await examineProxy(proxy.url)).get('upgrade')).toMatchObject({
-      status: 'fail',
+    expect(await tryCentrifuge(server, proxy.url, ['websocket', 'http_stream'])).toBe(
+      'http_stream',
+    );
+    await tryEventSource(server, proxy.url);
+    const findings = await examineProxy(proxy.url);
+    expect(troubles(findings)).toEqual({ upgrade: 'fail' });
+    expect(findings.get('upgrade')).toMatchObject({
       evidence: expect.stringContaining(`HTTP ${status}`),
       cause: expect.stringContaining(cause),
     });
   });
+});
 
-  test('with 502, since the server is down', async () => {
-    const [port, dead] = [await freePort(), await freePort()];
-    await using proxy = await startNginx(
-      port,
-      `server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:${dead}; } }`,
-    );
-    expect(await tryWebSocket(proxy.url)).toBe(502);
-    expect((await examineProxy(proxy.url)).get('upgrade')).toMatchObject({
-      status: 'fail',
-      cause: expect.stringContaining('cannot reach the server'),
-    });
-  });
+test('HAProxy that speaks HTTP/2 to the server: refused in its language, named in the log', async () => {
+  await using server = await startProxiedServer();
+  await using proxy = await startHaproxy(
+    server.listenPort,
+    `defaults
+  mode http
+  timeout connect 5s
+  timeout client 20s
+  timeout server 20s
+  retries 0
+frontend clients
+  bind 127.0.0.1:${server.listenPort}
+  default_backend hub
+backend hub
+  server node1 127.0.0.1:${server.port} proto h2
+`,
+  );
+  expect(await tryWebSocket(proxy.url)).toBeGreaterThanOrEqual(502);
+  expect((await examineProxy(proxy.url)).get('upgrade')?.status).toBe('fail');
+  expect(server.warnings).toEqual([
+    expect.objectContaining({
+      kind: 'http2',
+      proxy: '127.0.0.1',
+      msg: expect.stringContaining('no proto h2 at the server'),
+    }),
+  ]);
 });
 
 test('nothing that listens: named, and the rest is left', async () => {

@@ -38,3 +38,18 @@ test.each(proxies)('%s as proxy-config has it lets everybody through', async (na
   expect((await fetch(`${url}/api/info`, { method: 'POST' })).status).not.toBe(401);
   expect(server.running.hub.metrics.strippedHandshakes.counts.size).toBe(0);
 });
+
+test('Caddy with nothing but reverse_proxy lets everybody through', async () => {
+  await using server = await startProxiedServer();
+  const { listenPort, port } = server;
+  await using proxy = await startCaddy(
+    listenPort,
+    `http://127.0.0.1:${listenPort}\nreverse_proxy 127.0.0.1:${port}\n`,
+  );
+  expect(await tryWebSocket(proxy.url)).toBe(101);
+  for (const transport of ['websocket', 'http_stream', 'sse'] as const) {
+    expect(await tryCentrifuge(server, proxy.url, [transport])).toBe(transport);
+  }
+  await tryEventSource(server, proxy.url);
+  expect(troubles(await examineProxy(proxy.url))).toEqual({});
+});

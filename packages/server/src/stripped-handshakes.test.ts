@@ -126,3 +126,41 @@ test('a proxy that hides TLS is named, once', async () => {
   expect(lines).toHaveLength(1);
   expect(lines[0]?.msg).toContain('X-Forwarded-Proto: https');
 });
+
+test('an origin that is refused is told once for each proxy and origin, and counted', async () => {
+  await using server = await startTestServer(open);
+  for (const origin of ['https://one.example', 'https://two.example', 'https://one.example']) {
+    const request = stripped({ headers: [`Origin: ${origin}`, 'X-Forwarded-Proto: https'] });
+    expect(statusOf(await sendRaw(server.url, request))).toBe(403);
+  }
+  const lines = server.logLines.filter(({ kind }) => kind === 'origin_refused');
+  expect(lines.map(({ origin }) => origin)).toEqual(['https://one.example', 'https://two.example']);
+  expect(server.running.hub.metrics.proxyFaults.counts.get('origin_refused')).toBe(3);
+});
+
+test.each([
+  '/connection/websocket',
+  '/connection/init',
+  '/connection/sse',
+  '/emulation',
+  '/nothing',
+])('%s: no answer may be stored', async (path) => {
+  await using server = await startTestServer(open);
+  for (const method of ['GET', 'POST', 'OPTIONS']) {
+    const response = await fetch(server.url + path, { method });
+    await response.body?.cancel();
+    expect([method, response.headers.get('cache-control')]).toEqual([
+      method,
+      expect.stringContaining('no-store'),
+    ]);
+  }
+});
+
+test('a proxy that speaks HTTP/2 is told of once', async () => {
+  await using server = await startTestServer(open);
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    await sendRaw(server.url, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  }
+  const lines = server.logLines.filter(({ kind }) => kind === 'http2');
+  expect(lines).toEqual([expect.objectContaining({ proxy: '127.0.0.1' })]);
+});

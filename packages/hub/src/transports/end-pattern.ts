@@ -27,16 +27,26 @@ const leastShare = 2 / 3;
 const sameMomentMs = 250;
 /** No timeout of a proxy is shorter: what ends sooner was never meant to last. */
 const shortestMs = 900;
-/** How far from each other timeouts of the same length end, beyond a share of that length. */
-const jitterMs = 500;
-const jitterShare = 0.05;
+/** How far from each other connections may end that run into the same timeout: of its length ... */
+const jitterShare = 0.02;
+/** ... and of the time between pings, within which those that end at random are spread. */
+const jitterOfPings = 0.02;
+const leastJitterMs = 100;
+const mostJitterMs = 500;
 
 /**
- * Finds a timeout behind connections that just end: people leave at random, and timeouts do not. Five
- * random ends agree by accident once in tens of thousands of times.
+ * Finds a timeout behind connections that just end: people leave at random, and timeouts do not. A
+ * path over which connections end at random for ever gives a false alarm in one of a thousand cases.
  */
 export class EndPattern {
   readonly #ends: ConnectionEnd[] = [];
+  readonly #jitterMs: number;
+
+  /** @param pingIntervalMs - 0 for none */
+  constructor(pingIntervalMs: number) {
+    const jitterMs = pingIntervalMs === 0 ? mostJitterMs : pingIntervalMs * jitterOfPings;
+    this.#jitterMs = Math.min(Math.max(jitterMs, leastJitterMs), mostJitterMs);
+  }
 
   /** Adds one, and says which rule the last ones follow; undefined for none. */
   add(end: ConnectionEnd): EndRule | undefined {
@@ -56,7 +66,7 @@ export class EndPattern {
     of: (end: ConnectionEnd) => number,
   ): EndRule | undefined {
     if (newest < shortestMs) return undefined;
-    const reach = Math.max(jitterMs, newest * jitterShare);
+    const reach = Math.max(this.#jitterMs, newest * jitterShare);
     const agreeing = this.#ends
       .map(of)
       .filter((value) => Math.abs(value - newest) <= reach)

@@ -93,7 +93,7 @@ export class ProxyFaults {
       });
       return;
     }
-    if (mayAnswer) path.unheard = new EndPattern();
+    if (mayAnswer) path.unheard = this.#pattern();
     const rule = path.ends.add(end);
     if (rule !== undefined) this.#reportRule(session, rule);
   }
@@ -119,11 +119,15 @@ export class ProxyFaults {
     }
   }
 
+  #pattern(): EndPattern {
+    return new EndPattern(this.#hub.options.pingIntervalMs);
+  }
+
   #path(address: string): Path {
     let path = this.#paths.get(address);
     if (path === undefined) {
       forgetOldest(this.#paths);
-      path = { ends: new EndPattern(), unheard: new EndPattern() };
+      path = { ends: this.#pattern(), unheard: this.#pattern() };
       this.#paths.set(address, path);
     }
     return path;
