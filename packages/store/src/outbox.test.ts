@@ -57,6 +57,25 @@ function waitingRows(store: Store<StoreTables>): Promise<number> {
 const patience = { timeout: 10_000, interval: 5 };
 
 describe.each(testBackends)('the outbox on $name', (backend) => {
+  test('is drained before a stop: all is published, or it is said that it is not', async () => {
+    await using database = await backend.create();
+    await using store = await open(database);
+    const broker = new FakeBroker();
+    let isAway = true;
+    broker.before = () => {
+      if (isAway) throw new Error('away');
+    };
+    expect(await store.outbox.drain(0)).toBe(true);
+    store.outbox.start({ publish: broker.publish });
+    // Of several processes only the leader publishes, and has anything to drain.
+    await vi.waitFor(() => expect(store.isLeader()).toBe(true), patience);
+    await append(store, 'a', 1, 2, 3);
+    expect(await store.outbox.drain(50)).toBe(false);
+    isAway = false;
+    expect(await store.outbox.drain(20_000)).toBe(true);
+    expect(broker.of('a')).toEqual([1, 2, 3]);
+  });
+
   test('publishes what was committed, in order, and nothing that was rolled back', async () => {
     await using database = await backend.create();
     await using store = await open(database);
