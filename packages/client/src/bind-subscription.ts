@@ -1,10 +1,10 @@
 import type { ClientInfo as EngineInfo, Subscription } from 'centrifuge';
-import type { ChannelEvent, ClientInfo, Publication } from './wire.ts';
+import type { ChannelEvent, ClientInfo, Publication, StateEvent } from './wire.ts';
 
-/** Turns what the engine's subscription emits into channel events. */
-export function bindSubscription(
-  subscription: Subscription,
-  report: (event: ChannelEvent) => void,
+/** Turns what the engine's subscription says about itself into channel events. */
+export function bindState(
+  subscription: Pick<Subscription, 'on'>,
+  report: (event: StateEvent) => void,
 ): void {
   subscription.on('subscribing', ({ code, reason }) => {
     report({ type: 'subscribing', code, reason });
@@ -20,6 +20,20 @@ export function bindSubscription(
       ...(data === undefined ? {} : { data }),
     });
   });
+  subscription.on('unsubscribed', ({ code, reason }) => {
+    report({ type: 'unsubscribed', code, reason });
+  });
+  subscription.on('error', ({ error: { code, message } }) => {
+    report({ type: 'error', code, message });
+  });
+}
+
+/** Turns all that the engine's subscription to a stream emits into channel events. */
+export function bindSubscription(
+  subscription: Subscription,
+  report: (event: ChannelEvent) => void,
+): void {
+  bindState(subscription, report);
   subscription.on('publication', ({ channel, data, offset, tags, info }) => {
     const publication: Publication = {
       channel,
@@ -32,15 +46,9 @@ export function bindSubscription(
   });
   subscription.on('join', ({ info }) => report({ type: 'join', info: clientInfo(info) }));
   subscription.on('leave', ({ info }) => report({ type: 'leave', info: clientInfo(info) }));
-  subscription.on('unsubscribed', ({ code, reason }) => {
-    report({ type: 'unsubscribed', code, reason });
-  });
-  subscription.on('error', ({ error: { code, message } }) => {
-    report({ type: 'error', code, message });
-  });
 }
 
-function clientInfo({ client, user, connInfo, chanInfo }: EngineInfo): ClientInfo {
+export function clientInfo({ client, user, connInfo, chanInfo }: EngineInfo): ClientInfo {
   return {
     client,
     user,

@@ -1,7 +1,12 @@
 import { ClientError } from './client-error.ts';
 import { deliver } from './deliver.ts';
 import type { Environment } from './environment.ts';
-import type { SubscriptionOptions, SubscriptionState } from './subscription.ts';
+import {
+  nextState,
+  type SubscriptionOptions,
+  type SubscriptionState,
+  unsubscribedState,
+} from './subscription.ts';
 import type { ChannelEvent, ChannelOptions, Wire } from './wire.ts';
 
 /** One use of a channel, as the registry sees it. */
@@ -26,13 +31,6 @@ class Channel {
   }
 }
 
-const unused: SubscriptionState = {
-  status: 'unsubscribed',
-  position: undefined,
-  recovered: undefined,
-  problem: undefined,
-};
-
 /** Counts the uses of each channel, and gives each of them what happens in it. */
 export class ChannelRegistry {
   readonly #channels = new Map<string, Channel>();
@@ -45,7 +43,7 @@ export class ChannelRegistry {
   }
 
   stateOf(channel: string): SubscriptionState {
-    return this.#channels.get(channel)?.state ?? unused;
+    return this.#channels.get(channel)?.state ?? unsubscribedState;
   }
 
   /** @throws {@link ClientError} `misused` when the channel is in use with other options. */
@@ -105,8 +103,8 @@ export class ChannelRegistry {
 }
 
 function channelOptions(options: SubscriptionOptions): ChannelOptions {
-  const { data, token, positioned, recoverable, joinLeave, tagsFilter } = options;
-  const given = { data, token, positioned, recoverable, joinLeave, tagsFilter };
+  const { data, token, positioned, recoverable, joinLeave, tagsFilter, delta, getState } = options;
+  const given = { data, token, positioned, recoverable, joinLeave, tagsFilter, delta, getState };
   return Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   ) as ChannelOptions;
@@ -117,36 +115,6 @@ function isCompatible(existing: ChannelOptions, wanted: ChannelOptions): boolean
     ([name, value]) =>
       JSON.stringify(existing[name as keyof ChannelOptions]) === JSON.stringify(value),
   );
-}
-
-function nextState(state: SubscriptionState, event: ChannelEvent): SubscriptionState {
-  switch (event.type) {
-    case 'subscribing':
-      return { ...state, status: 'subscribing' };
-    case 'subscribed':
-      return {
-        status: 'subscribed',
-        position: event.position,
-        recovered: event.wasRecovering ? event.recovered : undefined,
-        problem: undefined,
-      };
-    case 'publication': {
-      const { offset } = event.publication;
-      if (offset === undefined || state.position === undefined) return state;
-      return { ...state, position: { ...state.position, offset } };
-    }
-    case 'unsubscribed':
-      return {
-        ...state,
-        status: 'unsubscribed',
-        problem: { code: event.code, message: event.reason },
-      };
-    case 'error':
-      return { ...state, problem: { code: event.code, message: event.message } };
-    case 'join':
-    case 'leave':
-      return state;
-  }
 }
 
 function tell({ options }: ChannelUse, event: ChannelEvent, state: SubscriptionState): void {

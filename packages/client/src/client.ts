@@ -5,6 +5,8 @@ import { deliver } from './deliver.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
 import { DirectWire } from './direct-wire.ts';
 import { createEnvironment } from './environment.ts';
+import type { Entry, MapOptions, MapSubscription, PollOptions, PollSubscription } from './keyed.ts';
+import { KeyedView } from './keyed-view.ts';
 import {
   type ClientOptions,
   type ConnectionOptions,
@@ -13,6 +15,7 @@ import {
 } from './options.ts';
 import type { Subscription, SubscriptionOptions } from './subscription.ts';
 import type {
+  Call,
   ClientInfo,
   HistoryOptions,
   Position,
@@ -65,6 +68,21 @@ export interface Client {
     channel: string,
     options?: SubscriptionOptions<Data>,
   ): Subscription<Data>;
+  /**
+   * Follows a map channel: all its keys at first, then each change. One subscription for a channel.
+   *
+   * @throws {@link ClientError} `not_available` with a shared connection, `misused` when the channel is
+   * in use.
+   */
+  subscribeMap<Value = unknown>(
+    channel: string,
+    options?: MapOptions<Value>,
+  ): MapSubscription<Value>;
+  /** Follows those keys of a shared-poll channel that are tracked. Otherwise like `subscribeMap`. */
+  subscribePoll<Value = unknown>(
+    channel: string,
+    options: PollOptions<Value>,
+  ): PollSubscription<Value>;
   /**
    * Publishes, or waits for a connection to do so: in order, bounded in number and time. The promise
    * settles exactly once.
@@ -185,6 +203,53 @@ class WireClient implements Client {
       },
       publish: (data) => this.publish(channel, data),
       close: () => channels.close(channel, use),
+    };
+  }
+
+  subscribeMap<Value = unknown>(
+    channel: string,
+    options: MapOptions<Value> = {},
+  ): MapSubscription<Value> {
+    const view = new KeyedView(options);
+    const request = { channel, kind: 'map', options: options as MapOptions } as const;
+    const handle = this.#wire.attachKeyed(request, (event) => view.handle(event));
+    const call = async (call: Call): Promise<void> => {
+      await this.#calls.enqueue(call, { retry: true });
+    };
+    return {
+      channel,
+      get state() {
+        return view.state;
+      },
+      get entries() {
+        return view.entries as ReadonlyMap<string, Entry<Value>>;
+      },
+      onChange: (listener) => view.onChange(listener),
+      close: () => handle.detach(),
+      set: (key, data) => call({ type: 'map_set', channel, key, data }),
+      remove: (key) => call({ type: 'map_remove', channel, key }),
+    };
+  }
+
+  subscribePoll<Value = unknown>(
+    channel: string,
+    options: PollOptions<Value>,
+  ): PollSubscription<Value> {
+    const view = new KeyedView(options);
+    const request = { channel, kind: 'poll', options: options as PollOptions } as const;
+    const handle = this.#wire.attachKeyed(request, (event) => view.handle(event));
+    return {
+      channel,
+      get state() {
+        return view.state;
+      },
+      get entries() {
+        return view.entries as ReadonlyMap<string, Entry<Value>>;
+      },
+      onChange: (listener) => view.onChange(listener),
+      close: () => handle.detach(),
+      track: (keys) => handle.track(keys),
+      untrack: (keys) => handle.untrack(keys),
     };
   }
 

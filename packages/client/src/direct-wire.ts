@@ -10,10 +10,21 @@ import {
 import { type Close, closeInWords, type ConnectionState, idleState } from './connection-state.ts';
 import type { SocketClose, WebSocketConstructor } from './deferred-close-socket.ts';
 import { engineSockets } from './engine-sockets.ts';
+import { attachKeyed, type EngineMap, type EnginePoll } from './attach-keyed.ts';
 import { bindSubscription } from './bind-subscription.ts';
 import { createEnvironment, type Environment } from './environment.ts';
 import type { ConnectionOptions, Endpoint } from './options.ts';
-import type { Call, ChannelOptions, Position, Publication, Wire, WireEvents } from './wire.ts';
+import type {
+  Call,
+  ChannelOptions,
+  KeyedEvent,
+  KeyedHandle,
+  KeyedRequest,
+  Position,
+  Publication,
+  Wire,
+  WireEvents,
+} from './wire.ts';
 import { saidRetryAfterMs, watchRetryAfter } from './retry-after.ts';
 import { WebSocketProbe } from './websocket-probe.ts';
 
@@ -46,6 +57,7 @@ export class DirectWire implements Wire {
   /** The engine reads this list at each attempt: the machine chooses by replacing its one element. */
   readonly #endpoint: [TransportEndpoint];
   readonly #subscriptions = new Map<string, Subscription>();
+  readonly #keyed = new Map<string, EngineMap | EnginePoll>();
   readonly #probe: WebSocketProbe;
   readonly #stopSignals: () => void;
   #machine: MachineState = initialMachineState;
@@ -118,11 +130,39 @@ export class DirectWire implements Wire {
     this.#centrifuge.removeSubscription(subscription);
   }
 
+  attachKeyed(request: KeyedRequest, report: (event: KeyedEvent) => void): KeyedHandle {
+    const { channel } = request;
+    if (this.#subscriptions.has(channel) || this.#keyed.has(channel)) {
+      throw new ClientError('misused', 'the channel is in use: close its subscription first');
+    }
+    const options = { ...request.options, ...this.#subscriptionToken() };
+    const subscription = attachKeyed(this.#centrifuge, { ...request, options } as KeyedRequest, {
+      report: (event) => {
+        if (this.#keyed.get(channel) === subscription) report(event);
+      },
+      backoff: this.#options.backoff,
+    });
+    this.#keyed.set(channel, subscription);
+    subscription.subscribe();
+    const poll = 'track' in subscription ? subscription : undefined;
+    return {
+      track: (keys) => poll?.track([...keys]),
+      untrack: (keys) => poll?.untrack([...keys]),
+      detach: () => {
+        if (this.#keyed.get(channel) !== subscription) return;
+        this.#keyed.delete(channel);
+        subscription.unsubscribe();
+        this.#centrifuge.removeSubscription(subscription as never);
+      },
+    };
+  }
+
   async call(call: Call): Promise<unknown> {
     if (this.#machine.status !== 'connected') throw notConnected();
     try {
       return await this.#send(call);
     } catch (error) {
+      if (error instanceof ClientError) throw error;
       throw callError(error as { readonly code: number } & Error);
     }
   }
@@ -144,6 +184,8 @@ export class DirectWire implements Wire {
     this.#stopSignals();
     this.#probe.stop();
     for (const channel of this.#subscriptions.keys()) this.detach(channel);
+    for (const subscription of this.#keyed.values()) subscription.unsubscribe();
+    this.#keyed.clear();
   }
 
   #createEngine(base: WebSocketConstructor | undefined): Centrifuge {
@@ -356,6 +398,12 @@ export class DirectWire implements Wire {
     switch (call.type) {
       case 'publish':
         return this.#centrifuge.publish(call.channel, call.data);
+      case 'map_set':
+      case 'map_remove': {
+        const map = this.#keyed.get(call.channel);
+        if (map === undefined || !('remove' in map)) throw notSubscribed();
+        return call.type === 'map_set' ? map.publish(call.key, call.data) : map.remove(call.key);
+      }
       case 'rpc':
         return (await this.#centrifuge.rpc(call.method, call.data)).data as unknown;
       case 'history': {
@@ -380,6 +428,10 @@ export class DirectWire implements Wire {
 /** To the engine, polling is a WebSocket with an address of its own kind: see `engineSockets`. */
 function engineEndpoint({ transport, endpoint }: Endpoint): TransportEndpoint {
   return { transport: transport === 'polling' ? 'websocket' : transport, endpoint };
+}
+
+function notSubscribed(): ClientError {
+  return new ClientError('misused', 'the subscription to this map was closed');
 }
 
 function notConnected(): ClientError {

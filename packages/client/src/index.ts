@@ -11,6 +11,7 @@ export * from './connection-state.ts';
 export { diagnose } from './diagnose.ts';
 export type { DiagnoseOptions, Diagnosis, DiagnosisCheck } from './diagnose.ts';
 export * from './environment.ts';
+export * from './keyed.ts';
 export * from './options.ts';
 export type { Subscription, SubscriptionOptions, SubscriptionState } from './subscription.ts';
 export type { ChannelOptions, ClientInfo, HistoryOptions, Position, Publication } from './wire.ts';

@@ -1,4 +1,4 @@
-import type { ChannelOptions, ClientInfo, Position, Publication } from './wire.ts';
+import type { ChannelEvent, ChannelOptions, ClientInfo, Position, Publication } from './wire.ts';
 
 /** What is known about a subscription. Never changed in place: a new one each time. */
 export interface SubscriptionState {
@@ -41,4 +41,43 @@ export interface Subscription<Data = unknown> {
   publish(data: Data): Promise<void>;
   /** Ends this use. Nothing is delivered to it any more. */
   close(): void;
+}
+
+/** The state of a channel that nobody is subscribed to. */
+export const unsubscribedState: SubscriptionState = {
+  status: 'unsubscribed',
+  position: undefined,
+  recovered: undefined,
+  problem: undefined,
+};
+
+/** The state after an event. */
+export function nextState(state: SubscriptionState, event: ChannelEvent): SubscriptionState {
+  switch (event.type) {
+    case 'subscribing':
+      return { ...state, status: 'subscribing' };
+    case 'subscribed':
+      return {
+        status: 'subscribed',
+        position: event.position,
+        recovered: event.wasRecovering ? event.recovered : undefined,
+        problem: undefined,
+      };
+    case 'publication': {
+      const { offset } = event.publication;
+      if (offset === undefined || state.position === undefined) return state;
+      return { ...state, position: { ...state.position, offset } };
+    }
+    case 'unsubscribed':
+      return {
+        ...state,
+        status: 'unsubscribed',
+        problem: { code: event.code, message: event.reason },
+      };
+    case 'error':
+      return { ...state, problem: { code: event.code, message: event.message } };
+    case 'join':
+    case 'leave':
+      return state;
+  }
 }

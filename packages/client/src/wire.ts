@@ -1,5 +1,6 @@
 import type { FilterNode } from 'centrifuge';
 import type { ConnectionState } from './connection-state.ts';
+import type { Entry, EntryChange, MapOptions, PollOptions } from './keyed.ts';
 
 /** A place in a channel's stream. */
 export interface Position {
@@ -37,10 +38,17 @@ export interface ChannelOptions {
   readonly joinLeave?: boolean;
   /** Only publications whose tags match are delivered. */
   readonly tagsFilter?: FilterNode;
+  /** Take publications as deltas, where the server allows it. Not together with `tagsFilter`. */
+  readonly delta?: 'fossil';
+  /**
+   * Loads the application's state and gives the position that it is of, which must have been read before
+   * it: at first, and when recovery is impossible. For a connection of its own only.
+   */
+  readonly getState?: () => Promise<Position>;
 }
 
-/** What happens in one channel, in the order in which it happens. */
-export type ChannelEvent =
+/** What becomes of a subscription. */
+export type StateEvent =
   | { readonly type: 'subscribing'; readonly code: number; readonly reason: string }
   | {
       readonly type: 'subscribed';
@@ -52,16 +60,57 @@ export type ChannelEvent =
       readonly position?: Position;
       readonly data?: unknown;
     }
-  | { readonly type: 'publication'; readonly publication: Publication }
-  | { readonly type: 'join' | 'leave'; readonly info: ClientInfo }
   /** The server ended the subscription for good, or the application's token function did. */
   | { readonly type: 'unsubscribed'; readonly code: number; readonly reason: string }
   /** Something went wrong and is tried again. */
   | { readonly type: 'error'; readonly code: number; readonly message: string };
 
+/** What happens in one channel, in the order in which it happens. */
+export type ChannelEvent =
+  | StateEvent
+  | { readonly type: 'publication'; readonly publication: Publication }
+  | { readonly type: 'join' | 'leave'; readonly info: ClientInfo };
+
+/** What happens to the keys of one channel. */
+export type KeyedEvent =
+  | StateEvent
+  | { readonly type: 'sync'; readonly entries: readonly Entry[] }
+  | { readonly type: 'change'; readonly change: EntryChange };
+
+interface HasChannelToken {
+  readonly getToken?: (context: { readonly channel: string }) => Promise<string>;
+}
+
+/** Keys that shall be followed. */
+export type KeyedRequest =
+  | {
+      readonly channel: string;
+      readonly kind: 'map';
+      readonly options: MapOptions & HasChannelToken;
+    }
+  | {
+      readonly channel: string;
+      readonly kind: 'poll';
+      readonly options: PollOptions & HasChannelToken;
+    };
+
+/** Keys that are followed. */
+export interface KeyedHandle {
+  track(keys: readonly string[]): void;
+  untrack(keys: readonly string[]): void;
+  detach(): void;
+}
+
 /** One question to the server, or one thing to tell it. */
 export type Call =
   | { readonly type: 'publish'; readonly channel: string; readonly data: unknown }
+  | {
+      readonly type: 'map_set';
+      readonly channel: string;
+      readonly key: string;
+      readonly data: unknown;
+    }
+  | { readonly type: 'map_remove'; readonly channel: string; readonly key: string }
   | { readonly type: 'rpc'; readonly method: string; readonly data: unknown }
   | { readonly type: 'history'; readonly channel: string; readonly options: HistoryOptions }
   | { readonly type: 'presence' | 'presence_stats'; readonly channel: string };
@@ -97,6 +146,12 @@ export interface Wire {
   setToken(token: string): void;
   attach(channel: string, options: ChannelOptions, since?: Position): void;
   detach(channel: string): void;
+  /**
+   * Follows keys until the handle is detached, through losses of the connection.
+   *
+   * @throws {@link ClientError} `not_available` where the wire cannot, `misused` for a channel in use.
+   */
+  attachKeyed(request: KeyedRequest, report: (event: KeyedEvent) => void): KeyedHandle;
   /**
    * @throws {@link ClientError} `not_connected` (it was not sent), `outcome_unknown` (it was, and no
    * answer came) or `refused`.

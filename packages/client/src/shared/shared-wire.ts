@@ -107,6 +107,12 @@ export class SharedWire implements Wire {
   }
 
   attach(channel: string, options: ChannelOptions, since?: Position): void {
+    if (options.getState !== undefined) {
+      throw new ClientError(
+        'not_available',
+        'with a shared connection the state is loaded by the application: when onSubscribed says that nothing was recovered',
+      );
+    }
     this.#channels.set(channel, { options, position: since });
     this.#post({ kind: 'attach', ...wanted(channel, { options, position: since }) });
   }
@@ -114,6 +120,13 @@ export class SharedWire implements Wire {
   detach(channel: string): void {
     this.#channels.delete(channel);
     this.#post({ kind: 'detach', channel });
+  }
+
+  attachKeyed(): never {
+    throw new ClientError(
+      'not_available',
+      'a shared connection follows no maps and shared polls: make a client with createClient for them',
+    );
   }
 
   async call(call: Call): Promise<unknown> {
