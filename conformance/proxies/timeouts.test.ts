@@ -114,6 +114,6 @@ describe('a proxy that is too impatient: nothing is missed, the doctor and the s
     const findings = await examineProxy(proxy.url, { idleSeconds: 4 });
     expect(troubles(findings)).toEqual({});
     expect(findings.get('server_ping')?.status).toBe('pass');
-    expect(findings.get('silence')?.evidence).toMatch(/WebSocket: ended after [23]\.\d s/);
+    expect(findings.get('silence')?.evidence).toMatch(/WebSocket: ended after [1-3]\.\d s/);
   });
 });
