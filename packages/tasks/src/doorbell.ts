@@ -9,11 +9,21 @@ export class Doorbell {
     return [...this.#waiting.keys()];
   }
 
+  /**
+   * Wakes the one who has waited longest for each kind: who finds work rings for the next one, so that
+   * a hundred who wait do not all look for one task.
+   */
   ring(kinds: Iterable<string>): void {
     for (const kind of kinds) {
-      const waiting = this.#waiting.get(kind);
-      if (waiting === undefined) continue;
-      for (const wake of waiting) wake();
+      const [wake] = this.#waiting.get(kind) ?? [];
+      wake?.();
+    }
+  }
+
+  /** Wakes everybody who waits for one of `kinds`. */
+  ringForAll(kinds: Iterable<string>): void {
+    for (const kind of kinds) {
+      for (const wake of Array.from(this.#waiting.get(kind) ?? [])) wake();
     }
   }
 

@@ -1,16 +1,22 @@
 import type { Step } from './progress.ts';
 import type { TaskRow } from './task-module.ts';
+import type { TaskContext } from './task-context.ts';
 import type { TaskUnit } from './task-unit.ts';
 
 /** How many runs the mean remembers, about. */
 const memory = 20;
 /** Steps are named by workers, so their number is limited. */
 const maxStepsOfKind = 200;
-/** Once enough is known, one run in so many is recorded: completions need not all write one row. */
-const sampleShare = 0.2;
+
+/** Of a kind that is well known, one duration in so many milliseconds is enough for each process. */
+const recordEveryMs = 1000;
+/** When a well known kind was recorded last. */
+const recorded = new WeakMap<TaskContext['metrics'], Map<string, number>>();
 
 /** Adds the duration of a completed run, and of its steps, to the means of its kind. */
 export async function recordDurations(unit: TaskUnit, row: TaskRow): Promise<void> {
+  const last = recorded.get(unit.context.metrics)?.get(row.kind);
+  if (last !== undefined && unit.now - last < recordEveryMs && unit.now >= last) return;
   const measured = new Map([['', unit.now - (row.started_at ?? unit.now)]]);
   for (const step of row.steps === null ? [] : (JSON.parse(row.steps) as Step[])) {
     if (step.startedAt !== null)
@@ -22,7 +28,7 @@ export async function recordDurations(unit: TaskUnit, row: TaskRow): Promise<voi
     .where('kind', '=', row.kind)
     .execute();
   const isWellKnown = known.some((one) => one.step === '' && one.samples >= memory);
-  if (isWellKnown && unit.context.random() >= sampleShare) return;
+  if (isWellKnown) noteRecorded(unit, row.kind);
   const rows = [...measured]
     .filter(([step]) => known.length < maxStepsOfKind || known.some((one) => one.step === step))
     .map(([step, durationMs]) => {
@@ -45,4 +51,12 @@ export async function recordDurations(unit: TaskUnit, row: TaskRow): Promise<voi
       })),
     )
     .execute();
+}
+
+/** Completions need not all write one row, one after the other. */
+function noteRecorded({ context, now }: TaskUnit, kind: string): void {
+  const kinds = recorded.get(context.metrics) ?? new Map<string, number>();
+  recorded.set(context.metrics, kinds.set(kind, now));
+  const [oldest] = kinds.keys();
+  if (kinds.size > 1000 && oldest !== undefined) kinds.delete(oldest);
 }

@@ -18,6 +18,8 @@ interface Handled {
   readonly handler: TaskHandler;
   readonly concurrency: number;
   readonly runs: Set<TaskRun>;
+  /** Called when a run has ended. */
+  onFreed: () => void;
 }
 
 export interface LocalWorkerOptions {
@@ -52,7 +54,12 @@ export class LocalWorker {
     if (this.#handled.has(kind)) {
       throw new TaskError('task_bad_request', `kind ${kind} has a handler already`);
     }
-    const handled = { handler, concurrency: options.concurrency ?? 4, runs: new Set<TaskRun>() };
+    const handled = {
+      handler,
+      concurrency: options.concurrency ?? 4,
+      runs: new Set<TaskRun>(),
+      onFreed() {},
+    };
     this.#handled.set(kind, handled);
     if (this.#isStarted) this.#loops.push(this.#loop(kind, handled));
   }
@@ -106,9 +113,25 @@ export class LocalWorker {
         logger.warn({ kind, err: error }, 'tasks could not be claimed; trying again');
         await delay(clock, troubleWaitMs, signal);
       }
-      if (found > 0 && found === limit && handled.runs.size < handled.concurrency) continue;
-      await this.#options.doorbell.wait([kind], { clock, waitMs: this.#options.pollMs, signal });
+      if (found > 0 && found === limit) {
+        // There may be more, for others who wait.
+        this.#options.doorbell.ring([kind]);
+        if (handled.runs.size < handled.concurrency) continue;
+      }
+      await this.#pause(kind, handled);
     }
+  }
+
+  /** Until a run ends, or work comes while there is room for it. */
+  async #pause(kind: string, handled: Handled): Promise<void> {
+    const freed = new AbortController();
+    handled.onFreed = () => freed.abort();
+    const signal = AbortSignal.any([this.#closing.signal, freed.signal]);
+    const { doorbell, pollMs: waitMs } = this.#options;
+    const { clock } = this.#context;
+    // Who has no room must not be rung for.
+    if (handled.runs.size >= handled.concurrency) await delay(clock, waitMs, signal);
+    else await doorbell.wait([kind], { clock, waitMs, signal });
   }
 
   async #take(kind: string, handled: Handled, limit: number): Promise<number> {
@@ -119,7 +142,7 @@ export class LocalWorker {
       const running = run.run(handled.handler).finally(() => {
         handled.runs.delete(run);
         this.#running.delete(running);
-        this.#options.doorbell.ring([kind]);
+        handled.onFreed();
       });
       this.#running.add(running);
     }

@@ -200,7 +200,7 @@ export class Tasks implements AsyncDisposable {
       name: 'lookout',
       everyMs: options.pollMs ?? 500,
       run: async () => {
-        this.#doorbell.ring(await findDueKinds(this.#context, this.#doorbell.awaited));
+        this.#doorbell.ringForAll(await findDueKinds(this.#context, this.#doorbell.awaited));
       },
     });
     this.#maintenance.add({
@@ -380,8 +380,11 @@ export class Tasks implements AsyncDisposable {
       if (signal.aborted) return [];
       const tasks = await claimTasks(this.#context, options);
       const left = until - clock.monotonic();
+      // There may be more, for the next one who waits.
+      this.#doorbell.ring(new Set(tasks.map(({ kind }) => kind)));
       if (tasks.length > 0 || left <= 0) return tasks;
-      const waitMs = Math.min(left, this.#options.pollMs ?? 500);
+      // Once started, one look for all says when there is work.
+      const waitMs = this.#isStarted ? left : Math.min(left, this.#options.pollMs ?? 500);
       await this.#doorbell.wait(options.kinds, { clock, waitMs, signal });
     }
   }
