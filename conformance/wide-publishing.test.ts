@@ -67,12 +67,12 @@ test('a message to one connection reaches that one, and only on its node', async
   expect(() => running.hub.message('nobody', Buffer.from('{'))).toThrow(/bad request/);
   await running.hub.messageToAll('last');
   await vi.waitFor(() => expect(messages).toHaveLength(3));
-  expect(messages.toSorted()).toEqual(
-    [
+  expect(messages).toEqual(
+    expect.arrayContaining([
       ['one', { hello: 1 }],
       ['one', 'last'],
       ['other', 'last'],
-    ].toSorted(),
+    ]),
   );
 });
 
