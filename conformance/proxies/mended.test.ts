@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { proxyConfig, type ProxyName } from '@holdfast/server';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import {
   examineProxy,
   startProxiedServer,
@@ -21,7 +24,9 @@ const proxies: readonly (readonly [
 ];
 
 test.each(proxies)('%s as proxy-config has it lets everybody through', async (name, start) => {
-  await using server = await startProxiedServer();
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-proxied-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  await using server = await startProxiedServer({ data_dir: folder, store: {} });
   await using proxy = await start(server.listenPort, proxyConfig(name, server.settings));
   const { url } = proxy;
   expect(await tryWebSocket(url)).toBe(101);
@@ -34,8 +39,14 @@ test.each(proxies)('%s as proxy-config has it lets everybody through', async (na
     {},
     expect.stringContaining('everything missed recovered'),
   ]);
-  // What is not for clients stays inside.
-  expect((await fetch(`${url}/api/info`, { method: 'POST' })).status).not.toBe(401);
+  // What is for users passes, what is not for clients stays inside.
+  for (const place of ['/api/inbox/me', '/api/inbox/me/counts', '/api/tasks/me']) {
+    expect([place, (await fetch(`${url}${place}`)).status]).toEqual([place, 401]);
+  }
+  for (const place of ['/api/info', '/api/inbox/send', '/api/inbox/menu']) {
+    const { status } = await fetch(`${url}${place}`, { method: 'POST' });
+    expect([place, status]).not.toEqual([place, 401]);
+  }
   expect(server.running.hub.metrics.strippedHandshakes.counts.size).toBe(0);
 });
 

@@ -2,9 +2,10 @@ import type { ProxySettings } from './proxy-settings.ts';
 
 /** A virtual host for Apache 2.4.47 or later. */
 export function apacheConfig(settings: ProxySettings): string {
-  const { upstreamHost, upstreamPort, idleSeconds, paths } = settings;
+  const { upstreamHost, upstreamPort, idleSeconds, paths, trees } = settings;
   const upstream = `${settings.isUpstreamTls ? 'https' : 'http'}://${upstreamHost}:${upstreamPort}`;
-  const passes = paths.map(
+  // Apache takes what is below a path along with it.
+  const passes = [...paths, ...trees].map(
     (path) =>
       `    ProxyPass "${path}" "${upstream}${path}" upgrade=websocket timeout=${idleSeconds} flushpackets=on`,
   );

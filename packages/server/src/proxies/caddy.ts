@@ -2,7 +2,7 @@ import type { ProxySettings } from './proxy-settings.ts';
 
 /** A Caddyfile. */
 export function caddyConfig(settings: ProxySettings): string {
-  const { upstreamHost, upstreamPort, listenPort, publicHost, paths } = settings;
+  const { upstreamHost, upstreamPort, listenPort, publicHost, paths, trees } = settings;
   const scheme = settings.isUpstreamTls ? 'https' : 'http';
   const site = listenPort === 80 ? publicHost : `http://${publicHost}:${listenPort}`;
   return `# Holdfast behind Caddy. Save as /etc/caddy/Caddyfile, then: caddy reload --config /etc/caddy/Caddyfile
@@ -11,7 +11,7 @@ export function caddyConfig(settings: ProxySettings): string {
 # recover); from 2.7 on, stream_close_delay 5m inside reverse_proxy spreads that.
 
 ${site} {
-    @holdfast path ${paths.join(' ')}
+    @holdfast path ${[...paths, ...trees.flatMap((tree) => [tree, `${tree}/*`])].join(' ')}
     handle @holdfast {
         request_body {
             max_size ${settings.maxBodyBytes}

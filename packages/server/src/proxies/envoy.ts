@@ -3,8 +3,12 @@ import type { ProxySettings } from './proxy-settings.ts';
 /** A static configuration for Envoy. */
 export function envoyConfig(settings: ProxySettings): string {
   const { upstreamHost, upstreamPort, idleSeconds } = settings;
-  const routes = settings.paths.map(
-    (path) => `                - match: { path: "${path}" }
+  const matches = [
+    ...settings.paths.map((path) => `path: "${path}"`),
+    ...settings.trees.map((tree) => `path_separated_prefix: "${tree}"`),
+  ];
+  const routes = matches.map(
+    (match) => `                - match: { ${match} }
                   # 0s: no limit on the whole answer; the default of 15 s ends every stream.
                   route: { cluster: holdfast, timeout: 0s, idle_timeout: ${idleSeconds}s }`,
   );

@@ -2,8 +2,11 @@ import type { ProxySettings } from './proxy-settings.ts';
 
 /** A Deployment, its Service, and an HTTPRoute of the Gateway API. */
 export function kubernetesConfig(settings: ProxySettings): string {
-  const { upstreamPort, publicHost, paths, drainSeconds } = settings;
-  const matches = paths.map((path) => `        - path: { type: Exact, value: "${path}" }`);
+  const { upstreamPort, publicHost, paths, trees, drainSeconds } = settings;
+  const matches = [
+    ...paths.map((path) => `        - path: { type: Exact, value: "${path}" }`),
+    ...trees.map((tree) => `        - path: { type: PathPrefix, value: "${tree}" }`),
+  ];
   return `# untested: written from the documentation of Kubernetes and its Gateway API, not run by the tests
 # Set the image, and a Secret "holdfast" with HOLDFAST_CLIENT_TOKEN_HMAC_SECRET_KEY and
 # HOLDFAST_HTTP_API_KEY. One replica: live state is in the memory of the process.

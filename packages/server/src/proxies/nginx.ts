@@ -2,7 +2,7 @@ import type { ProxySettings } from './proxy-settings.ts';
 
 /** A site for nginx: belongs into the `http` block, as files of `conf.d` and `sites-enabled` do. */
 export function nginxConfig(settings: ProxySettings): string {
-  const { upstreamHost, upstreamPort, idleSeconds, paths } = settings;
+  const { upstreamHost, upstreamPort, idleSeconds, paths, trees } = settings;
   const scheme = settings.isUpstreamTls ? 'https' : 'http';
   return `# Holdfast behind nginx. Save as /etc/nginx/conf.d/holdfast.conf, then: nginx -t && nginx -s reload
 # Each client takes two of worker_connections (in the events block; the default of 512 serves 256
@@ -23,7 +23,7 @@ server {
     # With TLS: listen 443 ssl; ssl_certificate ...; ssl_certificate_key ...;
     server_name ${settings.publicHost};
 
-    location ~ ^(?:${paths.map(escapeRegex).join('|')})$ {
+    location ~ ^(?:${[...paths.map(escapeRegex), ...trees.map((tree) => `${escapeRegex(tree)}(?:/.*)?`)].join('|')})$ {
         proxy_pass ${scheme}://holdfast;
         # These three let WebSocket through.
         proxy_http_version 1.1;

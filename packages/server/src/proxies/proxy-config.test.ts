@@ -11,7 +11,7 @@ const tested = new Set(['nginx.conf', 'Caddyfile', 'haproxy.cfg', 'apache.conf']
 
 describe('configurations of proxies', () => {
   test('in deploy/ are those of the defaults (npm run docs)', () => {
-    const files = deployFiles(proxySettings(testConfig({}).config));
+    const files = deployFiles(proxySettings(testConfig({ store: {} }).config));
     for (const [name, text] of files) {
       expect(readFileSync(new URL(name, deploy), 'utf8')).toBe(text);
     }
@@ -45,6 +45,22 @@ describe('configurations of proxies', () => {
     expect(text).toContain('8123');
     // HAProxy takes every name: it serves nothing else on its port.
     expect(text.includes('live.example.org')).toBe(proxy !== 'haproxy');
+  });
+
+  test.each(proxyNames)('%s: what users call over plain HTTP, and all below it', (proxy) => {
+    const settings = proxySettings(
+      testConfig({
+        store: {},
+        inbox: { handler_prefix: '/notes', faces: { tradingagents: true } },
+        tasks: { handler_prefix: '/work' },
+      }).config,
+    );
+    expect(settings.trees).toEqual(['/notes/me', '/work/me', '/api/notifications']);
+    expect(settings.paths).toContain('/api/ws/notifications');
+    const text = proxyConfig(proxy, settings).replaceAll('\\', '');
+    for (const tree of settings.trees) expect(text).toContain(tree);
+    const without = proxySettings(testConfig({ store: {}, inbox: { enabled: false } }).config);
+    expect(proxyConfig(proxy, without)).not.toContain('/inbox');
   });
 
   test('wait longer than pings come, and long where there are none', () => {

@@ -12,6 +12,8 @@ export interface ProxySettings {
   readonly isUpstreamTls: boolean;
   /** Paths of the endpoints for clients, exactly these. */
   readonly paths: readonly string[];
+  /** Paths of what users read and change over plain HTTP: these, and all below them. */
+  readonly trees: readonly string[];
   /** How long a connection may be silent: several pings. In whole seconds. */
   readonly idleSeconds: number;
   /** Longest request body of a client in bytes. */
@@ -35,6 +37,9 @@ export function proxySettings(
   const streams = [config.http_stream, config.sse];
   const { polling } = config;
   const oneWay = [config.uni_sse, config.uni_http_stream];
+  const inbox = config.store.enabled && config.inbox.enabled ? config.inbox : undefined;
+  const tasks = config.store.enabled && config.tasks.enabled ? config.tasks : undefined;
+  const hasFace = inbox?.faces.tradingagents === true;
   const isEmulated = streams.some(({ enabled }) => enabled);
   const bodies = [
     ...streams,
@@ -57,12 +62,22 @@ export function proxySettings(
       ...bodies,
     ]
       .filter(({ enabled }) => enabled)
-      .map(({ handler_prefix: path }) => path),
+      .map(({ handler_prefix: path }) => path)
+      .concat(hasFace ? ['/api/ws/notifications'] : []),
+    trees: [
+      ...(inbox === undefined ? [] : [`${inbox.handler_prefix}/me`]),
+      ...(tasks === undefined ? [] : [`${tasks.handler_prefix}/me`]),
+      ...(hasFace ? ['/api/notifications'] : []),
+    ],
     idleSeconds:
       pingMs > 0
         ? Math.max(60, Math.ceil((pingsPerIdleTimeout * pingMs) / 1000))
         : idleSecondsWithoutPings,
-    maxBodyBytes: Math.max(1_024, ...bodies.map(({ max_request_body_size: size }) => size)),
+    maxBodyBytes: Math.max(
+      1_024,
+      ...bodies.map(({ max_request_body_size: size }) => size),
+      inbox?.max_body_size ?? 0,
+    ),
     drainSeconds: Math.ceil(shutdown.timeout.ms / 1000),
   };
 }

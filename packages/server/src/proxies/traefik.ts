@@ -2,9 +2,12 @@ import type { ProxySettings } from './proxy-settings.ts';
 
 /** A dynamic configuration for Traefik's file provider. */
 export function traefikConfig(settings: ProxySettings): string {
-  const { upstreamHost, upstreamPort, publicHost, paths } = settings;
+  const { upstreamHost, upstreamPort, publicHost, paths, trees } = settings;
   const scheme = settings.isUpstreamTls ? 'https' : 'http';
-  const anyPath = paths.map((path) => `Path(\`${path}\`)`).join(' || ');
+  const anyPath = [
+    ...[...paths, ...trees].map((path) => `Path(\`${path}\`)`),
+    ...trees.map((tree) => `PathPrefix(\`${tree}/\`)`),
+  ].join(' || ');
   return `# untested: written from Traefik's documentation, not run by the tests
 # Holdfast behind Traefik 3: a dynamic configuration for the file provider. WebSocket and streams pass
 # as they are. In the static configuration, do not end long requests:
