@@ -5,8 +5,9 @@
  * Kinds: `hold` and `mute` go on until they are stopped, `echo` returns its payload, `leaf` waits for
  * the moment that its payload names, so that several processes end at the same instant, `block` keeps
  * the whole process busy for that many milliseconds, `brink` ends that many milliseconds after
- * its lease, `flood` writes that many bytes of output. A work
- * of `request-<kind>` requests one task of that kind with the payload of the fifth argument.
+ * its lease, `flood` writes that many bytes of output. A work of `publish` publishes what happens
+ * where this process is the leader, one of `request-<kind>` requests one task of that kind with the
+ * payload of the fifth argument.
  */
 import { writeSync } from 'node:fs';
 import { delay, openStore, systemClock } from '@holdfast/store';
@@ -90,6 +91,18 @@ for (const one of work.split(',')) {
   if (requested === undefined) continue;
   const { id } = await tasks.request({ kind: requested, payload: JSON.parse(payload) });
   say('requested', id);
+}
+// A process whose outbox is not started publishes nothing, also where it is the leader.
+if (work.split(',').includes('publish')) {
+  store.outbox.start({
+    publish: (channel, data) => {
+      const { changes = [] } = JSON.parse(Buffer.from(data).toString()) as {
+        readonly changes?: readonly string[];
+      };
+      say('published', channel, changes.join(','));
+      return Promise.resolve();
+    },
+  });
 }
 await tasks.start();
 say('ready');

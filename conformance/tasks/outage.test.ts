@@ -1,14 +1,17 @@
+import { setTimeout } from 'node:timers/promises';
 import { startPostgres } from '@holdfast/store/testing';
 import { expect, test, vi } from 'vitest';
 import { leaseMs } from './kinds.ts';
 import { patience, startNode, watch } from './watcher.ts';
 
-test('PostgreSQL is away for three leases: long leases go on, short ones are lost, told and retried', async () => {
+const outageMs = 30_000;
+
+test('PostgreSQL is away for 30 s: long leases go on, short ones are lost, told and retried', async () => {
   await using server = await startPostgres();
   const url = await server.createDatabase('outage');
   await using watcher = await watch(url);
   const { tasks } = watcher;
-  await using node = await startNode(url, 'node', '0', 'hold,steady,echo');
+  await using node = await startNode(url, 'node', '0', 'hold,steady,echo,publish');
   const short = await tasks.request({ kind: 'hold' });
   const long = await tasks.request({ kind: 'steady' });
   await node.waitFor(new RegExp(`^start ${short.id} 1$`));
@@ -18,10 +21,7 @@ test('PostgreSQL is away for three leases: long leases go on, short ones are los
   // It cannot know whether it still has its lease, so it stops before anybody else can begin.
   await node.waitFor(new RegExp(`^stop ${short.id} lease_lost$`));
   expect(performance.now() - crashedAt).toBeLessThan(leaseMs + 1500);
-  await vi.waitFor(
-    () => expect(performance.now() - crashedAt).toBeGreaterThan(3 * leaseMs),
-    patience,
-  );
+  await setTimeout(outageMs - (performance.now() - crashedAt));
   await server.start();
   await node.waitFor(new RegExp(`^start ${short.id} 2$`));
   expect(await tasks.get(short.id)).toMatchObject({ status: 'running', attempt: 2 });
@@ -32,14 +32,14 @@ test('PostgreSQL is away for three leases: long leases go on, short ones are los
     patience,
   );
   expect(node.process.exitCode).toBeNull();
-  await vi.waitFor(
-    () =>
-      expect(
-        watcher.published.filter(
-          ({ channel, data }) =>
-            channel === `task:${echo.id}` && data.changes?.includes('completed'),
-        ),
-      ).toHaveLength(1),
-    patience,
-  );
-}, 60_000);
+  // Either process may have become the leader, and published it.
+  await vi.waitFor(() => {
+    const here = watcher.published.filter(
+      ({ channel, data }) => channel === `task:${echo.id}` && data.changes?.includes('completed'),
+    );
+    const there = node.lines.filter(
+      (line) => line.startsWith(`published task:${echo.id} `) && line.includes('completed'),
+    );
+    expect([...here, ...there]).toHaveLength(1);
+  }, patience);
+}, 120_000);
