@@ -14,24 +14,34 @@ interface Gathering<Question, Answer> {
   waiting: Waiter<Question, Answer>[];
 }
 
+/** How long nobody reads a key again: the longest that a question waits for a broker that answers at once. */
+const restMs = 20;
+
+/** When reads begin. */
+export interface ReadPace {
+  /** Runs work at the end of the tick. @defaultValue `setImmediate` */
+  readonly defer?: (work: () => void) => void;
+  /** Runs work a moment later. @defaultValue after 20 ms */
+  readonly rest?: (work: () => void) => void;
+}
+
 /**
- * Makes one read of questions about the same key that are asked within a tick, or while the read
- * before is under way. A read begins after each of its questions was asked and never takes in a later
- * one: whoever registers for changes and then asks misses nothing in between. There is at most one
- * read of a key at a time.
+ * Makes one read of questions about the same key that are asked within a tick, while the read before
+ * is under way, or within the rest after it: clients that come back by the thousand share a few reads,
+ * also where a read takes no time. A read begins after each of its questions was asked and never takes
+ * in a later one: whoever registers for changes and then asks misses nothing in between. There is at
+ * most one read of a key at a time.
  */
 export class GatheredReads<Question, Answer> {
   readonly #read: GatheredRead<Question, Answer>;
   readonly #defer: (work: () => void) => void;
+  readonly #rest: (work: () => void) => void;
   readonly #gatherings = new Map<string, Gathering<Question, Answer>>();
 
-  /** @param defer - runs work at the end of the tick. */
-  constructor(
-    read: GatheredRead<Question, Answer>,
-    defer: (work: () => void) => void = (work) => setImmediate(work),
-  ) {
+  constructor(read: GatheredRead<Question, Answer>, pace: ReadPace = {}) {
     this.#read = read;
-    this.#defer = defer;
+    this.#defer = pace.defer ?? ((work) => setImmediate(work));
+    this.#rest = pace.rest ?? ((work) => setTimeout(work, restMs).unref());
   }
 
   /** Rejects with what its read rejects with; those who asked later get a read of their own. */
@@ -50,19 +60,20 @@ export class GatheredReads<Question, Answer> {
   }
 
   async #work(key: string, gathering: Gathering<Question, Answer>): Promise<void> {
-    while (gathering.waiting.length > 0) {
-      const waiters = gathering.waiting;
-      gathering.waiting = [];
-      try {
-        const answers = await this.#read(
-          key,
-          waiters.map(({ question }) => question),
-        );
-        for (const [index, waiter] of waiters.entries()) waiter.resolve(answers[index] as Answer);
-      } catch (error) {
-        for (const waiter of waiters) waiter.reject(error);
-      }
+    const waiters = gathering.waiting;
+    gathering.waiting = [];
+    try {
+      const answers = await this.#read(
+        key,
+        waiters.map(({ question }) => question),
+      );
+      for (const [index, waiter] of waiters.entries()) waiter.resolve(answers[index] as Answer);
+    } catch (error) {
+      for (const waiter of waiters) waiter.reject(error);
     }
-    this.#gatherings.delete(key);
+    this.#rest(() => {
+      if (gathering.waiting.length > 0) void this.#work(key, gathering);
+      else this.#gatherings.delete(key);
+    });
   }
 }

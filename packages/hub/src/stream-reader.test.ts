@@ -144,6 +144,7 @@ test('whatever was published before someone asked is in the answer (P2)', async 
         recoveryLimit: 0,
         metrics: { streamReads: 0, streamQuestions: 0 },
         defer: (work) => deferred.push(work),
+        rest: (work) => deferred.push(work),
       });
       const perform = async (action: string): Promise<void> => {
         if (action === 'publish') broker.top += 1;
@@ -163,7 +164,7 @@ test('whatever was published before someone asked is in the answer (P2)', async 
         const since = { offset: 0, epoch: 'e1' };
         answers.push({ topWhenAsked, entry: reader.enter('news', { since, historyMetaTtlMs }) });
       }
-      for (let turn = 0; turn < answers.length + 1; turn += 1) {
+      for (let turn = 0; turn < 2 * answers.length + 2; turn += 1) {
         for (const action of ['end of tick', 'look', 'finish']) await perform(action);
       }
       for (const { topWhenAsked, entry } of answers) {

@@ -1,16 +1,14 @@
 import { shareList } from '@holdfast/protocol';
-import { GatheredReads } from './gathered-reads.ts';
+import { GatheredReads, type ReadPace } from './gathered-reads.ts';
 import { wirePublication } from './message-encoder.ts';
 import type { HubMetrics } from './metrics.ts';
 import type { Broker, HistoryFilter, HistoryPage, Position } from './ports/broker.ts';
 import { recoverStream, type Recovery } from './recovery.ts';
 
-export interface StreamReaderOptions {
+export interface StreamReaderOptions extends ReadPace {
   readonly broker: Broker;
   /** Most publications of one recovery; 0 for no limit. */
   readonly recoveryLimit: number;
-  /** Runs work at the end of the tick. @defaultValue `setImmediate` */
-  readonly defer?: (work: () => void) => void;
   readonly metrics: Pick<HubMetrics, 'streamReads' | 'streamQuestions'>;
 }
 
@@ -54,9 +52,11 @@ export class StreamReader {
 
   constructor(options: StreamReaderOptions) {
     this.#options = options;
-    const { defer } = options;
-    this.#entries = new GatheredReads((channel, asked) => this.#readEntries(channel, asked), defer);
-    this.#latest = new GatheredReads((_, asked) => this.#readLatest(asked), defer);
+    this.#entries = new GatheredReads(
+      (channel, asked) => this.#readEntries(channel, asked),
+      options,
+    );
+    this.#latest = new GatheredReads((_, asked) => this.#readLatest(asked), options);
   }
 
   /** @param since - the position to recover from; only the top is read without. */
