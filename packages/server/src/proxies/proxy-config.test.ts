@@ -52,10 +52,10 @@ describe('configurations of proxies', () => {
       testConfig({
         store: {},
         inbox: { handler_prefix: '/notes', faces: { tradingagents: true } },
-        tasks: { handler_prefix: '/work' },
+        tasks: { handler_prefix: '/jobs' },
       }).config,
     );
-    expect(settings.trees).toEqual(['/notes/me', '/work/me', '/api/notifications']);
+    expect(settings.trees).toEqual(['/notes/me', '/jobs/me', '/api/notifications']);
     expect(settings.paths).toContain('/api/ws/notifications');
     const text = proxyConfig(proxy, settings).replaceAll('\\', '');
     for (const tree of settings.trees) expect(text).toContain(tree);
