@@ -63,7 +63,7 @@ async function refusal({ port }: RunningHub, query: string): Promise<readonly un
   return [response.statusCode, response.headers['retry-after']];
 }
 
-describe('a dialect', () => {
+describe('a dialect over WebSocket', () => {
   test('says pushes in its words, singly, and nothing where it has none', async () => {
     await using running = await startWithDialect();
     const { texts } = await listen(running, 'ann');
@@ -171,5 +171,134 @@ describe('a dialect', () => {
     const { closes } = await listen(running, 'ann');
     await running.hub.disconnect({ user: 'ann' }, new Disconnect(4000, 'go'));
     await vi.waitFor(() => expect(closes).toEqual([4000]));
+  });
+});
+
+/** The same, in the words of server-sent events. */
+const events: Dialect = {
+  ...plainTexts,
+  medium: 'event_stream',
+  greeting: (user) => `event: hello\ndata: ${user}`,
+  encode(push) {
+    if (push.disconnect !== undefined) return `event: bye\ndata: ${push.disconnect.reason}`;
+    const text = plainTexts.encode(push);
+    return text === undefined ? undefined : `data: ${text}`;
+  },
+  heartbeat: () => 'event: beat\ndata: {}',
+};
+
+interface Stream {
+  readonly headers: Headers;
+  readonly end: () => void;
+  /** What came until now. */
+  text: string;
+  hasEnded: boolean;
+}
+
+async function stream({ at }: RunningHub, user: string): Promise<Stream> {
+  const stop = new AbortController();
+  const { status, headers, body } = await fetch(at(`/events?user=${user}`), {
+    signal: stop.signal,
+  });
+  expect(status).toBe(200);
+  const opened: Stream = { headers, text: '', hasEnded: false, end: () => stop.abort() };
+  const read = async (): Promise<void> => {
+    for await (const chunk of body ?? []) opened.text += decoder.decode(chunk);
+  };
+  void read()
+    .catch(() => undefined)
+    .finally(() => (opened.hasEnded = true));
+  return opened;
+}
+
+async function startWithEvents(options: HubOptions = {}): Promise<RunningHub> {
+  const running = await startWithDialect(options);
+  running.hub.speak('/events', events);
+  return running;
+}
+
+describe('a dialect over an event stream', () => {
+  test('says each push as an event in its words, with an error of the server at the end', async () => {
+    await using running = await startWithEvents();
+    const opened = await stream(running, 'ann');
+    expect(Object.fromEntries(opened.headers)).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': expect.stringContaining('no-cache') as unknown,
+      'x-accel-buffering': 'no',
+      connection: 'keep-alive',
+    });
+    await Promise.all(['one', '', 'two'].map((text) => running.hub.publish('news', text)));
+    const said = '\r\nevent: hello\ndata: ann\n\ndata: one\n\ndata: two\n\n';
+    await vi.waitFor(() => expect(opened.text).toBe(said));
+    await running.hub.disconnect({ user: 'ann' }, new Disconnect(4000, 'go'));
+    await vi.waitFor(() => expect(opened.hasEnded).toBe(true));
+    expect(opened.text).toBe(`${said}event: bye\ndata: go\n\n`);
+  });
+
+  test('goes with pings', async () => {
+    await using running = await startWithEvents({ client: { pingIntervalMs: 100 } });
+    const opened = await stream(running, 'ann');
+    await vi.waitFor(() => expect(opened.text.split('event: beat').length).toBeGreaterThan(2));
+  });
+
+  test.each([
+    ['no user', '', 401, null],
+    ['somebody that the application does not want', '?user=banned', 403, null],
+    ['a failure of the server', '?user=broken', 503, '5'],
+  ])('refuses %s before it begins', async (_what, query, status, retryAfter) => {
+    await using running = await startWithEvents();
+    const response = await fetch(running.at(`/events${query}`), {
+      headers: { accept: 'text/event-stream' },
+    });
+    expect([response.status, response.headers.get('retry-after')]).toEqual([status, retryAfter]);
+    expect(await response.json()).toMatchObject({ error: { code: expect.any(String) as unknown } });
+    await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0));
+  });
+
+  test("refuses a user's streams over the limit, keeps the older ones, and forgets those that end", async () => {
+    await using running = await startWithEvents();
+    const streams = [await stream(running, 'ann'), await stream(running, 'ann')];
+    const refused = await fetch(running.at('/events?user=ann'));
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30']);
+    await refused.body?.cancel();
+    // Sockets have a limit of their own.
+    const socket = await listen(running, 'ann');
+    await running.hub.publish('news', 'one');
+    for (const opened of streams) await vi.waitFor(() => expect(opened.text).toMatch(/one\n\n$/));
+    await vi.waitFor(() => expect(socket.texts).toEqual(['welcome ann', 'one']));
+    streams[0]?.end();
+    await vi.waitFor(async () => expect((await stream(running, 'ann')).hasEnded).toBe(false));
+  });
+
+  test('forgets a client that goes before it is answered', async () => {
+    let answer: (() => void) | undefined;
+    await using running = await startHub();
+    const connections = running.hub.speak('/events', {
+      ...events,
+      connect: () =>
+        new Promise((resolve) => {
+          answer = () => resolve({ user: 'ann', request: {}, channels: ['news'] });
+        }),
+    });
+    const socket = connect(running.port, '127.0.0.1');
+    socket.write('GET /events HTTP/1.1\r\nHost: x\r\n\r\n');
+    await vi.waitFor(() => expect(answer).toBeDefined());
+    const closed = once(socket, 'close');
+    socket.resetAndDestroy();
+    await closed;
+    answer?.();
+    await vi.waitFor(() => {
+      expect([running.hub.metrics.connections, connections.size]).toEqual([0, 0]);
+    });
+  });
+
+  test('takes no other methods, and no pages of other origins', async () => {
+    await using running = await startWithEvents();
+    const post = await fetch(running.at('/events?user=ann'), { method: 'POST' });
+    expect(post.status).toBe(405);
+    const foreign = await fetch(running.at('/events?user=ann'), {
+      headers: { origin: 'https://evil.example' },
+    });
+    expect(foreign.status).toBe(403);
   });
 });

@@ -1,13 +1,25 @@
 import { setTimeout } from 'node:timers/promises';
 
-interface LegacyItem {
+export interface LegacyItem {
   readonly id: string;
   readonly title: string;
   readonly type: string;
+  readonly status?: string;
 }
 
-/** One second of the real interface, in milliseconds of the tests. */
-const second = 20;
+/** The time of a page, in milliseconds. */
+export interface PageClock {
+  now(): number;
+  wait(ms: number): Promise<void>;
+}
+
+/** How many times faster than the real interface the pages of tests are. */
+const speed = 50;
+
+const fastClock: PageClock = {
+  now: () => performance.now() * speed,
+  wait: (ms) => setTimeout(ms / speed, undefined, { ref: false }),
+};
 
 /**
  * Behaves towards the server as the notification store of TradingAgents-CN's interface does, with its
@@ -17,21 +29,25 @@ const second = 20;
 export class LegacyStore {
   readonly items: LegacyItem[] = [];
   readonly types: string[] = [];
-  /** Times of the attempts to connect. */
+  /** When it tried to connect. */
   readonly attempts: number[] = [];
   unread = 0;
   accepted = 0;
   gaveUp = false;
+  /** After how many attempts to connect again it stops. */
+  protected readonly retries: number = 10;
   readonly #url: string;
+  readonly #clock: PageClock;
   readonly #sockets = new Set<WebSocket>();
   #token: string;
   #socket: WebSocket | undefined;
   #tries = 0;
   #hasEnded = false;
 
-  constructor(origin: string, token: string) {
+  constructor(origin: string, token: string, clock: PageClock = fastClock) {
     this.#url = `${origin.replace('http', 'ws')}/api/ws/notifications`;
     this.#token = token;
+    this.#clock = clock;
     this.connect();
   }
 
@@ -48,7 +64,7 @@ export class LegacyStore {
   connect(): void {
     if (this.#hasEnded) return;
     this.#socket?.close();
-    this.attempts.push(performance.now());
+    this.attempts.push(this.#clock.now());
     const socket = new WebSocket(`${this.#url}?token=${encodeURIComponent(this.#token)}`);
     this.#socket = socket;
     this.#sockets.add(socket);
@@ -65,21 +81,26 @@ export class LegacyStore {
   }
 
   async #reconnect(): Promise<void> {
-    if (this.#tries >= 10) {
-      this.gaveUp = true;
+    if (this.#tries >= this.retries) {
+      this.giveUp();
       return;
     }
-    const delay = Math.min(second * 2 ** this.#tries, 30 * second);
+    const delay = Math.min(1_000 * 2 ** this.#tries, 30_000);
     this.#tries += 1;
-    await setTimeout(delay, undefined, { ref: false });
+    await this.#clock.wait(delay);
     this.connect();
   }
 
+  protected giveUp(): void {
+    this.gaveUp = true;
+  }
+
   #take(text: string): void {
-    const { type, data } = JSON.parse(text) as {
-      readonly type: string;
-      readonly data: LegacyItem & { readonly status?: string };
-    };
+    const { type, data } = JSON.parse(text) as { readonly type: string; readonly data: LegacyItem };
+    this.take(type, data);
+  }
+
+  protected take(type: string, data: LegacyItem): void {
     this.types.push(type);
     if (type !== 'notification' || data.title === '' || data.type === '') return;
     this.items.unshift(data);

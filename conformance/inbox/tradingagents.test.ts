@@ -1,13 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket as PlainSocket } from 'ws';
 import { type ServerProcess, startServerProcess } from '../server-process.ts';
+import { freePort, startNginx } from '../proxies/real-proxy.ts';
+import { ArticleStore } from './article-store.ts';
 import { LegacyStore } from './legacy-store.ts';
 
 const secret = 'a secret of more than thirty-two bytes';
@@ -19,15 +21,6 @@ function tokenOf(user: string, ttlSeconds = 3_600): Promise<string> {
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .setExpirationTime(Math.floor(Date.now() / 1000) + ttlSeconds)
     .sign(new TextEncoder().encode(secret));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 interface Face extends AsyncDisposable {
@@ -126,6 +119,35 @@ function openSocket(token: string): PlainSocket {
   onTestFinished(() => socket.terminate());
   return socket;
 }
+
+/** How a request for a connection is answered; an accepted one is ended at once. */
+function knock(address: string, headers: Readonly<Record<string, string>> = {}): Promise<number> {
+  const handshake = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+  };
+  return new Promise((resolve, reject) => {
+    const asked = request(`${face.server.url}${address}`, {
+      agent: false,
+      headers: { ...(address.startsWith('/api/ws/') && handshake), ...headers },
+    });
+    const answered = ({ statusCode = 0 }: IncomingMessage): void => {
+      asked.destroy();
+      resolve(statusCode);
+    };
+    asked.once('response', answered);
+    asked.once('upgrade', (response, socket) => {
+      socket.destroy();
+      answered(response);
+    });
+    asked.once('error', reject);
+    asked.end();
+  });
+}
+
+const toMs = (seconds: number): number => seconds * 1_000;
 
 async function as(user: string): Promise<Readonly<Record<string, string>>> {
   return { authorization: `Bearer ${await tokenOf(user)}` };
@@ -292,6 +314,89 @@ describe("the face that TradingAgents-CN's interface sees", () => {
     );
     sockets[0]?.close();
     await vi.waitFor(() => expect(page.accepted).toBe(1), generous);
+  });
+
+  test.each([
+    ['/api/ws/notifications', 101],
+    ['/api/notifications/stream', 200],
+  ])('%s refuses before it begins', async (address, accepted) => {
+    const good = await tokenOf(aUser());
+    const [head, body] = good.split('.');
+    const ask = (token: string, headers = {}) => knock(`${address}?token=${token}`, headers);
+    expect(await ask(good)).toBe(accepted);
+    expect(await ask('', { authorization: `Bearer ${good}` })).toBe(accepted);
+    expect(await ask(`${head}.${body}.c2lnbmF0dXJl`)).toBe(401);
+    expect(await ask(await tokenOf(aUser(), -60))).toBe(401);
+    expect(await ask('')).toBe(401);
+    expect(await ask(good, { origin: 'https://evil.example' })).toBe(403);
+  });
+
+  test('an interface of October 2025 behind a proxy that passes no sockets has its events by the stream', async () => {
+    const [ann, bob] = [aUser(), aUser()];
+    const port = await freePort();
+    // Connections that are kept open, and of the handshake no header: nothing that could be rescued.
+    await using proxy = await startNginx(
+      port,
+      `upstream hub { server ${new URL(face.server.url).host}; keepalive 8; }
+server {
+  listen 127.0.0.1:${port};
+  location / { proxy_pass http://hub; proxy_http_version 1.1; proxy_set_header Connection ""; }
+}`,
+    );
+    const socket = face.store(await tokenOf(ann));
+    await vi.waitFor(() => expect(socket.types).toEqual(['connected']), generous);
+    await send(face, ann, { title: 'before' });
+    await vi.waitFor(() => expect(socket.unread).toBe(1), generous);
+
+    const pages = await Promise.all(
+      [ann, ann, bob].map(async (user) => {
+        const page = new ArticleStore(proxy.url, await tokenOf(user));
+        onTestFinished(() => page[Symbol.dispose]());
+        return page;
+      }),
+    );
+    for (const page of pages) {
+      await vi.waitFor(() => expect(page.types).toEqual(['connected']), generous);
+      expect([page.accepted, page.attempts]).toEqual([0, [0, 1, 3, 7, 15, 31].map(toMs)]);
+    }
+    expect((await stats(face))[ann]).toBe(3);
+    await send(face, ann, { title: 'one' });
+    await send(face, ann, { title: 'two' });
+    await send(face, bob, { title: 'for bob' });
+    for (const page of pages) await vi.waitFor(() => expect(page.unread).toBeGreaterThan(0));
+    await vi.waitFor(
+      () => expect(pages.map(titles)).toEqual([['two', 'one'], ['two', 'one'], ['for bob']]),
+      generous,
+    );
+    expect(titles(socket)).toEqual(['two', 'one', 'before']);
+    expect(socket.attempts).toHaveLength(1);
+  });
+
+  test('nothing is left of those who came and went', async () => {
+    const ann = aUser();
+    const token = await tokenOf(ann);
+    const paths = ['/api/ws/notifications', '/api/notifications/stream'];
+    const comeAndGo = async (times: number): Promise<void> => {
+      for (let round = 0; round < times; round += 20) {
+        await Promise.all(
+          Array.from({ length: 20 }, (_, index) => knock(`${paths[index % 2]}?token=${token}`)),
+        );
+      }
+    };
+    const { metric } = face.server;
+    const left = async () => ({
+      sockets: (await stats(face))[ann],
+      subscriptions: await metric('holdfast_subscriptions'),
+      files: await metric('holdfast_process_open_fds'),
+    });
+    await comeAndGo(40);
+    await vi.waitFor(async () => expect((await stats(face))[ann]).toBeUndefined(), generous);
+    const before = await left();
+    await comeAndGo(1_000);
+    await vi.waitFor(async () => {
+      const { files, ...now } = await left();
+      expect({ ...now, files: Math.min(files, before.files) }).toEqual(before);
+    }, generous);
   });
 
   test('after a crash of the server the page comes back by itself; what it missed is listed, not replayed', async () => {

@@ -289,8 +289,12 @@ export class HubNode implements HubContext {
 
   speak(path: string, dialect: Dialect): ReadonlyMap<string, number> {
     const room = new DialectRoom(dialect);
-    this.#dialects.set(path, room);
-    this.#webSocketPaths.add(path);
+    if (dialect.medium === 'event_stream') {
+      this.#http.speak(path, room);
+    } else {
+      this.#dialects.set(path, room);
+      this.#webSocketPaths.add(path);
+    }
     return room.connections;
   }
 

@@ -191,8 +191,8 @@ export interface Hub {
    */
   attach(server: HttpServer, options?: { readonly path?: string }): void;
   /**
-   * Serves clients of another product's one-way protocol on a path of the attached servers, see
-   * {@link Dialect}. Returns a live view of their connections on this node, by user.
+   * Serves clients of another product's one-way protocol on a path, see {@link Dialect}: over WebSocket
+   * on the attached servers, an event stream where {@link handleRequest} is called. Returns a live view of their connections on this node, by user.
    */
   speak(path: string, dialect: Dialect): ReadonlyMap<string, number>;
   /** Serves one upgrade, for those who route requests themselves. */

@@ -1,33 +1,41 @@
 import type { IncomingMessage } from 'node:http';
 import { type ConnectRequest, jsonCodec, type Push } from '@holdfast/protocol';
+import type { Logger } from '../hub.ts';
 import { encoderFor, type MessageEncoder, nextEncoderIndex } from '../message-encoder.ts';
 import type { HttpRefusal } from './http-refusal.ts';
 
 /**
- * How clients of another product, which only listen, are spoken to over a WebSocket. Everything else
- * about them is as for any connection: limits, revocation, expiry, presence, metrics and shutdown.
+ * How clients of another product, which only listen, are spoken to. Everything else about them is as
+ * for any connection: limits, revocation, expiry, presence, metrics and shutdown.
  *
  * A client is accepted only once it is connected in every respect, so that whatever is wrong with it
- * is said in the answer to its handshake, never by closing what was accepted: clients that begin
- * their backoff anew with every accepted handshake would come back each second, for ever.
+ * is said in the answer to its request, never by closing what was accepted: clients that begin their
+ * backoff anew with every accepted handshake would come back each second, for ever.
  */
 export interface Dialect {
-  /** Whose connection a handshake asks for, or why it is refused. */
+  /**
+   * What it is spoken over. A message is one text of a WebSocket, or the lines of one server-sent
+   * event, without the empty one that ends it.
+   * @defaultValue 'websocket'
+   */
+  readonly medium?: 'websocket' | 'event_stream';
+  /** Whose connection a request asks for, or why it is refused. */
   readonly connect: (request: IncomingMessage) => Promise<DialectClient | HttpRefusal>;
   /** The first message to a user who is let in. */
   readonly greeting: (user: string) => string;
   /**
-   * A push as one text message; undefined says nothing. Called once per push on this node, however
-   * many clients get it.
+   * A push as one message; undefined says nothing. Called once per push on this node, however many
+   * clients get it. The last push of a stream says with `disconnect` why it ends; a WebSocket has a
+   * close frame for that.
    */
   readonly encode: (push: Push) => string | undefined;
-  /** Sent with every native ping, which also ends connections whose peer is gone. */
+  /** Sent with every ping. Those of a WebSocket also end connections whose peer is gone. */
   readonly heartbeat: () => string;
   /** Connections of one user on this path; a further one is refused with 429. */
   readonly userConnectionLimit: number;
 }
 
-/** Who connects, as its handshake says; the token is verified as those of all connections. */
+/** Who connects, as its request says; the token is verified as those of all connections. */
 export interface DialectClient {
   readonly user: string;
   readonly request: ConnectRequest;
@@ -47,6 +55,21 @@ export class DialectRoom {
   constructor(dialect: Dialect) {
     this.dialect = dialect;
     this.encoder = dialectEncoder(dialect);
+  }
+
+  /** {@link Dialect.connect}, whose failure is a refusal too. */
+  async ask(request: IncomingMessage, logger: Logger): Promise<DialectClient | HttpRefusal> {
+    try {
+      return await this.dialect.connect(request);
+    } catch (error) {
+      logger.error({ err: error }, 'a handshake could not be understood');
+      return {
+        status: 503,
+        code: 'unavailable',
+        message: 'the server cannot decide on this connection now',
+        headers: { 'Retry-After': '5' },
+      };
+    }
   }
 
   /** Counts a connection in, unless the user has all that are allowed. */

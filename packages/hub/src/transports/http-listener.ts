@@ -4,16 +4,20 @@ import { UnknownNodeError } from '../cluster.ts';
 import type { ConnectionGate } from '../connection-gate.ts';
 import type { HubContext } from '../hub-context.ts';
 import type { HttpEndpointOptions, HttpTransportsOptions } from '../options.ts';
+import type { Session } from '../session.ts';
+import { connectFirst } from './connect-first.ts';
 import { connectOneWay } from './connect-one-way.ts';
 import { allowOrigin, preflight } from './cors.ts';
+import type { DialectRoom } from './dialect.ts';
 import { type HttpRefusal, refuse } from './http-refusal.ts';
-import { type BodyFraming, HttpTransport } from './http-transport.ts';
+import { HttpTransport, type HttpTransportOptions } from './http-transport.ts';
 import type { LongPollEndpoint } from './long-poll-endpoint.ts';
 import { readBody } from './request-body.ts';
 import { requestTarget } from './request-target.ts';
 import {
   frameEvents,
   frameResumableEvents,
+  frameWholeEvents,
   isEventSource,
   refuseEventSource,
   resumeFrom,
@@ -47,6 +51,18 @@ interface Endpoint {
 type EndpointOptions = Omit<HttpEndpointOptions, 'maxRequestBodySize'> &
   Partial<HttpEndpointOptions>;
 
+/** A response that is a connection. */
+interface LongResponse extends Pick<HttpTransportOptions, 'format' | 'frame' | 'encoder'> {
+  readonly name: 'http_stream' | 'sse' | 'uni_sse' | 'uni_http_stream';
+  readonly contentType: string;
+}
+
+const eventStream = {
+  name: 'uni_sse',
+  format: 'json',
+  contentType: 'text/event-stream',
+} as const;
+
 /** Long-lived responses must pass every proxy at once and be kept by none. */
 const streamHeaders: Readonly<Record<string, string>> = {
   'X-Accel-Buffering': 'no',
@@ -64,7 +80,7 @@ const requestError: HttpRefusal = {
 /** Serves the connections that are plain HTTP responses, and the requests that talk to them. */
 export class HttpListener {
   readonly #options: HttpListenerOptions;
-  readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  readonly #endpoints: Map<string, Endpoint>;
 
   constructor(options: HttpListenerOptions) {
     this.#options = options;
@@ -87,6 +103,15 @@ export class HttpListener {
           { methods, maxRequestBodySize, serve },
         ]),
     );
+  }
+
+  /** Serves a dialect whose medium is an event stream. */
+  speak(path: string, room: DialectRoom): void {
+    this.#endpoints.set(path, {
+      methods: 'GET',
+      maxRequestBodySize: 0,
+      serve: (exchange) => this.#dialect(exchange, room),
+    });
   }
 
   /** Takes the request if it is for one of the transports; false leaves it untouched. */
@@ -147,12 +172,7 @@ export class HttpListener {
       });
       return;
     }
-    const session = this.#open(exchange, {
-      name: 'sse',
-      format: 'json',
-      contentType: 'text/event-stream',
-      frame: frameEvents,
-    });
+    const session = this.#open(exchange, { ...eventStream, name: 'sse', frame: frameEvents });
     session?.receive(body);
   }
 
@@ -165,12 +185,7 @@ export class HttpListener {
     const { request } = exchange;
     const body = await this.#queryOrBody(exchange);
     if (body === undefined) return;
-    const session = this.#open(exchange, {
-      name: 'uni_sse',
-      format: 'json',
-      contentType: 'text/event-stream',
-      frame: frameResumableEvents,
-    });
+    const session = this.#open(exchange, { ...eventStream, frame: frameResumableEvents });
     if (session !== undefined) connectOneWay(session, resumeFrom(request, body));
   }
 
@@ -231,44 +246,85 @@ export class HttpListener {
     return undefined;
   }
 
-  /** Begins the long response; undefined when the gate refused it, which has been answered. */
-  #open(
-    { request, response }: Exchange,
-    kind: {
-      readonly name: 'http_stream' | 'sse' | 'uni_sse' | 'uni_http_stream';
-      readonly format: Format;
-      readonly contentType: string;
-      readonly frame: BodyFraming;
-    },
-  ) {
-    const { hub, gate, writeTimeoutMs } = this.#options;
-    gate.faults.inspect(request);
-    const { name, format, contentType, frame } = kind;
-    const refusal = gate.refusalOf(request);
+  async #dialect(exchange: Exchange, room: DialectRoom): Promise<void> {
+    const { request, response } = exchange;
+    const { hub, gate } = this.#options;
+    const refusal = this.#refusalOf(request);
     if (refusal !== undefined) {
-      hub.metrics.refusedHandshakes.add(refusal.code);
-      if (name === 'uni_sse' && isEventSource(request)) refuseEventSource(response, refusal);
+      refuse(response, refusal);
+      return;
+    }
+    await connectFirst({
+      hub,
+      gate,
+      room,
+      request,
+      name: 'uni_sse',
+      peer: response,
+      refuse: (reason) => {
+        hub.metrics.refusedHandshakes.add(reason.code);
+        refuse(response, reason);
+      },
+      accept: (session, encoder) => {
+        const transport = this.#begin(exchange, {
+          ...eventStream,
+          frame: frameWholeEvents,
+          encoder,
+        });
+        this.#tie(response, { transport, session });
+        return transport;
+      },
+    });
+  }
+
+  /** Opens a session with a long response; undefined when the gate refused it, which has been answered. */
+  #open(exchange: Exchange, kind: LongResponse): Session | undefined {
+    const { request, response } = exchange;
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) {
+      if (kind.name === 'uni_sse' && isEventSource(request)) refuseEventSource(response, refusal);
       else refuse(response, refusal);
       return undefined;
     }
+    const transport = this.#begin(exchange, kind);
+    const session = this.#options.gate.enter(transport);
+    this.#tie(response, { transport, session });
+    return session;
+  }
+
+  #refusalOf(request: IncomingMessage): HttpRefusal | undefined {
+    const { hub, gate } = this.#options;
+    gate.faults.inspect(request);
+    const refusal = gate.refusalOf(request);
+    if (refusal !== undefined) hub.metrics.refusedHandshakes.add(refusal.code);
+    return refusal;
+  }
+
+  #begin({ request, response }: Exchange, kind: LongResponse): HttpTransport {
+    const { hub, writeTimeoutMs } = this.#options;
+    const { contentType, ...given } = kind;
     request.socket.setTimeout(0);
     request.socket.setNoDelay(true);
     response.writeHead(200, { ...streamHeaders, 'Content-Type': contentType });
     // Forces the head out through proxies that wait for a first byte.
     if (contentType === 'text/event-stream') response.write('\r\n');
     else response.flushHeaders();
-    const transport = new HttpTransport({
-      name,
-      format,
-      isUnidirectional: name.startsWith('uni_'),
+    return new HttpTransport({
+      ...given,
+      isUnidirectional: kind.name.startsWith('uni_'),
       request,
       response,
-      frame,
       timers: hub.timers,
       monotonic: () => hub.clock.monotonic(),
       writeTimeoutMs,
     });
-    const session = gate.enter(transport);
+  }
+
+  #tie(
+    response: ServerResponse,
+    { transport, session }: { readonly transport: HttpTransport; readonly session: Session },
+  ): void {
+    const { hub, gate } = this.#options;
     response.on('error', (error) => {
       hub.logger.info({ client: session.id, err: error }, 'a response could not be written');
     });
@@ -277,7 +333,6 @@ export class HttpListener {
       gate.leave(session, true);
     });
     transport.bind(session);
-    return session;
   }
 }
 

@@ -19,6 +19,8 @@ export interface HttpTransportOptions {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly frame: BodyFraming;
+  /** Of a dialect. @defaultValue that of the format */
+  readonly encoder?: MessageEncoder;
   readonly timers: TimerWheel;
   readonly monotonic: () => number;
   readonly writeTimeoutMs: number;
@@ -51,7 +53,7 @@ export class HttpTransport implements Transport, Sleeper {
     this.#options = options;
     this.quietMs = quietMsOf(new URLSearchParams(requestTarget(request.url).query));
     this.#activeTick = options.timers.tick;
-    this.encoder = encoderFor(format, isUnidirectional);
+    this.encoder = options.encoder ?? encoderFor(format, isUnidirectional);
     this.info = {
       name,
       format,

@@ -13,6 +13,11 @@ export function frameEvents(messages: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(messages.flatMap((message) => [before, message, after]));
 }
 
+/** Each message is an event in all its lines. */
+export function frameWholeEvents(messages: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(messages.flatMap((message) => [message, after]));
+}
+
 /**
  * As {@link frameEvents}, and the last event of the batch carries the positions of all recoverable
  * subscriptions as its id, which an `EventSource` sends back as `Last-Event-ID` when it reconnects.

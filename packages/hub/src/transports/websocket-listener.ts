@@ -8,15 +8,14 @@ import type { Handshake } from '../handshake-queue.ts';
 import type { HubContext } from '../hub-context.ts';
 import type { WebSocketOptions } from '../options.ts';
 import type { Session } from '../session.ts';
+import { connectFirst } from './connect-first.ts';
 import { connectOneWay } from './connect-one-way.ts';
-import type { DialectClient, DialectRoom } from './dialect.ts';
-import { HeldHandshake } from './held-handshake.ts';
+import type { DialectRoom } from './dialect.ts';
 import { type HttpRefusal, refuseOnSocket } from './http-refusal.ts';
 import { rescuedFrom } from './handshake-message.ts';
 import { addressOf } from './proxy-faults.ts';
 import { quietMsOf } from './quiet.ts';
 import { requestTarget } from './request-target.ts';
-import type { Transport } from './transport.ts';
 import { strippedUpgrade, type StrippedUpgrade } from './stripped-upgrade.ts';
 import { answerWithoutUpgrade } from './upgrade-answer.ts';
 import { WebSocketTransport } from './websocket.ts';
@@ -194,72 +193,40 @@ export class WebSocketListener {
     if (connect !== null) connectOneWay(session, Buffer.from(connect));
   }
 
-  /** Connects first, answers then: see {@link Dialect}. */
-  async #hold(
+  #hold(
     request: IncomingMessage,
     { socket, head, room }: { socket: Duplex; head: Buffer; room: DialectRoom },
   ): Promise<void> {
-    const ignored = (): void => undefined;
-    socket.on('error', ignored);
-    const asked = await this.#ask(room, request);
-    if (socket.destroyed) return;
-    if ('status' in asked) {
-      this.#refuse(socket, asked);
-      return;
-    }
-    const { channels } = asked;
-    const encoder = room.encoderFor(asked.user);
-    const leave = (): void => this.#gate.leave(session);
-    const accept = (): Transport | HttpRefusal | undefined => {
-      const refusal = room.enter(session.user);
-      if (refusal !== undefined) return refusal;
-      const { user } = session;
-      socket.once('close', () => room.leave(user));
-      socket.off('error', ignored);
-      socket.off('close', leave);
-      let transport: WebSocketTransport | undefined;
-      this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-        transport = new WebSocketTransport({
-          webSocket,
-          socket: socket as Socket,
-          request,
-          format: 'json',
-          isUnidirectional: true,
-          encoder,
-          timers: this.#hub.timers,
-          frames: this.#oneWayFrames,
-          quietMs: 0,
-          pingsNatively: true,
-          limits: this.#options,
-          clock: this.#hub.clock,
+    return connectFirst({
+      hub: this.#hub,
+      gate: this.#gate,
+      room,
+      request,
+      name: 'uni_websocket',
+      peer: socket,
+      refuse: (refusal) => this.#refuse(socket, refusal),
+      accept: (session, encoder) => {
+        let transport: WebSocketTransport | undefined;
+        this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+          transport = new WebSocketTransport({
+            webSocket,
+            socket: socket as Socket,
+            request,
+            format: 'json',
+            isUnidirectional: true,
+            encoder,
+            timers: this.#hub.timers,
+            frames: this.#oneWayFrames,
+            quietMs: 0,
+            pingsNatively: true,
+            limits: this.#options,
+            clock: this.#hub.clock,
+          });
+          this.#tie(webSocket, { transport, session });
         });
-        this.#tie(webSocket, { transport, session });
-      });
-      return transport;
-    };
-    const refuse = (refusal: HttpRefusal): void => this.#refuse(socket, refusal);
-    const session = this.#gate.enter(
-      new HeldHandshake({ request, socket, encoder, channels, accept, refuse }),
-    );
-    socket.once('close', leave);
-    session.handle([{ id: 1, connect: asked.request }], 0);
-  }
-
-  async #ask(
-    { dialect }: DialectRoom,
-    request: IncomingMessage,
-  ): Promise<DialectClient | HttpRefusal> {
-    try {
-      return await dialect.connect(request);
-    } catch (error) {
-      this.#hub.logger.error({ err: error }, 'a handshake could not be understood');
-      return {
-        status: 503,
-        code: 'unavailable',
-        message: 'the server cannot decide on this connection now',
-        headers: { 'Retry-After': '5' },
-      };
-    }
+        return transport;
+      },
+    });
   }
 
   #tie(

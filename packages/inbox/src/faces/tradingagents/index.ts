@@ -1,6 +1,6 @@
 import type { Dialect } from '@holdfast/hub';
 import type { Inbox } from '../../inbox.ts';
-import { legacyDialect } from './dialect.ts';
+import { type LegacyDialectOptions, legacySocket, legacyStream } from './dialect.ts';
 import { createLegacyRest } from './rest.ts';
 
 export interface TradingAgentsFaceOptions {
@@ -12,8 +12,8 @@ export interface TradingAgentsFaceOptions {
   /** `hub.speak`. */
   readonly speak: (path: string, dialect: Dialect) => ReadonlyMap<string, number>;
   /**
-   * Sockets of one user at a time. The interface leaks one with each renewed token, about one an
-   * hour and tab.
+   * Sockets of one user at a time, and as many streams. The interface leaks one with each renewed
+   * token, about one an hour and tab.
    * @defaultValue 50
    */
   readonly userConnectionLimit?: number;
@@ -24,9 +24,9 @@ export interface TradingAgentsFaceOptions {
 
 /**
  * Lets the interface of TradingAgents-CN, unmodified, have its notifications from this inbox: the
- * socket `/api/ws/notifications` (on every server that the hub is attached to) and the REST
- * endpoints below `/api/notifications`, which the returned function answers. It answers undefined
- * for any other address.
+ * socket `/api/ws/notifications` and the stream `/api/notifications/stream`, which the hub serves, and
+ * the REST endpoints below `/api/notifications`, which the returned function answers. It answers
+ * undefined for any other address.
  */
 export function createTradingAgentsFace({
   inbox,
@@ -37,28 +37,28 @@ export function createTradingAgentsFace({
   now = Date.now,
   onProblem = () => {},
 }: TradingAgentsFaceOptions): (request: Request) => Promise<Response | undefined> {
-  const connections = speak(
-    '/api/ws/notifications',
-    legacyDialect({
-      async userOf(request, token) {
-        const headers = new Headers();
-        for (const [name, value] of Object.entries(request.headers)) {
-          if (typeof value === 'string') headers.set(name, value);
-        }
-        // A browser's WebSocket can carry a token in its address only.
-        if (token !== '') headers.set('authorization', `Bearer ${token}`);
-        return authenticateUser(new Request('http://localhost/', { headers }));
-      },
-      channelOf: (user) => inbox.channelOf(user),
-      userConnectionLimit,
-      now,
-    }),
-  );
+  const dialectOptions: LegacyDialectOptions = {
+    async userOf(request, token) {
+      const headers = new Headers();
+      for (const [name, value] of Object.entries(request.headers)) {
+        if (typeof value === 'string') headers.set(name, value);
+      }
+      if (token !== '') headers.set('authorization', `Bearer ${token}`);
+      return authenticateUser(new Request('http://localhost/', { headers }));
+    },
+    channelOf: (user) => inbox.channelOf(user),
+    userConnectionLimit,
+    now,
+  };
+  const connections = [
+    speak('/api/ws/notifications', legacySocket(dialectOptions)),
+    speak('/api/notifications/stream', legacyStream(dialectOptions)),
+  ];
   return createLegacyRest({
     inbox,
     authenticateUser,
     authenticateServer,
-    connections: () => connections,
+    connections,
     now,
     onProblem,
   });

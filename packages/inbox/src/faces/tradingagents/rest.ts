@@ -9,8 +9,8 @@ export interface LegacyRestOptions {
   readonly authenticateUser: (request: Request) => string | undefined | Promise<string | undefined>;
   /** Whether the request carries the API key. */
   readonly authenticateServer: (request: Request) => boolean | Promise<boolean>;
-  /** Connections to the socket, by user. */
-  readonly connections: () => ReadonlyMap<string, number>;
+  /** Live views of who listens: connections by user, of each way to listen. */
+  readonly connections: readonly ReadonlyMap<string, number>[];
   /** Unix milliseconds. */
   readonly now: () => number;
   readonly onProblem: (problem: { readonly message: string; readonly cause: unknown }) => void;
@@ -109,12 +109,14 @@ export function createLegacyRest(
     if (!(await options.authenticateServer(request))) {
       throw new LegacyRefusal(401, 'the API key is missing or wrong');
     }
-    const users = Object.fromEntries(connections());
-    const counts = Object.values(users);
+    const users = new Map<string, number>();
+    for (const [user, count] of connections.flatMap((counts) => [...counts])) {
+      users.set(user, (users.get(user) ?? 0) + count);
+    }
     return {
-      total_users: counts.length,
-      total_connections: counts.reduce((sum, count) => sum + count, 0),
-      users,
+      total_users: users.size,
+      total_connections: [...users.values()].reduce((sum, count) => sum + count, 0),
+      users: Object.fromEntries(users),
     };
   }
 

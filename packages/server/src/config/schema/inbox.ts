@@ -42,12 +42,12 @@ export const inbox = section('Notifications for users. Needs the store. See docs
   faces: section('Interfaces of other products that this inbox can stand behind.', {
     tradingagents: flag(
       false,
-      "Serve the notifications of TradingAgents-CN's interface: `/api/notifications` and the socket `/api/ws/notifications`.",
+      "Serve the notifications of TradingAgents-CN's interface: `/api/notifications` with its event stream, and the socket `/api/ws/notifications`.",
       own,
     ),
     tradingagents_user_connection_limit: integer(
       50,
-      'Sockets of one user at that face. The interface leaks one with every token that it renews, about one an hour and tab.',
+      'Sockets of one user at that face, and as many event streams. The interface leaks one with every token that it renews, about one an hour and tab.',
       { ...own, min: 20, max: 1_000 },
     ),
   }),

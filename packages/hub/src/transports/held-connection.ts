@@ -1,45 +1,48 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { type Disconnect, disconnectCodes } from '@holdfast/protocol';
 import type { TransportInfo } from '../events.ts';
 import type { MessageEncoder } from '../message-encoder.ts';
 import type { HttpRefusal } from './http-refusal.ts';
 import type { Transport } from './transport.ts';
 
-export interface HeldHandshakeOptions {
+export interface HeldConnectionOptions {
   readonly request: IncomingMessage;
-  readonly socket: Duplex;
+  readonly name: 'uni_websocket' | 'uni_sse';
+  /** Destroyed where there is nobody to answer. */
+  readonly peer: Writable;
   readonly encoder: MessageEncoder;
   readonly channels: readonly string[];
-  /** Answers the handshake with 101; undefined when the peer has gone meanwhile. */
+  /** Answers that the client is let in; undefined when it has gone meanwhile. */
   readonly accept: () => Transport | HttpRefusal | undefined;
-  /** Answers it with an error. */
+  /** Answers with an error. */
   readonly refuse: (refusal: HttpRefusal) => void;
 }
 
 /**
- * A WebSocket whose handshake is answered only when its session is connected: by 101 with the first
- * message, or by an HTTP error where the session is closed before that.
+ * A connection whose request is answered only when its session is connected: by 101 or a stream with
+ * the first message, or by an HTTP error where the session is closed before that.
  */
-export class HeldHandshake implements Transport {
+export class HeldConnection implements Transport {
   readonly info: TransportInfo;
   readonly encoder: MessageEncoder;
   readonly ownChannels: readonly string[];
   readonly needsSessionId = false;
-  readonly pingsNatively = true;
+  readonly pingsNatively: boolean;
   readonly refusalDelayMs = 0;
   readonly quietMs = 0;
-  readonly #options: HeldHandshakeOptions;
+  readonly #options: HeldConnectionOptions;
   #open: Transport | undefined;
   #isAnswered = false;
 
-  constructor(options: HeldHandshakeOptions) {
-    const { request, encoder, channels } = options;
+  constructor(options: HeldConnectionOptions) {
+    const { request, name, encoder, channels } = options;
     this.#options = options;
     this.encoder = encoder;
     this.ownChannels = channels;
+    this.pingsNatively = name === 'uni_websocket';
     this.info = {
-      name: 'uni_websocket',
+      name,
       format: 'json',
       unidirectional: true,
       remoteAddress: request.socket.remoteAddress ?? '',
@@ -62,9 +65,9 @@ export class HeldHandshake implements Transport {
 
   #answer(): void {
     this.#isAnswered = true;
-    const { accept, refuse, socket } = this.#options;
+    const { accept, refuse, peer } = this.#options;
     const outcome = accept();
-    if (outcome === undefined) socket.destroy();
+    if (outcome === undefined) peer.destroy();
     else if ('status' in outcome) refuse(outcome);
     else this.#open = outcome;
   }
@@ -89,7 +92,7 @@ export class HeldHandshake implements Transport {
 
   terminate(): void {
     this.#isAnswered = true;
-    if (this.#open === undefined) this.#options.socket.destroy();
+    if (this.#open === undefined) this.#options.peer.destroy();
     else this.#open.terminate();
   }
 }
