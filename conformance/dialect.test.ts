@@ -195,9 +195,9 @@ interface Stream {
   hasEnded: boolean;
 }
 
-async function stream({ at }: RunningHub, user: string): Promise<Stream> {
+async function stream(running: RunningHub, user: string): Promise<Stream> {
   const stop = new AbortController();
-  const { status, headers, body } = await fetch(at(`/events?user=${user}`), {
+  const { status, headers, body } = await fetch(running.at(`/events?user=${user}`), {
     signal: stop.signal,
   });
   expect(status).toBe(200);
@@ -242,15 +242,15 @@ describe('a dialect over an event stream', () => {
   });
 
   test.each([
-    ['no user', '', 401, null],
-    ['somebody that the application does not want', '?user=banned', 403, null],
-    ['a failure of the server', '?user=broken', 503, '5'],
-  ])('refuses %s before it begins', async (_what, query, status, retryAfter) => {
+    ['no user', '', [401, null]],
+    ['somebody that the application does not want', '?user=banned', [403, null]],
+    ['a failure of the server', '?user=broken', [503, '5']],
+  ])('refuses %s before it begins', async (_what, query, expected) => {
     await using running = await startWithEvents();
     const response = await fetch(running.at(`/events${query}`), {
       headers: { accept: 'text/event-stream' },
     });
-    expect([response.status, response.headers.get('retry-after')]).toEqual([status, retryAfter]);
+    expect([response.status, response.headers.get('retry-after')]).toEqual(expected);
     expect(await response.json()).toMatchObject({ error: { code: expect.any(String) as unknown } });
     await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0));
   });

@@ -383,11 +383,11 @@ server {
         );
       }
     };
-    const { metric } = face.server;
+    const { server } = face;
     const left = async () => ({
       sockets: (await stats(face))[ann],
-      subscriptions: await metric('holdfast_subscriptions'),
-      files: await metric('holdfast_process_open_fds'),
+      subscriptions: await server.metric('holdfast_subscriptions'),
+      files: await server.metric('holdfast_process_open_fds'),
     });
     await comeAndGo(40);
     await vi.waitFor(async () => expect((await stats(face))[ann]).toBeUndefined(), generous);

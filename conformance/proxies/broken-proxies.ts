@@ -137,11 +137,71 @@ export const collectingProxies: readonly BrokenProxy[] = [
   },
 ];
 
+/** nginx that has rules of its own for polling. */
+function nginxPolling(lines: string, http = '') {
+  const location = `${upgrade} } location = /connection/polling { proxy_pass http://hub; ${lines}`;
+  return nginx(location, http);
+}
+
+const pollingFails = {
+  handshake: 101,
+  centrifuge: [['websocket'], 'websocket'],
+  isStreamLive: true,
+  troubles: { polling: 'fail' },
+} as const;
+
+/** Proxies through which everything gets but polling. */
+export const pollingProxies: readonly BrokenProxy[] = [
+  {
+    name: 'nginx that caches answers to POST',
+    start: nginxPolling(
+      'proxy_cache answers; proxy_cache_methods POST; proxy_cache_key $uri; proxy_cache_valid any 1m; proxy_ignore_headers Cache-Control Expires;',
+      'proxy_cache_path cache keys_zone=answers:1m;',
+    ),
+    ...pollingFails,
+    named: ['polling', /A cache answered a POST/, /no proxy_cache_methods POST/],
+  },
+  {
+    name: 'nginx that forbids POST',
+    start: nginxPolling('limit_except GET { deny all; }'),
+    ...pollingFails,
+    named: ['polling', /does not reach the transport/, /Route this path/],
+  },
+  {
+    name: 'nginx that has another server for its path',
+    start: nginxPolling('return 200 "{}";'),
+    ...pollingFails,
+    named: ['polling', /Something else answers this path/, /Route this path/],
+  },
+  {
+    name: 'nginx that does not pass its path',
+    start: nginxPolling('return 404;'),
+    ...pollingFails,
+    troubles: { polling: 'warn' },
+    named: ['polling', /turned off, or the proxy does not pass its path/, /Route this path/],
+  },
+  {
+    name: 'nginx that takes one request of a client at a time',
+    start: nginxPolling('limit_conn clients 1;', 'limit_conn_zone $uri zone=clients:1m;'),
+    ...pollingFails,
+    named: ['polling', /refused while another/, /limit_conn/],
+  },
+  {
+    name: 'nginx that delays requests',
+    start: nginxPolling(
+      'limit_req zone=requests burst=20;',
+      'limit_req_zone $uri zone=requests:1m rate=30r/m;',
+    ),
+    ...pollingFails,
+    named: ['polling', /waits until another one/, /limit_req/],
+  },
+];
+
 const cut = {
   handshake: 101,
   centrifuge: [['websocket'], 'websocket'],
   isStreamLive: true,
-  troubles: { idle: 'fail', silence: 'fail' },
+  troubles: { idle: 'fail', silence: 'fail', polling: 'warn' },
   named: ['silence', /silent for [23] s.*pings every 25 s/, /client\.ping_interval/],
 } as const;
 
@@ -152,12 +212,17 @@ export const impatientProxies: readonly BrokenProxy[] = [
     start: nginx(`${upgrade} proxy_read_timeout 2s;`),
     ...cut,
   },
-  { name: 'HAProxy with timeout tunnel 2s', start: haproxy('timeout tunnel 2s'), ...cut },
+  {
+    name: 'HAProxy with timeout tunnel 2s',
+    start: haproxy('timeout tunnel 2s'),
+    ...cut,
+    troubles: { idle: 'fail', silence: 'fail' },
+  },
   {
     name: 'HAProxy with timeout server 2s for streams',
     start: haproxy('timeout tunnel 1h\n  timeout server 2s'),
     ...cut,
-    troubles: { silence: 'fail' },
+    troubles: { silence: 'fail', polling: 'warn' },
   },
   {
     // For a tunnel the longer of the two counts.

@@ -1,5 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
-import { brokenProxies, collectingProxies, type BrokenProxy } from './broken-proxies.ts';
+import {
+  brokenProxies,
+  collectingProxies,
+  pollingProxies,
+  type BrokenProxy,
+} from './broken-proxies.ts';
 import {
   centrifuge,
   examineProxy,
@@ -65,7 +70,7 @@ async function giveUp(server: ProxiedServer, url: string): Promise<void> {
 test.each(brokenProxies)('$name', visit);
 
 // They wait more than they work.
-test.concurrent.each(collectingProxies)('$name', visit);
+test.concurrent.each([...pollingProxies, ...collectingProxies])('$name', visit);
 
 describe('a proxy that answers the upgrade itself: the doctor knows why, clients fall back', () => {
   test.each([

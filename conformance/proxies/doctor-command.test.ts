@@ -12,7 +12,7 @@ test('holdfast doctor says every check, and ends with 0', async () => {
   const program = startProgram(args, { cwd });
   expect(await program.ended).toBe(0);
   expect(program.output.out).toMatch(/pass {2}upgrade {7}HTTP 101/);
-  expect(program.output.out).toContain('19 checks: 0 failed');
+  expect(program.output.out).toContain('20 checks: 0 failed');
 });
 
 test('as JSON, with a fault: what, why, what to do, and 1', async () => {

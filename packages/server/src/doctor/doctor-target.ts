@@ -9,6 +9,7 @@ export interface DoctorTarget {
   readonly sse: string;
   readonly httpStream: string;
   readonly emulation: string;
+  readonly polling: string;
 }
 
 const websocketPath = '/connection/websocket';
@@ -42,5 +43,6 @@ export function doctorTarget(text: string): DoctorTarget | undefined {
     sse: `${http}${prefix}/connection/sse`,
     httpStream: `${http}${prefix}/connection/http_stream`,
     emulation: `${http}${prefix}/emulation`,
+    polling: `${http}${prefix}/connection/polling`,
   };
 }

@@ -2,6 +2,7 @@ import { checkHttp } from './check-http.ts';
 import { checkHttp2 } from './check-http2.ts';
 import { checkLifetime, type LifetimeFindings } from './check-lifetime.ts';
 import { checkMessageSize } from './check-message-size.ts';
+import { checkPolling } from './check-polling.ts';
 import { checkReconnect } from './check-reconnect.ts';
 import type { DoctorTarget } from './doctor-target.ts';
 import { checkNames, pass, skip, type CheckName, type Finding } from './finding.ts';
@@ -45,7 +46,7 @@ const needed: readonly CheckName[] = ['dns', 'tcp', 'tls'];
 
 /**
  * Examines a server from outside, one check after the other, and reports each. Opens at most
- * `connections` + 4 connections at a time, and closes them all.
+ * `connections` + 6 connections at a time, and closes them all.
  */
 export async function examine(
   target: DoctorTarget,
@@ -80,6 +81,8 @@ class Examination {
       if (needed.some((name) => this.findings.get(name)?.status === 'fail')) return;
       await this.#check('http', () => checkHttp(this.#visitor));
       await this.#check('http2', () => checkHttp2(this.#visitor));
+      // It waits most of its time, so it does that beside the others.
+      const polling = this.#polling();
       await this.#webSocket();
       for (const kind of ['sse', 'http_stream'] as const) {
         await this.#check(kind, async () => {
@@ -88,12 +91,20 @@ class Examination {
           return judgeStream(await probeStream(this.#target, given));
         });
       }
+      await this.#check('polling', () => polling);
     } finally {
       this.#visitor.leave();
       for (const name of checkNames) {
         if (!this.findings.has(name)) this.#tell(name, skip('an earlier check failed'));
       }
     }
+  }
+
+  #polling(): Promise<Finding> {
+    const found = checkPolling(this.#visitor, this.#options.idleSeconds);
+    // Whoever awaits it later gets the error; until then it is nobody's.
+    found.catch(() => undefined);
+    return found;
   }
 
   async #webSocket(): Promise<void> {

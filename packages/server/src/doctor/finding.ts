@@ -14,6 +14,7 @@ export const checkNames = [
   'origin',
   'sse',
   'http_stream',
+  'polling',
   'parallel',
   'reconnect',
   'idle',

@@ -9,7 +9,7 @@ export interface HandshakeAnswer {
   readonly body: string;
 }
 
-interface Verdict {
+export interface Verdict {
   readonly cause: string;
   readonly mend: string;
 }
@@ -43,7 +43,7 @@ interface OwnAnswer {
 }
 
 /** For answers that the server itself gave: it says what is wrong. */
-function ownVerdict({ body }: HandshakeAnswer): Verdict | undefined {
+export function ownVerdict({ body }: HandshakeAnswer): Verdict | undefined {
   const own = parse(body);
   const code = own?.error?.code;
   const message = own?.error?.message;

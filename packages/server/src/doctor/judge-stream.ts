@@ -27,17 +27,7 @@ export function judgeStream(observation: StreamObservation): Finding {
     };
   }
   const { status, headers } = answer;
-  if (status !== 200) {
-    return {
-      status: status === 404 ? 'warn' : 'fail',
-      evidence: `HTTP ${status}`,
-      cause:
-        status === 404
-          ? 'The transport is turned off, or the proxy does not pass its path.'
-          : 'The request does not reach the transport.',
-      mend: 'Route this path to the server like that of WebSocket: it is what clients fall back to.',
-    };
-  }
+  if (status !== 200) return judgeRoute(status);
   const coding = headers['content-encoding'];
   if (firstMessageAfterMs === undefined) {
     return {
@@ -61,4 +51,17 @@ export function judgeStream(observation: StreamObservation): Finding {
     };
   }
   return { status: 'pass', evidence };
+}
+
+/** Says what an answer other than 200 means for a transport that clients fall back to. */
+export function judgeRoute(status: number): Finding {
+  return {
+    status: status === 404 ? 'warn' : 'fail',
+    evidence: `HTTP ${status}`,
+    cause:
+      status === 404
+        ? 'The transport is turned off, or the proxy does not pass its path.'
+        : 'The request does not reach the transport.',
+    mend: 'Route this path to the server like that of WebSocket: it is what clients fall back to.',
+  };
 }

@@ -6,6 +6,7 @@ import { doctorTarget } from './doctor-target.ts';
 import { judgeHandshake, printable } from './judge-handshake.ts';
 import { judgeIdle, judgePings, judgeSilence } from './judge-lifetime.ts';
 import { judgeNetworkError } from './judge-network.ts';
+import { judgeCommand, judgeOpening, judgePatience } from './judge-polling.ts';
 import { judgeStream } from './judge-stream.ts';
 
 describe('addresses', () => {
@@ -184,5 +185,62 @@ describe('streams', () => {
     ['skip', { ...good, isOpen: false }],
   ])('%s: %o', (status, observation) => {
     expect(judgeStream(observation).status).toBe(status);
+  });
+});
+
+describe('polling', () => {
+  const welcome = { timeoutMs: 3_000, isLetIn: true };
+  const answer = { status: 200, headers: {}, body: '', batch: {} };
+  const full = '{"error":{"code":"handshake_queue","message":"try again"}}';
+
+  test.each([
+    [undefined, answer, welcome],
+    ['skip', answer, { ...welcome, isLetIn: false }],
+    ['fail', undefined, welcome],
+    ['fail', { ...answer, batch: undefined }, welcome],
+    ['fail', { ...answer, status: 403 }, welcome],
+    ['warn', { ...answer, status: 404, body: '{"error":{"code":"x","message":"y"}}' }, welcome],
+    ['fail', { ...answer, status: 503, body: full }, welcome],
+  ])('%s: opened with %o', (status, opened, circumstances) => {
+    expect(judgeOpening(opened, circumstances)?.status).toBe(status);
+  });
+
+  test('what the server itself says of a refusal is passed on', () => {
+    expect(judgeOpening({ ...answer, status: 503, body: full }, welcome)).toMatchObject({
+      cause: expect.stringContaining('handshake_queue'),
+      mend: 'try again',
+    });
+  });
+
+  const good = {
+    waitMs: 1_500,
+    timeoutMs: 3_000,
+    status: 204,
+    takenAfterMs: 4,
+    replyAfterMs: 5,
+    isStale: false,
+  };
+
+  test.each([
+    [/cache answered a POST/, { ...good, isStale: true }],
+    [/refused while another/, { ...good, status: 503 }],
+    [/waits until another/, { ...good, status: undefined, takenAfterMs: 3_000 }],
+    [/waits until another/, { ...good, takenAfterMs: 1_450 }],
+    [/held back/, { ...good, replyAfterMs: 1_500 }],
+    [/held back/, { ...good, replyAfterMs: undefined }],
+  ])('%o of %o', (cause, observation) => {
+    expect(judgeCommand(observation)).toMatchObject({
+      status: 'fail',
+      cause: expect.stringMatching(cause),
+    });
+    expect(judgeCommand(good)).toBeUndefined();
+  });
+
+  test.each([
+    ['pass', { endedAfterSeconds: 20, isAnswered: true }, good],
+    ['warn', { endedAfterSeconds: 20, isAnswered: true }, { ...good, replyAfterMs: 1_100 }],
+    ['warn', { endedAfterSeconds: 4.9, isAnswered: false }, good],
+  ])('%s: a poll of 20 s that %o', (status, waited, command) => {
+    expect(judgePatience({ askedSeconds: 20, ...waited }, command).status).toBe(status);
   });
 });

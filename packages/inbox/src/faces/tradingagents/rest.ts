@@ -110,8 +110,8 @@ export function createLegacyRest(
       throw new LegacyRefusal(401, 'the API key is missing or wrong');
     }
     const users = new Map<string, number>();
-    for (const [user, count] of connections.flatMap((counts) => [...counts])) {
-      users.set(user, (users.get(user) ?? 0) + count);
+    for (const counts of connections) {
+      for (const [user, count] of counts) users.set(user, (users.get(user) ?? 0) + count);
     }
     return {
       total_users: users.size,
