@@ -18,6 +18,7 @@ import {
   oneConnection,
   openTabs,
   patient,
+  rendererOf,
   sharedPageFiles,
 } from './tabs.ts';
 
@@ -32,28 +33,6 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 const elected = (count: number) => ({ count, mode: 'elected', browser });
-
-interface ProcessInfo {
-  readonly type: string;
-  readonly id: number;
-  readonly cpuTime: number;
-}
-
-/** The process that runs a page: the one that is busy while the page is. */
-async function rendererOf(page: Page): Promise<number> {
-  const cdp = await browser.newBrowserCDPSession();
-  const renderers = async () => {
-    const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
-    return (processInfo as readonly ProcessInfo[]).filter(({ type }) => type === 'renderer');
-  };
-  const before = new Map((await renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
-  await page.evaluate('for (const end = performance.now() + 400; performance.now() < end; );');
-  const spent = (await renderers()).map(({ id, cpuTime }) => ({
-    id,
-    used: cpuTime - (before.get(id) ?? 0),
-  }));
-  return spent.toSorted((one, other) => other.used - one.used)[0]!.id;
-}
 
 async function publish({ hub }: RunningApp, sent: unknown[], count: number): Promise<void> {
   for (let n = 0; n < count; n++) {

@@ -89,3 +89,25 @@ export async function oneConnection({ hub }: RunningApp): Promise<void> {
     patient,
   );
 }
+
+interface ProcessInfo {
+  readonly type: string;
+  readonly id: number;
+  readonly cpuTime: number;
+}
+
+/** The process that runs a page: the one that is busy while the page is. */
+export async function rendererOf(page: Page): Promise<number> {
+  const cdp = await page.context().browser()!.newBrowserCDPSession();
+  const renderers = async () => {
+    const { processInfo } = await cdp.send('SystemInfo.getProcessInfo');
+    return (processInfo as readonly ProcessInfo[]).filter(({ type }) => type === 'renderer');
+  };
+  const before = new Map((await renderers()).map(({ id, cpuTime }) => [id, cpuTime]));
+  await page.evaluate('for (const end = performance.now() + 400; performance.now() < end; );');
+  const spent = (await renderers()).map(({ id, cpuTime }) => ({
+    id,
+    used: cpuTime - (before.get(id) ?? 0),
+  }));
+  return spent.toSorted((one, other) => other.used - one.used)[0]!.id;
+}

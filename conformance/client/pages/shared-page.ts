@@ -7,6 +7,9 @@ interface PageApi {
   subscription: Subscription;
   received: unknown[];
   recovered: (boolean | undefined)[];
+  /** In channels that the server subscribed to. */
+  serverReceived: unknown[];
+  serverRecovered: (boolean | undefined)[];
   /** How far the clock of the client is ahead. */
   skewMs: number;
 }
@@ -19,10 +22,16 @@ const scope = globalThis as unknown as {
 const parameters = new URLSearchParams(scope.location.search);
 const received: unknown[] = [];
 const recovered: (boolean | undefined)[] = [];
+const serverReceived: unknown[] = [];
+const serverRecovered: (boolean | undefined)[] = [];
 const client = createSharedClient({
   url: parameters.get('server') ?? scope.location.origin,
   environment: { ...createEnvironment(), now: () => Date.now() + (scope.api?.skewMs ?? 0) },
   ...(parameters.has('jwt') ? { getToken: async () => (await fetch('/token')).text() } : {}),
+  onServerPublication: ({ data }) => serverReceived.push(data),
+  onServerSubscription: (_channel, state) => {
+    if (state.status === 'subscribed') serverRecovered.push(state.recovered);
+  },
   backoff: { minDelayMs: 20, maxDelayMs: 200, stableMs: 10_000 },
   ...(parameters.has('worker')
     ? { worker: (name: string) => new scope.SharedWorker('/worker.js', { name }) }
@@ -33,4 +42,12 @@ const subscription = client.subscribe('news', {
   onPublication: ({ data }) => received.push(data),
   onSubscribed: (state) => recovered.push(state.recovered),
 });
-scope.api = { client, subscription, received, recovered, skewMs: 0 };
+scope.api = {
+  client,
+  subscription,
+  received,
+  recovered,
+  serverReceived,
+  serverRecovered,
+  skewMs: 0,
+};

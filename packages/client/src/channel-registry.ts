@@ -3,6 +3,7 @@ import { deliver } from './deliver.ts';
 import type { Environment } from './environment.ts';
 import {
   nextState,
+  subscribingState,
   type SubscriptionOptions,
   type SubscriptionState,
   unsubscribedState,
@@ -18,12 +19,7 @@ export interface ChannelUse {
 class Channel {
   readonly uses = new Set<ChannelUse>();
   readonly options: ChannelOptions;
-  state: SubscriptionState = {
-    status: 'subscribing',
-    position: undefined,
-    recovered: undefined,
-    problem: undefined,
-  };
+  state: SubscriptionState = subscribingState;
   cancelDetach: () => void = () => undefined;
 
   constructor(options: ChannelOptions) {

@@ -13,9 +13,16 @@ import {
   defaultPublishQueue,
   resolveConnectionOptions,
 } from './options.ts';
-import type { Subscription, SubscriptionOptions } from './subscription.ts';
+import {
+  nextState,
+  type Subscription,
+  subscribingState,
+  type SubscriptionOptions,
+  type SubscriptionState,
+} from './subscription.ts';
 import type {
   Call,
+  ChannelEvent,
   ClientInfo,
   HistoryOptions,
   Position,
@@ -136,6 +143,7 @@ class WireClient implements Client {
   readonly #channels: ChannelRegistry;
   readonly #calls: CallQueue;
   readonly #listeners = new Set<() => void>();
+  readonly #serverChannels = new Map<string, SubscriptionState>();
   #state: ConnectionState;
 
   constructor(createWire: WireFactory, options: ClientOptions) {
@@ -151,7 +159,7 @@ class WireClient implements Client {
     this.#wire = createWire(this.#options, {
       state: (state) => this.#changed(state),
       channel: (channel, event) => this.#channels.handle(channel, event),
-      serverPublication: (publication) => deliver(() => options.onServerPublication?.(publication)),
+      serverChannel: (channel, event) => this.#serverChannel(channel, event, options),
       message: (data) => deliver(() => options.onMessage?.(data)),
     });
   }
@@ -299,6 +307,16 @@ class WireClient implements Client {
     this.#channels.clear();
     this.#wire.close();
     this.#listeners.clear();
+  }
+
+  #serverChannel(channel: string, event: ChannelEvent, options: ClientOptions): void {
+    const state = nextState(this.#serverChannels.get(channel) ?? subscribingState, event);
+    if (state.status === 'unsubscribed') this.#serverChannels.delete(channel);
+    else this.#serverChannels.set(channel, state);
+    deliver(() => {
+      if (event.type === 'publication') options.onServerPublication?.(event.publication);
+      else options.onServerSubscription?.(channel, state);
+    });
   }
 
   #changed(state: ConnectionState): void {

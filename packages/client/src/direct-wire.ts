@@ -1,4 +1,4 @@
-import { Centrifuge, type Subscription, type TransportEndpoint } from 'centrifuge';
+import type { Subscription, TransportEndpoint } from 'centrifuge';
 import { ClientError } from './client-error.ts';
 import {
   type Effects,
@@ -9,6 +9,7 @@ import {
 } from './connection-machine.ts';
 import { type Close, closeInWords, type ConnectionState, idleState } from './connection-state.ts';
 import type { SocketClose, WebSocketConstructor } from './deferred-close-socket.ts';
+import { Engine } from './engine.ts';
 import { engineSockets } from './engine-sockets.ts';
 import { attachKeyed, type EngineMap, type EnginePoll } from './attach-keyed.ts';
 import { bindSubscription } from './bind-subscription.ts';
@@ -21,19 +22,18 @@ import type {
   KeyedHandle,
   KeyedRequest,
   Position,
-  Publication,
   Wire,
   WireEvents,
 } from './wire.ts';
 import { saidRetryAfterMs, watchRetryAfter } from './retry-after.ts';
+import { ServerChannels } from './server-channels.ts';
+import { isAlive } from './sign-of-life.ts';
 import { WebSocketProbe } from './websocket-probe.ts';
 
 /** Codes of the engine for calls that were sent and got no answer: timeout, closed, ended. */
 const unansweredCodes: ReadonlySet<number> = new Set([1, 2, 3, 11]);
 /** The engine's code for a call that could not be written. */
 const writeErrorCode = 10;
-/** A stock server answers a question about it with an error, which is an answer as good as any. */
-const roundTripChannel = 'holdfast-round-trip:none';
 const roundTripTimeoutMs = 3_000;
 /** The engine's code for a connection whose pings stopped. */
 const noPingCode = 2;
@@ -53,7 +53,8 @@ export class DirectWire implements Wire {
   readonly #options: ConnectionOptions;
   readonly #environment: Environment;
   readonly #events: WireEvents;
-  readonly #centrifuge: Centrifuge;
+  readonly #centrifuge: Engine;
+  readonly #serverChannels: ServerChannels;
   /** The engine reads this list at each attempt: the machine chooses by replacing its one element. */
   readonly #endpoint: [TransportEndpoint];
   readonly #subscriptions = new Map<string, Subscription>();
@@ -70,6 +71,7 @@ export class DirectWire implements Wire {
   /** Set while we end the connection ourselves, so that its end is no news. */
   #isClosing = false;
   #roundTrip: Promise<number | undefined> | undefined;
+  #isBeginningAnew = false;
 
   constructor(options: ConnectionOptions, events: WireEvents) {
     this.#options = options;
@@ -83,6 +85,9 @@ export class DirectWire implements Wire {
     this.#endpoint = [engineEndpoint(first)];
     const base = (options.webSocket ?? globalThis.WebSocket) as WebSocketConstructor | undefined;
     this.#probe = new WebSocketProbe(base, this.#environment);
+    this.#serverChannels = new ServerChannels((channel, event) =>
+      events.serverChannel(channel, event),
+    );
     this.#centrifuge = this.#createEngine(base);
     this.#stopSignals = this.#environment.onSignal((signal) => this.#dispatch({ type: signal }));
   }
@@ -157,6 +162,35 @@ export class DirectWire implements Wire {
     };
   }
 
+  /** Whose the channels are that the server subscribes to. */
+  get serverUser(): string | undefined {
+    return this.#serverChannels.user;
+  }
+
+  /** Whether places of this user may be continued: not once the connection is another's. */
+  acceptsPlacesOf(user: string): boolean {
+    return this.#serverChannels.accepts(user);
+  }
+
+  /**
+   * Continues a channel of the server's from a place that this connection does not know or has passed,
+   * for which a connection that is open begins anew.
+   */
+  continueServerChannel(channel: string, since: Position | undefined): void {
+    this.#serverChannels.want(channel, since);
+    if (since === undefined || this.#isBeginningAnew) return;
+    this.#isBeginningAnew = true;
+    // Once for all that is wanted in this turn.
+    queueMicrotask(() => {
+      this.#isBeginningAnew = false;
+      const { status } = this.#machine;
+      const isOpen = status === 'connecting' || status === 'connected';
+      if (isOpen && this.#serverChannels.isWritten) {
+        this.#dispatch({ type: 'restart', upgrade: false });
+      }
+    });
+  }
+
   async call(call: Call): Promise<unknown> {
     if (this.#machine.status !== 'connected') throw notConnected();
     try {
@@ -188,33 +222,38 @@ export class DirectWire implements Wire {
     this.#keyed.clear();
   }
 
-  #createEngine(base: WebSocketConstructor | undefined): Centrifuge {
+  #createEngine(base: WebSocketConstructor | undefined): Engine {
     const options = this.#options;
     const { getToken } = options;
     const silent = new EventTarget();
     const fetch = watchRetryAfter(options.fetch, (ms) => (this.#retryAfterMs = ms));
-    const centrifuge = new Centrifuge(this.#endpoint, {
-      websocket: engineSockets({
-        webSocket: base,
+    const centrifuge = new Engine(
+      this.#endpoint,
+      {
+        websocket: engineSockets({
+          webSocket: base,
+          fetch,
+          environment: this.#environment,
+          connectTimeoutMs: options.connectTimeoutMs,
+          onClosed: (close) => (this.#socketClose = close),
+        }),
+        ...(options.eventSource === undefined ? {} : { eventsource: options.eventSource }),
         fetch,
-        environment: this.#environment,
-        connectTimeoutMs: options.connectTimeoutMs,
-        onClosed: (close) => (this.#socketClose = close),
-      }),
-      ...(options.eventSource === undefined ? {} : { eventsource: options.eventSource }),
-      fetch,
-      emulationEndpoint: options.emulationEndpoint,
-      timeout: options.connectTimeoutMs,
-      maxServerPingDelay: options.maxPingDelayMs,
-      name: options.name,
-      token: options.token ?? '',
-      data: options.data ?? null,
-      ...(options.headers === undefined ? {} : { headers: { ...options.headers } }),
-      getToken: getToken === undefined ? null : async () => getToken(),
-      // The machine hears the page's events; the engine would only act on them a second time.
-      networkEventTarget: silent,
-      pageEventTarget: silent,
-    });
+        emulationEndpoint: options.emulationEndpoint,
+        timeout: options.connectTimeoutMs,
+        maxServerPingDelay: options.maxPingDelayMs,
+        name: options.name,
+        token: options.token ?? '',
+        data: options.data ?? null,
+        ...(options.headers === undefined ? {} : { headers: { ...options.headers } }),
+        getToken: getToken === undefined ? null : async () => getToken(),
+        // The machine hears the page's events; the engine would only act on them a second time.
+        networkEventTarget: silent,
+        pageEventTarget: silent,
+      },
+      (connect) => this.#serverChannels.rewrite(connect),
+    );
+    this.#serverChannels.bind(centrifuge);
     centrifuge.on('connected', () => this.#opened());
     centrifuge.on('connecting', ({ code, reason }) => {
       if (code === 0 || this.#isClosing) return;
@@ -243,9 +282,6 @@ export class DirectWire implements Wire {
       const retryAfter = hint === undefined ? {} : { retryAfterMs: hint };
       this.#dispatch({ type: 'failed', reached, ...retryAfter });
     });
-    centrifuge.on('publication', (publication) =>
-      this.#events.serverPublication(publication as Publication),
-    );
     centrifuge.on('message', ({ data }) => this.#events.message(data));
     return centrifuge;
   }
@@ -308,6 +344,7 @@ export class DirectWire implements Wire {
     const endpoint = this.#options.endpoints[this.#machine.transport];
     if (endpoint === undefined) return;
     this.#endpoint[0] = engineEndpoint(endpoint);
+    this.#serverChannels.open();
     this.#socketClose = undefined;
     this.#retryAfterMs = undefined;
     try {
@@ -367,8 +404,7 @@ export class DirectWire implements Wire {
   async #askForLife(timeoutMs: number): Promise<number | undefined> {
     if (this.#machine.status !== 'connected') return undefined;
     const askedAt = this.#environment.now();
-    const isAnswered = await Promise.race([this.#isAnswered(), this.#outOfTime(timeoutMs)]);
-    if (!isAnswered) {
+    if (!(await isAlive(this.#centrifuge, this.#environment, timeoutMs))) {
       if (this.#machine.status === 'connected') {
         this.#patch({ missedPings: this.#state.missedPings + 1 });
       }
@@ -377,21 +413,6 @@ export class DirectWire implements Wire {
     const roundTripMs = this.#environment.now() - askedAt;
     this.#patch({ roundTripMs, missedPings: 0 });
     return roundTripMs;
-  }
-
-  async #isAnswered(): Promise<boolean> {
-    try {
-      await this.#centrifuge.presenceStats(roundTripChannel);
-      return true;
-    } catch (error) {
-      return (error as { readonly code: number }).code >= 100;
-    }
-  }
-
-  async #outOfTime(timeoutMs: number): Promise<false> {
-    return new Promise((resolve) => {
-      this.#environment.after(timeoutMs, () => resolve(false));
-    });
   }
 
   async #send(call: Call): Promise<unknown> {

@@ -2,6 +2,8 @@ import { ClientError } from './client-error.ts';
 import type { BackoffOptions } from './connection-machine.ts';
 import type { TransportName } from './connection-state.ts';
 import type { Environment } from './environment.ts';
+import type { SubscriptionState } from './subscription.ts';
+import type { Publication } from './wire.ts';
 
 export interface Endpoint {
   readonly transport: TransportName;
@@ -40,11 +42,16 @@ export interface ClientOptions {
   /** How much later than announced the server's ping may come. @defaultValue 10000 */
   readonly maxPingDelayMs?: number;
   readonly publishQueue?: Partial<PublishQueueOptions>;
-  /** From a subscription that the server made. */
-  readonly onServerPublication?: (publication: {
-    readonly channel: string;
-    readonly data: unknown;
-  }) => void;
+  /**
+   * In a channel that the server subscribed to, by the token, a hook or its API: in order, and like
+   * `SubscriptionOptions.onPublication` exactly once in recoverable channels.
+   */
+  readonly onServerPublication?: (publication: Publication) => void;
+  /**
+   * Called when the server subscribed to a channel, after each return of the connection (`recovered`
+   * false: something may have been missed) before what was missed is delivered, and when it ended.
+   */
+  readonly onServerSubscription?: (channel: string, state: SubscriptionState) => void;
   /** What the server sent to this connection outside of any channel. */
   readonly onMessage?: (data: unknown) => void;
   /** WebSocket class, for Node before 22 or tests. @defaultValue the platform's own */

@@ -43,13 +43,16 @@ export interface Subscription<Data = unknown> {
   close(): void;
 }
 
-/** The state of a channel that nobody is subscribed to. */
-export const unsubscribedState: SubscriptionState = {
-  status: 'unsubscribed',
+/** The state of a channel that was just asked for. */
+export const subscribingState: SubscriptionState = {
+  status: 'subscribing',
   position: undefined,
   recovered: undefined,
   problem: undefined,
 };
+
+/** The state of a channel that nobody is subscribed to. */
+export const unsubscribedState: SubscriptionState = { ...subscribingState, status: 'unsubscribed' };
 
 /** The state after an event. */
 export function nextState(state: SubscriptionState, event: ChannelEvent): SubscriptionState {

@@ -128,8 +128,8 @@ export interface HistoryOptions {
 export interface WireEvents {
   state(state: ConnectionState): void;
   channel(channel: string, event: ChannelEvent): void;
-  /** From a subscription that the server made; never in a channel attached by the client. */
-  serverPublication(publication: Publication): void;
+  /** In a channel that the server subscribed to; never in one attached by the client. */
+  serverChannel(channel: string, event: ChannelEvent): void;
   message(data: unknown): void;
 }
 

@@ -1,7 +1,7 @@
 import type { ClientErrorCode, ClientErrorDetails } from '../client-error.ts';
 import type { ConnectionState } from '../connection-state.ts';
 import type { ConnectionOptions } from '../options.ts';
-import type { Call, ChannelEvent, ChannelOptions, Position, Publication } from '../wire.ts';
+import type { Call, ChannelEvent, ChannelOptions, Position } from '../wire.ts';
 
 /** Which leader a message comes from or is meant for. A later term always wins. */
 export interface Leader {
@@ -33,6 +33,13 @@ export interface WantedChannel {
   readonly since?: Position;
 }
 
+/** Where a tab is in the channels that the server subscribed to. */
+export interface ServerPlaces {
+  /** Whose connection it was. */
+  readonly user: string;
+  readonly channels: readonly { readonly channel: string; readonly since: Position | undefined }[];
+}
+
 /** From a tab, for the leader it names. */
 export type TabMessage =
   | {
@@ -40,6 +47,7 @@ export type TabMessage =
       readonly options: SharedOptions;
       readonly wantsConnection: boolean;
       readonly channels: readonly WantedChannel[];
+      readonly server: ServerPlaces;
     }
   | ({ readonly kind: 'attach' } & WantedChannel)
   | { readonly kind: 'detach'; readonly channel: string }
@@ -57,7 +65,15 @@ export type LeaderMessage =
   | { readonly kind: 'leader'; readonly isHidden: boolean }
   | { readonly kind: 'state'; readonly state: ConnectionState }
   | { readonly kind: 'event'; readonly channel: string; readonly event: ChannelEvent }
-  | { readonly kind: 'server_publication'; readonly publication: Publication }
+  | {
+      readonly kind: 'server_event';
+      readonly channel: string;
+      readonly event: ChannelEvent;
+      /** Whose channel it is. */
+      readonly user: string;
+    }
+  /** One of you gave this for all of you. */
+  | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'message'; readonly data: unknown }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | {
@@ -89,7 +105,7 @@ export type Envelope =
 
 /** Names on this origin. The number changes with the messages, so that old and new tabs never mix. */
 export function sharedName(key: string): string {
-  return `holdfast/1:${key}`;
+  return `holdfast/2:${key}`;
 }
 
 /** The lock that a tab holds as long as it lives. */

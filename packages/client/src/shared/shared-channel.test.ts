@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { ChannelEvent, Position, Wire } from '../wire.ts';
+import type { ChannelEvent, Position } from '../wire.ts';
 import { SharedChannel } from './shared-channel.ts';
 
 const historySize = 3;
@@ -14,16 +14,16 @@ class Upstream {
   #pending: { readonly since: Position | undefined } | undefined;
   #position: Position | undefined;
 
-  readonly wire = {
-    attach: (_name: string, _options: object, since?: Position) => {
+  readonly links = {
+    begin: (since: Position | undefined) => {
       this.#isLive = false;
       this.#pending = { since };
     },
-    detach: () => {
+    end: () => {
       this.#isLive = false;
       this.#pending = undefined;
     },
-  } as unknown as Wire;
+  };
 
   reaches(since: Position | undefined): boolean {
     return since?.epoch === String(this.epoch) && this.top - since.offset <= historySize;
@@ -132,17 +132,16 @@ test('whatever happens, a tab hears each publication once and in order, or is to
       const away = new Set<number>();
       const lead = (): SharedChannel => {
         const channel = new SharedChannel(
-          'news',
           {},
           {
-            wire: upstream.wire,
+            ...upstream.links,
             send: (to, event) => {
               if (upstream.channel !== channel) return;
               for (const id of to) tabs[Number(id)]?.hear(event);
             },
           },
         );
-        upstream.wire.detach('news');
+        upstream.links.end();
         upstream.channel = channel;
         return channel;
       };
@@ -217,10 +216,9 @@ test('a tab that is too far behind costs the others nothing', async () => {
   const upstream = new Upstream();
   const tabs = { late: new Tab(upstream), recent: new Tab(upstream) };
   const channel = new SharedChannel(
-    'news',
     {},
     {
-      wire: upstream.wire,
+      ...upstream.links,
       send: (to, event) => {
         for (const id of to) tabs[id as keyof typeof tabs].hear(event);
       },

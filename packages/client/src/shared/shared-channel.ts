@@ -1,4 +1,4 @@
-import type { ChannelEvent, ChannelOptions, Position, Wire } from '../wire.ts';
+import type { ChannelEvent, ChannelOptions, Position } from '../wire.ts';
 
 /** A tab's place in a channel. */
 interface Listener {
@@ -8,7 +8,13 @@ interface Listener {
   isActive: boolean;
 }
 
-type Send = (to: readonly string[], event: ChannelEvent) => void;
+/** What a channel needs of the connection and of the tabs. */
+export interface SharedChannelLinks {
+  /** Subscribes, or begins anew from an older place. */
+  begin(since: Position | undefined): void;
+  end(): void;
+  send(to: readonly string[], event: ChannelEvent): void;
+}
 
 /**
  * One channel of the shared connection: a single subscription on the wire, and the tabs that hear it,
@@ -17,9 +23,7 @@ type Send = (to: readonly string[], event: ChannelEvent) => void;
  */
 export class SharedChannel {
   readonly options: ChannelOptions;
-  readonly #name: string;
-  readonly #wire: Wire;
-  readonly #send: Send;
+  readonly #links: SharedChannelLinks;
   readonly #tabs = new Map<string, Listener>();
   /** Of the subscription on the wire. */
   #position: Position | undefined;
@@ -28,11 +32,9 @@ export class SharedChannel {
   #requested: Position | undefined;
   #isAttached = false;
 
-  constructor(name: string, options: ChannelOptions, { wire, send }: { wire: Wire; send: Send }) {
-    this.#name = name;
+  constructor(options: ChannelOptions, links: SharedChannelLinks) {
     this.options = options;
-    this.#wire = wire;
-    this.#send = send;
+    this.#links = links;
   }
 
   get isUnused(): boolean {
@@ -56,7 +58,7 @@ export class SharedChannel {
   }
 
   end(): void {
-    if (this.#isAttached) this.#wire.detach(this.#name);
+    if (this.#isAttached) this.#links.end();
     this.#isAttached = false;
   }
 
@@ -89,11 +91,11 @@ export class SharedChannel {
   }
 
   #attach(since: Position | undefined): void {
-    if (this.#isAttached) this.#wire.detach(this.#name);
+    if (this.#isAttached) this.#links.end();
     this.#isAttached = true;
     this.#isSubscribed = false;
     this.#requested = since;
-    this.#wire.attach(this.#name, this.options, since);
+    this.#links.begin(since);
   }
 
   #subscribed(event: ChannelEvent & { readonly type: 'subscribed' }): void {
@@ -207,7 +209,7 @@ export class SharedChannel {
   }
 
   #tell(to: readonly string[], event: ChannelEvent): void {
-    if (to.length > 0) this.#send(to, event);
+    if (to.length > 0) this.#links.send(to, event);
   }
 }
 

@@ -18,9 +18,13 @@ const hiddenTooLongMs = 60_000;
 /** So many looks are left to a worker before a tab stands for election beside it. */
 const workerPatience = 2;
 
-interface Wanted {
-  readonly options: ChannelOptions;
+/** A tab's place in a channel. */
+interface Place {
   position: Position | undefined;
+}
+
+interface Wanted extends Place {
+  readonly options: ChannelOptions;
 }
 
 interface Pending {
@@ -44,6 +48,7 @@ export class SharedWire implements Wire {
   readonly #events: WireEvents;
   readonly #tab: string = crypto.randomUUID();
   readonly #channels = new Map<string, Wanted>();
+  readonly #serverChannels = new Map<string, Place>();
   readonly #pending = new Map<number, Pending>();
   readonly #patience: number;
   readonly #stopSignals: () => void;
@@ -54,6 +59,8 @@ export class SharedWire implements Wire {
   #state: ConnectionState;
   #wantsConnection = false;
   #token: string | undefined;
+  /** Whose the server's channels are. */
+  #serverUser = '';
   #nextId = 1;
   #silentLooks = 0;
   #isLeading = false;
@@ -242,6 +249,13 @@ export class SharedWire implements Wire {
       kind: 'hello',
       wantsConnection: this.#wantsConnection,
       channels: [...this.#channels].map(([channel, state]) => wanted(channel, state)),
+      server: {
+        user: this.#serverUser,
+        channels: [...this.#serverChannels].map(([channel, { position }]) => ({
+          channel,
+          since: position,
+        })),
+      },
       options: {
         endpoints,
         emulationEndpoint,
@@ -287,8 +301,11 @@ export class SharedWire implements Wire {
       case 'event':
         this.#event(body.channel, body.event);
         break;
-      case 'server_publication':
-        this.#events.serverPublication(body.publication);
+      case 'server_event':
+        this.#serverEvent(body);
+        break;
+      case 'token':
+        this.#token = body.token;
         break;
       case 'message':
         this.#events.message(body.data);
@@ -307,19 +324,19 @@ export class SharedWire implements Wire {
     }
   }
 
-  /** A new leader may repeat what the old one had said: each position is delivered once. */
   #event(channel: string, event: ChannelEvent): void {
     const known = this.#channels.get(channel);
-    if (known === undefined) return;
-    if (event.type === 'subscribed') known.position = event.position;
-    if (event.type === 'publication') {
-      const { offset } = event.publication;
-      if (offset !== undefined && known.position !== undefined) {
-        if (offset <= known.position.offset) return;
-        known.position = { ...known.position, offset };
-      }
+    if (known !== undefined && isNews(known, event)) this.#events.channel(channel, event);
+  }
+
+  #serverEvent({ channel, event, user }: LeaderMessage & { readonly kind: 'server_event' }): void {
+    if (event.type === 'unsubscribed') this.#serverChannels.delete(channel);
+    else if (event.type === 'subscribed') {
+      this.#serverUser = user;
+      this.#serverChannels.set(channel, { position: undefined });
     }
-    this.#events.channel(channel, event);
+    const place = this.#serverChannels.get(channel);
+    if (place === undefined || isNews(place, event)) this.#events.serverChannel(channel, event);
   }
 
   async #giveToken(id: number, channel: string | undefined): Promise<void> {
@@ -354,6 +371,17 @@ export class SharedWire implements Wire {
     if (this.#leader === undefined) return;
     this.#bus?.post({ from: 'tab', tab: this.#tab, leader: this.#leader.id, body });
   }
+}
+
+/** A new leader may repeat what the old one had said: each position is delivered once. */
+function isNews(place: Place, event: ChannelEvent): boolean {
+  if (event.type === 'subscribed') place.position = event.position;
+  if (event.type !== 'publication') return true;
+  const { offset } = event.publication;
+  if (offset === undefined || place.position === undefined) return true;
+  if (offset <= place.position.offset) return false;
+  place.position = { ...place.position, offset };
+  return true;
 }
 
 function wanted(channel: string, { options, position }: Wanted): WantedChannel {

@@ -2,6 +2,7 @@ import type { ClientError } from '../client-error.ts';
 import { DirectWire } from '../direct-wire.ts';
 import { createEnvironment, type Environment, type EnvironmentSignal } from '../environment.ts';
 import { type Bus, openBus } from './bus.ts';
+import { ServerChannelTable } from './server-channel-table.ts';
 import { SharedChannel } from './shared-channel.ts';
 import {
   type Envelope,
@@ -42,6 +43,7 @@ export class Switchboard {
   readonly #bus: Bus<Envelope>;
   readonly #tabs = new Map<string, Tab>();
   readonly #channels = new Map<string, SharedChannel>();
+  readonly #serverChannels: ServerChannelTable;
   readonly #tokens = new Map<number, (token: string | undefined) => void>();
   readonly #signals = new Set<(signal: EnvironmentSignal) => void>();
   #nextTokenId = 1;
@@ -52,6 +54,14 @@ export class Switchboard {
     this.#isHidden = isHidden;
     this.#name = name;
     this.#locks = locks;
+    this.#serverChannels = new ServerChannelTable({
+      connection: () => this.#wire,
+      tabs: () => this.#tabs.keys(),
+      send: (to, channel, event) => {
+        const user = this.#wire?.serverUser ?? '';
+        this.#send({ kind: 'server_event', channel, event, user }, to);
+      },
+    });
     this.#bus = openBus<Envelope>(name, (envelope) => this.#receive(envelope));
     this.#send({ kind: 'leader', isHidden: this.#isHidden() });
   }
@@ -116,6 +126,8 @@ export class Switchboard {
         else this.#disconnectIfUnwanted();
         break;
       case 'token':
+        // Whoever leads next shall not go back to the token before.
+        this.#send({ kind: 'token', token: message.token });
         this.#wireFor(tab).setToken(message.token);
         break;
       case 'token_answer':
@@ -132,7 +144,8 @@ export class Switchboard {
 
   #welcome(id: string, hello: TabMessage & { readonly kind: 'hello' }): void {
     this.#tabs.get(id)?.stopWatching();
-    for (const name of this.#channels.keys()) this.#channels.get(name)?.remove(id);
+    for (const channel of this.#channels.values()) channel.remove(id);
+    this.#serverChannels.remove(id);
     const tab: Tab = {
       options: hello.options,
       wantsConnection: hello.wantsConnection,
@@ -149,6 +162,7 @@ export class Switchboard {
     this.#send({ kind: 'state', state: wire.state }, [id]);
     for (const wanted of hello.channels) this.#attach(id, wanted);
     this.#dropUnused();
+    this.#serverChannels.add(id, hello.server);
     if (hello.wantsConnection) wire.connect();
   }
 
@@ -158,6 +172,7 @@ export class Switchboard {
     this.#tabs.delete(id);
     tab.stopWatching();
     for (const channel of this.#channels.values()) channel.remove(id);
+    this.#serverChannels.remove(id);
     this.#dropUnused();
     this.#disconnectIfUnwanted();
   }
@@ -172,8 +187,10 @@ export class Switchboard {
       channel = undefined;
     }
     if (channel === undefined) {
-      channel = new SharedChannel(name, options, {
-        wire: this.#wireFor(tab),
+      const wire = this.#wireFor(tab);
+      channel = new SharedChannel(options, {
+        begin: (since) => wire.attach(name, options, since),
+        end: () => wire.detach(name),
         send: (to, event) => this.#send({ kind: 'event', channel: name, event }, to),
       });
       this.#channels.set(name, channel);
@@ -231,7 +248,7 @@ export class Switchboard {
       {
         state: (state) => this.#send({ kind: 'state', state }),
         channel: (name, event) => this.#channels.get(name)?.handle(event),
-        serverPublication: (publication) => this.#send({ kind: 'server_publication', publication }),
+        serverChannel: (name, event) => this.#serverChannels.handle(name, event),
         message: (data) => this.#send({ kind: 'message', data }),
       },
     );

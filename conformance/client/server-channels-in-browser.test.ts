@@ -1,0 +1,115 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { createJwtVerifier } from '@holdfast/hub';
+import { forgeToken } from '@holdfast/hub/testing';
+import { launchBrowser } from '../browser.ts';
+import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
+import {
+  heldBy,
+  leaderOf,
+  oneConnection,
+  openTabs,
+  patient,
+  rendererOf,
+  sharedPageFiles,
+} from './tabs.ts';
+
+let browser: Browser;
+let files: NonNullable<AppOptions['files']>;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+  files = await sharedPageFiles();
+});
+
+afterAll(() => browser.close());
+
+const key = 'a secret of more than thirty-two bytes';
+
+/** Subscribes every connection of Ann's to `updates`. */
+function start(): Promise<RunningApp> {
+  const token = forgeToken({ key, claims: { sub: 'ann', channels: ['updates'] } });
+  return startApp({
+    files: { ...files, '/token': { type: 'text/plain', body: token } },
+    hub: {
+      tokens: createJwtVerifier({ hmacSecretKey: key }),
+      client: { insecure: false },
+      channel: {
+        withoutNamespace: {
+          historySize: 10_000,
+          historyTtlMs: 60_000,
+          forceRecovery: true,
+          allowSubscribeForClient: true,
+        },
+      },
+    },
+  });
+}
+
+/** Publishes without a pause until it is stopped. */
+function load({ hub }: RunningApp) {
+  const sent: number[] = [];
+  const stopped = new AbortController();
+  const done = (async () => {
+    while (!stopped.signal.aborted) {
+      sent.push(sent.length);
+      await hub.publish('updates', sent.length - 1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  return {
+    sent,
+    stop: async () => {
+      stopped.abort();
+      await done;
+    },
+  };
+}
+
+async function expectServerReceived(tabs: readonly Page[], sent: readonly number[]): Promise<void> {
+  await vi.waitFor(async () => {
+    for (const page of tabs) expect(await page.evaluate('api.serverReceived')).toEqual(sent);
+  }, patient);
+  for (const page of tabs) expect(await page.evaluate('api.serverRecovered')).not.toContain(false);
+}
+
+test('five tabs under load: two leaders in turn are killed with SIGKILL', async () => {
+  await using running = await start();
+  const { tabs } = await openTabs(running, { count: 5, mode: 'elected&jwt', browser });
+  const { sent, stop } = load(running);
+  const dead = new Set<Page>();
+  for (const page of tabs) page.on('crash', () => dead.add(page));
+  let living: readonly Page[] = tabs;
+  for (let round = 0; round < 2; round++) {
+    const leader = await leaderOf(living);
+    process.kill(await rendererOf(leader), 'SIGKILL');
+    await vi.waitFor(() => expect(dead).toContain(leader), patient);
+    living = living.filter((page) => !dead.has(page));
+    const next = await leaderOf(living);
+    expect(next).not.toBe(leader);
+    await next.waitForFunction('api.client.state.status === "connected"');
+  }
+  await stop();
+  expect(living.length).toBeGreaterThan(1);
+  expect(sent.length).toBeGreaterThan(100);
+  await expectServerReceived(living, sent);
+  await oneConnection(running);
+}, 120_000);
+
+test('five tabs under load: the worker that holds the connection is ended', async () => {
+  await using running = await start();
+  const { tabs } = await openTabs(running, { count: 5, mode: 'worker&jwt', browser });
+  const { sent, stop } = load(running);
+  const cdp = await browser.newBrowserCDPSession();
+  const { targetInfos } = await cdp.send('Target.getTargets');
+  const worker = targetInfos.find(({ type }) => type === 'shared_worker');
+  await cdp.send('Target.closeTarget', { targetId: worker!.targetId });
+  await vi.waitFor(async () => expect(await Promise.all(tabs.map(heldBy))).toContain('this_page'), {
+    timeout: 30_000,
+    interval: 100,
+  });
+  await tabs[0]!.waitForFunction('api.client.state.status === "connected"');
+  await stop();
+  await expectServerReceived(tabs, sent);
+  await oneConnection(running);
+}, 120_000);
