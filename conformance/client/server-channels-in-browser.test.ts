@@ -33,7 +33,7 @@ function start(): Promise<RunningApp> {
     files: { ...files, '/token': { type: 'text/plain', body: token } },
     hub: {
       tokens: createJwtVerifier({ hmacSecretKey: key }),
-      client: { insecure: false },
+      client: { insecure: false, recoveryMaxPublicationLimit: 10_000 },
       channel: {
         withoutNamespace: {
           historySize: 10_000,

@@ -1,4 +1,11 @@
-import type { ClientInfo as EngineInfo, Subscription } from 'centrifuge';
+import type {
+  ClientInfo as EngineInfo,
+  PublicationContext,
+  ServerPublicationContext,
+  ServerSubscribedContext,
+  SubscribedContext,
+  Subscription,
+} from 'centrifuge';
 import type { ChannelEvent, ClientInfo, Publication, StateEvent } from './wire.ts';
 
 /** Turns what the engine's subscription says about itself into channel events. */
@@ -9,17 +16,7 @@ export function bindState(
   subscription.on('subscribing', ({ code, reason }) => {
     report({ type: 'subscribing', code, reason });
   });
-  subscription.on('subscribed', (context) => {
-    const { wasRecovering, recovered, streamPosition: position } = context;
-    const data: unknown = context.data;
-    report({
-      type: 'subscribed',
-      wasRecovering,
-      recovered,
-      ...(position === undefined ? {} : { position }),
-      ...(data === undefined ? {} : { data }),
-    });
-  });
+  subscription.on('subscribed', (context) => report(subscribedEvent(context)));
   subscription.on('unsubscribed', ({ code, reason }) => {
     report({ type: 'unsubscribed', code, reason });
   });
@@ -28,24 +25,41 @@ export function bindState(
   });
 }
 
+export function subscribedEvent(context: SubscribedContext | ServerSubscribedContext): StateEvent {
+  const { wasRecovering, recovered, streamPosition: position } = context;
+  const data: unknown = context.data;
+  return {
+    type: 'subscribed',
+    wasRecovering,
+    recovered,
+    ...(position === undefined ? {} : { position }),
+    ...(data === undefined ? {} : { data }),
+  };
+}
+
 /** Turns all that the engine's subscription to a stream emits into channel events. */
 export function bindSubscription(
   subscription: Subscription,
   report: (event: ChannelEvent) => void,
 ): void {
   bindState(subscription, report);
-  subscription.on('publication', ({ channel, data, offset, tags, info }) => {
-    const publication: Publication = {
-      channel,
-      data: data as unknown,
-      ...(offset === undefined ? {} : { offset }),
-      ...(tags === undefined ? {} : { tags }),
-      ...(info === undefined ? {} : { info: clientInfo(info) }),
-    };
-    report({ type: 'publication', publication });
+  subscription.on('publication', (context) => {
+    report({ type: 'publication', publication: publicationOf(context) });
   });
   subscription.on('join', ({ info }) => report({ type: 'join', info: clientInfo(info) }));
   subscription.on('leave', ({ info }) => report({ type: 'leave', info: clientInfo(info) }));
+}
+
+/** Without the members that are absent. */
+export function publicationOf(context: PublicationContext | ServerPublicationContext): Publication {
+  const { channel, data, offset, tags, info } = context;
+  return {
+    channel,
+    data: data as unknown,
+    ...(offset === undefined ? {} : { offset }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(info === undefined ? {} : { info: clientInfo(info) }),
+  };
 }
 
 export function clientInfo({ client, user, connInfo, chanInfo }: EngineInfo): ClientInfo {

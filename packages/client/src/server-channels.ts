@@ -1,5 +1,5 @@
 import type { ConnectCommand, Engine } from './engine.ts';
-import { clientInfo } from './bind-subscription.ts';
+import { publicationOf, subscribedEvent } from './bind-subscription.ts';
 import type { ChannelEvent, Position } from './wire.ts';
 
 /** As the engine says it of the subscriptions that the client made. */
@@ -82,33 +82,21 @@ export class ServerChannels {
   /** Reports what `engine` says of its channels; to be called once. */
   bind(engine: Engine): void {
     engine.on('connected', () => this.#connected(engine));
-    engine.on('subscribed', ({ channel, recoverable, streamPosition: position, ...context }) => {
+    engine.on('subscribed', ({ streamPosition, ...context }) => {
+      const { channel, recoverable } = context;
       this.#wanted.delete(channel);
       this.#confirmed.add(channel);
       this.#subscribed.add(channel);
-      const { wasRecovering, recovered } = context;
-      const data: unknown = context.data;
-      this.#report(channel, {
-        type: 'subscribed',
-        wasRecovering,
-        recovered,
-        ...(recoverable && position !== undefined ? { position } : {}),
-        ...(data === undefined ? {} : { data }),
-      });
+      // Of no use where nothing can be recovered.
+      const place = recoverable && streamPosition !== undefined ? { streamPosition } : {};
+      this.#report(channel, subscribedEvent({ ...context, ...place }));
     });
     engine.on('subscribing', ({ channel }) => {
       if (this.#subscribed.has(channel)) this.#report(channel, connectionLost);
     });
     engine.on('unsubscribed', ({ channel }) => this.#end(channel, 'the server ended it'));
-    engine.on('publication', ({ channel, data, offset, tags, info }) => {
-      const publication = {
-        channel,
-        data: data as unknown,
-        ...(offset === undefined ? {} : { offset }),
-        ...(tags === undefined ? {} : { tags }),
-        ...(info === undefined ? {} : { info: clientInfo(info) }),
-      };
-      this.#report(channel, { type: 'publication', publication });
+    engine.on('publication', (context) => {
+      this.#report(context.channel, { type: 'publication', publication: publicationOf(context) });
     });
   }
 

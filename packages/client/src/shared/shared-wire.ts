@@ -15,7 +15,7 @@ const watchMs = 3_000;
 const patience = 3;
 /** A leader that nobody has seen for this long leaves the connection to a tab that is seen. */
 const hiddenTooLongMs = 60_000;
-/** So many looks are left to a worker before a tab stands for election beside it. */
+/** So many looks are left to a worker that does not begin to lead, before a tab does. */
 const workerPatience = 2;
 
 /** A tab's place in a channel. */
@@ -243,6 +243,8 @@ export class SharedWire implements Wire {
   #follow(leader: Leader): void {
     this.#forgetLeader();
     this.#leader = leader;
+    // A worker has begun to lead: from now on its end is heard at once.
+    if (this.#leaveElection === undefined) this.#standForElection(false);
     const { endpoints, emulationEndpoint, name, backoff, connectTimeoutMs } = this.#options;
     const { maxPingDelayMs, data, headers, getToken, getChannelToken } = this.#options;
     this.#post({
