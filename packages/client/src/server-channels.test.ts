@@ -34,6 +34,13 @@ class ScriptedEngine {
     return Object.fromEntries([...this.#own].map(([name, place]) => [name, { ...place }]));
   }
 
+  /** A listener disconnects before the answer is gone through. */
+  interrupt(): void {
+    this.state = 'connected';
+    this.#emit('connected', {});
+    this.state = 'disconnected';
+  }
+
   /** The server grants these, all of them at their tops. */
   answer(granted: readonly string[], offset: number): void {
     this.state = 'connected';
@@ -68,7 +75,7 @@ const step = fc.oneof(
     type: fc.constant('connect' as const),
     user,
     granted: fc.subarray(channels),
-    isAnswered: fc.boolean(),
+    end: fc.constantFrom('answered', 'answered', 'interrupted', 'lost'),
   }),
   fc.record({ type: fc.constant('want' as const), user, channel, offset: fc.option(fc.nat(9)) }),
 );
@@ -115,9 +122,17 @@ test('places are asked for until they were answered, by their user alone, and wh
             check(asked === expected, 'a place was not asked for');
           }
         } else check(subs === undefined, 'places were carried to another user');
-        if (!one.isAnswered) continue;
+        for (const name of Object.keys(subs ?? {})) {
+          check(wanted.has(name) || live.get(name) === one.user, 'a place of nobody knows whom');
+        }
+        if (one.end === 'lost') continue;
+        if (owner !== one.user || one.end === 'answered') wanted.clear();
         owner = one.user;
-        wanted.clear();
+        if (one.end === 'interrupted') {
+          engine.interrupt();
+          await Promise.resolve();
+          continue;
+        }
         engine.answer(one.granted, top++);
         await Promise.resolve();
         const heard = JSON.stringify([...live.keys()].toSorted());

@@ -73,10 +73,12 @@ export class ServerChannels {
     this.#isWritten = true;
     this.#asking = userOf(connect.token ?? '');
     if (this.#user !== undefined && this.#user !== this.#asking) return connect;
-    const places = [...this.#wanted].flatMap(([channel, since]) =>
+    // Of an answer that it was kept from going through the engine knows nothing: its places are older.
+    const own = Object.entries(subs ?? {}).filter(([channel]) => this.#subscribed.has(channel));
+    const wanted = [...this.#wanted].flatMap(([channel, since]) =>
       since === undefined ? [] : [[channel, { recover: true, ...since }] as const],
     );
-    return { ...connect, subs: { ...subs, ...Object.fromEntries(places) } };
+    return { ...connect, subs: Object.fromEntries([...own, ...wanted]) };
   }
 
   /** Reports what `engine` says of its channels; to be called once. */
@@ -126,7 +128,7 @@ export class ServerChannels {
   #end(channel: string, reason: string): void {
     const wasSubscribed = this.#subscribed.delete(channel);
     const wasWanted = this.#wanted.delete(channel);
-    if (wasSubscribed || wasWanted)
-      this.#report(channel, { type: 'unsubscribed', code: 0, reason });
+    if (!wasSubscribed && !wasWanted) return;
+    this.#report(channel, { type: 'unsubscribed', code: 0, reason });
   }
 }
