@@ -1,21 +1,26 @@
 import { chromium, type Browser } from 'playwright-core';
 
-/** The machine's own Chromium, without a window and without talking to anybody. */
+export const chromiumPath = '/usr/bin/chromium';
+
+/** Without a window, and without talking to anybody. */
+export const chromiumFlags: readonly string[] = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** The machine's own Chromium. */
 export function launchBrowser({
   hasBackForwardCache = false,
 }: { readonly hasBackForwardCache?: boolean } = {}): Promise<Browser> {
   return chromium.launch({
     ...(hasBackForwardCache ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
+    executablePath: chromiumPath,
+    args: [...chromiumFlags],
   });
 }

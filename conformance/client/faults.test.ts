@@ -5,15 +5,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createJwtVerifier, MemoryBroker } from '@holdfast/hub';
-import { forgeToken } from '@holdfast/hub/testing';
+import { MemoryBroker } from '@holdfast/hub';
 import { launchBrowser } from '../browser.ts';
 import { startServerProcess } from '../server-process.ts';
 import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
 import {
   allSubscribed,
   expectReceived,
-  heldBy,
   leaderOf,
   oneConnection,
   openTabs,
@@ -21,6 +19,7 @@ import {
   rendererOf,
   sharedPageFiles,
 } from './tabs.ts';
+import { startTokenApp, tokenOf } from './token-app.ts';
 
 let browser: Browser;
 let files: NonNullable<AppOptions['files']>;
@@ -169,22 +168,6 @@ describe('whatever happens, each tab hears each message once and in order', () =
 });
 
 describe('the page of the leader', () => {
-  test('is frozen by the browser: the next tab leads at once, the frozen one follows when it is back', async () => {
-    await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, elected(3));
-    const leader = await leaderOf(tabs);
-    const others = tabs.filter((page) => page !== leader);
-    // As the browser says it to the page: a headless one freezes no page that is shown.
-    await leader.evaluate('document.dispatchEvent(new Event("freeze"))');
-    expect(await leaderOf(others)).not.toBe(leader);
-    await running.hub.publish('news', 'while frozen');
-    await expectReceived(others, ['while frozen']);
-    await oneConnection(running);
-    await leader.evaluate('document.dispatchEvent(new Event("resume"))');
-    await expectReceived(tabs, ['while frozen']);
-    await oneConnection(running);
-  }, 60_000);
-
   test('goes into the back/forward cache and comes out of it', async () => {
     await using running = await startApp({ files });
     const { tabs } = await openTabs(running, elected(3));
@@ -207,30 +190,6 @@ describe('the page of the leader', () => {
     await oneConnection(running);
   }, 60_000);
 
-  test('is hidden for a minute: a visible tab takes over', async () => {
-    await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, elected(3));
-    const leader = await leaderOf(tabs);
-    const [visible, hidden] = tabs.filter((page) => page !== leader);
-    const hide =
-      'Object.defineProperty(document, "visibilityState", { value: "hidden" }); document.dispatchEvent(new Event("visibilitychange"))';
-    await leader.evaluate(hide);
-    await hidden!.evaluate(hide);
-    // Seen hidden once, and a minute later again.
-    await leader.waitForFunction('api.client.state.status === "connected"');
-    await vi.waitFor(
-      async () => {
-        await leader.evaluate('api.skewMs += 61_000');
-        expect(await heldBy(visible!)).toBe('this_page');
-      },
-      { timeout: 30_000, interval: 1_000 },
-    );
-    expect(await heldBy(leader)).toBe('elsewhere');
-    await running.hub.publish('news', 1);
-    await expectReceived(tabs, [1]);
-    await oneConnection(running);
-  }, 60_000);
-
   test('slept with its machine: the connection is asked at once whether it is alive', async () => {
     await using running = await startApp({ files });
     const context = await browser.newContext();
@@ -250,52 +209,16 @@ describe('the page of the leader', () => {
 });
 
 describe('tokens', () => {
-  const key = 'a secret of more than thirty-two bytes';
-  const token = (sub: string, lifeSeconds?: number) =>
-    forgeToken({
-      key,
-      claims: {
-        sub,
-        ...(lifeSeconds === undefined ? {} : { exp: Date.now() / 1_000 + lifeSeconds }),
-      },
-    });
-
-  function startWithTokens(tokenFor: () => string): Promise<RunningApp> {
-    return startApp({
-      files: {
-        ...files,
-        '/token': {
-          type: 'text/plain',
-          get body() {
-            return tokenFor();
-          },
-        },
-      },
-      hub: {
-        tokens: createJwtVerifier({ hmacSecretKey: key }),
-        client: { insecure: false },
-        channel: {
-          withoutNamespace: {
-            historySize: 100,
-            historyTtlMs: 60_000,
-            forceRecovery: true,
-            allowSubscribeForClient: true,
-          },
-        },
-      },
-    });
-  }
-
   test.each(['elected', 'worker'])(
     '%s: the token of another user, given in any tab, leaves one socket, which is theirs',
     async (mode) => {
-      await using running = await startWithTokens(() => token('ann'));
+      await using running = await startTokenApp({ files, tokenFor: () => tokenOf('ann') });
       const { tabs } = await openTabs(running, { count: 5, mode: `${mode}&jwt`, browser });
       await oneConnection(running);
       expect((await running.hub.connections()).connections.map(({ user }) => user)).toEqual([
         'ann',
       ]);
-      await tabs[3]!.evaluate(`api.client.setToken(${JSON.stringify(token('bob'))})`);
+      await tabs[3]!.evaluate(`api.client.setToken(${JSON.stringify(tokenOf('bob'))})`);
       await vi.waitFor(async () => {
         const { connections } = await running.hub.connections();
         expect(connections.map(({ user }) => user)).toEqual(['bob']);
@@ -310,7 +233,10 @@ describe('tokens', () => {
   test('one that expires in an outage is replaced, and nothing is missed', async () => {
     let lifeSeconds = 2;
     const start = Date.now();
-    await using running = await startWithTokens(() => token('ann', lifeSeconds));
+    await using running = await startTokenApp({
+      files,
+      tokenFor: () => tokenOf('ann', { exp: Date.now() / 1_000 + lifeSeconds }),
+    });
     const { tabs, context } = await openTabs(running, { ...elected(3), mode: 'elected&jwt' });
     await running.hub.publish('news', 1);
     await expectReceived(tabs, [1]);

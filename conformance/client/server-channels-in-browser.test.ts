@@ -1,10 +1,9 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createJwtVerifier } from '@holdfast/hub';
-import { forgeToken } from '@holdfast/hub/testing';
 import { launchBrowser } from '../browser.ts';
-import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
+import type { AppOptions, RunningApp } from './running-app.ts';
 import {
+  expectServerReceived,
   heldBy,
   leaderOf,
   oneConnection,
@@ -13,6 +12,7 @@ import {
   rendererOf,
   sharedPageFiles,
 } from './tabs.ts';
+import { startTokenApp } from './token-app.ts';
 
 let browser: Browser;
 let files: NonNullable<AppOptions['files']>;
@@ -23,28 +23,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => browser.close());
-
-const key = 'a secret of more than thirty-two bytes';
-
-/** Subscribes every connection of Ann's to `updates`. */
-function start(): Promise<RunningApp> {
-  const token = forgeToken({ key, claims: { sub: 'ann', channels: ['updates'] } });
-  return startApp({
-    files: { ...files, '/token': { type: 'text/plain', body: token } },
-    hub: {
-      tokens: createJwtVerifier({ hmacSecretKey: key }),
-      client: { insecure: false, recoveryMaxPublicationLimit: 10_000 },
-      channel: {
-        withoutNamespace: {
-          historySize: 10_000,
-          historyTtlMs: 60_000,
-          forceRecovery: true,
-          allowSubscribeForClient: true,
-        },
-      },
-    },
-  });
-}
 
 /** Publishes without a pause until it is stopped. */
 function load({ hub }: RunningApp) {
@@ -66,15 +44,8 @@ function load({ hub }: RunningApp) {
   };
 }
 
-async function expectServerReceived(tabs: readonly Page[], sent: readonly number[]): Promise<void> {
-  await vi.waitFor(async () => {
-    for (const page of tabs) expect(await page.evaluate('api.serverReceived')).toEqual(sent);
-  }, patient);
-  for (const page of tabs) expect(await page.evaluate('api.serverRecovered')).not.toContain(false);
-}
-
 test('five tabs under load: two leaders in turn are killed with SIGKILL', async () => {
-  await using running = await start();
+  await using running = await startTokenApp({ files });
   const { tabs } = await openTabs(running, { count: 5, mode: 'elected&jwt', browser });
   const { sent, stop } = load(running);
   const dead = new Set<Page>();
@@ -97,7 +68,7 @@ test('five tabs under load: two leaders in turn are killed with SIGKILL', async 
 }, 120_000);
 
 test('five tabs under load: the worker that holds the connection is ended', async () => {
-  await using running = await start();
+  await using running = await startTokenApp({ files });
   const { tabs } = await openTabs(running, { count: 5, mode: 'worker&jwt', browser });
   const { sent, stop } = load(running);
   const cdp = await browser.newBrowserCDPSession();

@@ -8,28 +8,16 @@ import {
   type TransportName,
 } from '@holdfast/client';
 import { createSharedClient } from '@holdfast/client/shared';
-import { createJwtVerifier } from '@holdfast/hub';
-import { forgeToken } from '@holdfast/hub/testing';
-import { startApp, type RunningApp } from './running-app.ts';
+import type { RunningApp } from './running-app.ts';
+import { startTokenApp, tokenOf as makeToken } from './token-app.ts';
 
 /** Channels that the server subscribes to. Clients that share a connection are tabs, in one process. */
 
-const key = 'a secret of more than thirty-two bytes';
 const patient = { timeout: 10_000, interval: 10 };
 const quick = { minDelayMs: 10, maxDelayMs: 50, stableMs: 10_000 };
 
 const tokenOf = (sub: string, channels: readonly string[] = ['updates']) =>
-  forgeToken({ key, claims: { sub, channels } });
-
-function start(historySize = 1_000): Promise<RunningApp> {
-  return startApp({
-    hub: {
-      tokens: createJwtVerifier({ hmacSecretKey: key }),
-      client: { insecure: false },
-      channel: { withoutNamespace: { historySize, historyTtlMs: 60_000, forceRecovery: true } },
-    },
-  });
-}
+  makeToken(sub, { channels });
 
 interface Tab {
   readonly client: Client;
@@ -113,7 +101,7 @@ describe('from one holder of the connection to the next', () => {
   test.each(['websocket', 'http_stream', 'sse', 'polling'] as const)(
     'over %s, each tab hears each message once and in order',
     async (transport) => {
-      await using running = await start();
+      await using running = await startTokenApp();
       const tabs = await openTabs(running, 4, { transport });
       const sent: unknown[] = [];
       await publish(running, sent, 5);
@@ -130,7 +118,7 @@ describe('from one holder of the connection to the next', () => {
   );
 
   test('a channel that the server has ended meanwhile is ended for all', async () => {
-    await using running = await start();
+    await using running = await startTokenApp();
     let channels = ['updates', 'news'];
     const getToken = async () => tokenOf('ann', channels);
     const [first, second] = await openTabs(running, 2, { getToken });
@@ -143,7 +131,7 @@ describe('from one holder of the connection to the next', () => {
   });
 
   test('goes on with the newest token, whichever tab gave it', async () => {
-    await using running = await start();
+    await using running = await startTokenApp();
     const [first, second] = await openTabs(running, 2);
     second!.client.setToken(tokenOf('bob'));
     await vi.waitFor(async () => expect(await users(running)).toEqual(['bob']), patient);
@@ -156,7 +144,7 @@ describe('from one holder of the connection to the next', () => {
 
 describe('a tab that was away', () => {
   test('hears what it missed, the others hear nothing twice', async () => {
-    await using running = await start();
+    await using running = await startTokenApp();
     const tabs = await openTabs(running, 3);
     const sent: unknown[] = [];
     await publish(running, sent, 3);
@@ -177,7 +165,7 @@ describe('a tab that was away', () => {
   });
 
   test('for longer than the history reaches back is told so, and nobody else is disturbed', async () => {
-    await using running = await start(3);
+    await using running = await startTokenApp({ historySize: 3 });
     const tabs = await openTabs(running, 3);
     const away = tabs.find(({ client }) => client.state.heldBy === 'elsewhere')!;
     const others = tabs.filter((tab) => tab !== away);
@@ -198,7 +186,7 @@ describe('a tab that was away', () => {
   });
 
   test('and missed nothing makes no connection begin anew', async () => {
-    await using running = await start();
+    await using running = await startTokenApp();
     const tabs = await openTabs(running, 2);
     const away = tabs.find(({ client }) => client.state.heldBy === 'elsewhere')!;
     const before = running.hub.metrics.connectionsOpened.counts.get('websocket');
@@ -220,7 +208,7 @@ describe('another user', () => {
     ['with a connection of its own', false],
     ['with a shared connection', true],
   ])('%s: asks for nothing that the one before had', async (_what, isShared) => {
-    await using running = await start();
+    await using running = await startTokenApp();
     const [tab] = await openTabs(running, 1, { isShared });
     const sent: unknown[] = [];
     await publish(running, sent, 1);
@@ -246,7 +234,7 @@ describe('another user', () => {
   });
 
   test('gets nothing of a tab that slept through the change', async () => {
-    await using running = await start();
+    await using running = await startTokenApp();
     const tabs = await openTabs(running, 2);
     const away = tabs.find(({ client }) => client.state.heldBy === 'elsewhere')!;
     const other = tabs.find((tab) => tab !== away)!;

@@ -45,38 +45,54 @@ export async function openTabs(
   return { tabs, context };
 }
 
+/** What is needed of a tab to ask it something. */
+export interface Tab {
+  evaluate<Result>(expression: string): Promise<Result>;
+}
+
 const isSubscribed = 'globalThis.api?.subscription.state.status === "subscribed"';
 
-export async function allSubscribed(tabs: readonly Page[]): Promise<void> {
-  await Promise.all(
-    tabs.map((page) => page.waitForFunction(isSubscribed, undefined, { timeout: 20_000 })),
-  );
+export async function allSubscribed(tabs: readonly Tab[]): Promise<void> {
+  await vi.waitFor(async () => {
+    for (const tab of tabs) expect(await tab.evaluate(isSubscribed)).toBe(true);
+  }, patient);
 }
 
-export async function receivedBy(page: Page): Promise<unknown[]> {
-  return page.evaluate<unknown[]>('api.received');
+export async function receivedBy(tab: Tab): Promise<unknown[]> {
+  return tab.evaluate<unknown[]>('api.received');
 }
 
-export async function heldBy(page: Page): Promise<string> {
-  return page.evaluate<string>('api.client.state.heldBy');
+export async function heldBy(tab: Tab): Promise<string> {
+  return tab.evaluate<string>('api.client.state.heldBy');
 }
 
 /** The tab that holds the connection, once exactly one of them says so. */
-export async function leaderOf(tabs: readonly Page[]): Promise<Page> {
+export async function leaderOf<Any extends Tab>(tabs: readonly Any[]): Promise<Any> {
   return vi.waitFor(async () => {
     const holders = await Promise.all(tabs.map(heldBy));
     expect(holders.filter((holder) => holder === 'this_page')).toHaveLength(1);
-    return tabs[holders.indexOf('this_page')] as Page;
+    return tabs[holders.indexOf('this_page')] as Any;
   }, patient);
 }
 
 export async function expectReceived(
-  tabs: readonly Page[],
+  tabs: readonly Tab[],
   expected: readonly unknown[],
 ): Promise<void> {
   await vi.waitFor(async () => {
     for (const page of tabs) expect(await receivedBy(page)).toEqual(expected);
   }, patient);
+}
+
+/** In channels that the server subscribed to: all of it, without ever having been told of a gap. */
+export async function expectServerReceived(
+  tabs: readonly Tab[],
+  expected: readonly unknown[],
+): Promise<void> {
+  await vi.waitFor(async () => {
+    for (const tab of tabs) expect(await tab.evaluate('api.serverReceived')).toEqual(expected);
+  }, patient);
+  for (const tab of tabs) expect(await tab.evaluate('api.serverRecovered')).not.toContain(false);
 }
 
 export async function oneConnection({ hub }: RunningApp): Promise<void> {
