@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { AdmissionControl } from './admission-control.ts';
-import { defaultClientOptions } from './options.ts';
+import { defaultClientOptions } from './client-options.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 
 function setUp(limits: { connectionLimit?: number; connectionRateLimit?: number }) {

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import type { ClientOptions } from './options.ts';
+import type { ClientOptions } from './client-options.ts';
 import { createRate, type Rate, TokenBucket } from './token-bucket.ts';
 import type { HttpRefusal } from './transports/http-refusal.ts';
 

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import { HandshakeQueue } from './handshake-queue.ts';
 import type { Logger } from './hub.ts';
 import type { HubMetrics } from './metrics.ts';
-import type { AdmissionOptions } from './options.ts';
+import type { AdmissionOptions } from './client-options.ts';
 
 /**
  * Connections that may be between their upgrade and the end of their handshake, as a multiple of

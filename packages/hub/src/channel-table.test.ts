@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ChannelTable } from './channel-table.ts';
 import { HubMetrics } from './metrics.ts';
 import { Namespaces } from './namespaces.ts';
-import { defaultChannelsOptions } from './options.ts';
+import { defaultChannelsOptions } from './channel-options.ts';
 import { isRefusal } from './refusal.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { CommandLimits, ConnectionMeters } from './command-limits.ts';
 import { HubMetrics } from './metrics.ts';
-import { defaultClientOptions, defaultRateLimitOptions } from './options.ts';
+import { defaultClientOptions, defaultRateLimitOptions } from './client-options.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 
 test('a hundred thousand users that came once leave nothing behind', () => {

@@ -1,5 +1,5 @@
 import type { HubContext } from './hub-context.ts';
-import type { RateLimitOptions } from './options.ts';
+import type { RateLimitOptions } from './client-options.ts';
 import { createRate, type Rate, TokenBucket } from './token-bucket.ts';
 
 /** What becomes of a command: it is handled, answered with error 111, or ends the connection (3013). */

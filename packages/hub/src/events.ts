@@ -1,5 +1,5 @@
 import type { Bytes, ClientInfo, Publication } from '@holdfast/protocol';
-import type { ChannelOptions } from './options.ts';
+import type { ChannelOptions } from './channel-options.ts';
 
 /** How a client is connected. */
 export interface TransportInfo {

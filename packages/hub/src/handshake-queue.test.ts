@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Handshake, HandshakeQueue } from './handshake-queue.ts';
 import { HubMetrics } from './metrics.ts';
-import { type AdmissionOptions, defaultAdmissionOptions } from './options.ts';
+import { type AdmissionOptions, defaultAdmissionOptions } from './client-options.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 import { RecordedLogger } from './testing/recorded-logger.ts';
 

@@ -1,7 +1,7 @@
 import { errorCodes, ReplyError } from '@holdfast/protocol';
 import type { Clock } from './clock.ts';
 import type { Logger } from './hub.ts';
-import type { AdmissionOptions } from './options.ts';
+import type { AdmissionOptions } from './client-options.ts';
 import { createRate, type Rate, TokenBucket } from './token-bucket.ts';
 
 /** How often waiting handshakes are looked at while there are some. */

@@ -7,7 +7,7 @@ import type { HubNotices, HubQuestions, Answer } from './events.ts';
 import type { Logger } from './hub.ts';
 import type { HubMetrics } from './metrics.ts';
 import type { ChannelRules, Namespaces } from './namespaces.ts';
-import type { ClientOptions } from './options.ts';
+import type { ClientOptions } from './client-options.ts';
 import type { Broker, Position } from './ports/broker.ts';
 import type { ClientSelector } from './ports/node-bus.ts';
 import type { MapBroker } from './ports/map-broker.ts';

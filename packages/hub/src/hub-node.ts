@@ -11,6 +11,7 @@ import { CommandLimits } from './command-limits.ts';
 import { Cluster } from './cluster.ts';
 import { ConnectionDirectory } from './connection-directory.ts';
 import { ConnectionGate } from './connection-gate.ts';
+import { loseState } from './end-subscription.ts';
 import { EventHandlers } from './event-handlers.ts';
 import type { Answer, HubNotices, HubQuestions } from './events.ts';
 import type { HubOptions, Logger, ShutdownOptions } from './hub.ts';
@@ -24,15 +25,17 @@ import { MemoryPresenceStore } from './memory/memory-presence-store.ts';
 import { MemoryRevocationStore } from './memory/memory-revocation-store.ts';
 import { HubMetrics } from './metrics.ts';
 import { type ChannelRules, Namespaces } from './namespaces.ts';
+import { defaultChannelsOptions } from './channel-options.ts';
 import {
   type ClientOptions,
   defaultAdmissionOptions,
-  defaultChannelsOptions,
   defaultClientOptions,
+} from './client-options.ts';
+import {
   defaultWebSocketOptions,
   type HttpTransportsOptions,
   resolveHttpTransportsOptions,
-} from './options.ts';
+} from './transport-options.ts';
 import type { Broker, Position } from './ports/broker.ts';
 import type { HubJournals } from './ports/channel-journal.ts';
 import type { MapBroker } from './ports/map-broker.ts';
@@ -253,7 +256,7 @@ export class HubNode implements HubContext {
       publication: (event) => this.#maps.publication(event),
       cleared: (channel) => {
         for (const subscription of this.#maps.get(channel)?.subscriptions ?? []) {
-          subscription.session.loseState(subscription);
+          loseState(subscription);
         }
       },
       interrupted: (channels) => this.#suspect(this.#maps, channels),

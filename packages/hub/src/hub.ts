@@ -6,13 +6,9 @@ import type { Clock } from './clock.ts';
 import type { ConnectionsPage, ConnectionsQuery, OnlineStatus } from './connection-directory.ts';
 import type { Credentials, HubHandlers, SubscribeGrant } from './events.ts';
 import type { HubMetrics } from './metrics.ts';
-import type {
-  AdmissionOptions,
-  ChannelsOptions,
-  ClientOptions,
-  GivenHttpTransportsOptions,
-  WebSocketOptions,
-} from './options.ts';
+import type { ChannelsOptions } from './channel-options.ts';
+import type { AdmissionOptions, ClientOptions } from './client-options.ts';
+import type { GivenHttpTransportsOptions, WebSocketOptions } from './transport-options.ts';
 import type { HubJournals } from './ports/channel-journal.ts';
 import type { Broker, BrokerPublishResult, HistoryPage, Position } from './ports/broker.ts';
 import type {

@@ -17,6 +17,8 @@ export { refusalReasons, TokenRefusal } from './auth/token-refusal.ts';
 export type { RefusalReason } from './auth/token-refusal.ts';
 export * from './auth/token-verifier.ts';
 export { compileChannelPattern } from './channel-pattern.ts';
+export * from './channel-options.ts';
+export * from './client-options.ts';
 export * from './clock.ts';
 export {
   type ConnectionsPage,
@@ -38,7 +40,6 @@ export * from './memory/memory-map-exchange.ts';
 export * from './memory/memory-presence-store.ts';
 export * from './memory/memory-revocation-store.ts';
 export * from './metrics.ts';
-export * from './options.ts';
 export * from './ports/broker.ts';
 export * from './ports/channel-journal.ts';
 export * from './ports/map-broker.ts';
@@ -52,3 +53,4 @@ export { HandshakeMessage } from './transports/handshake-message.ts';
 export * from './transports/http-refusal.ts';
 export * from './transports/stripped-upgrade.ts';
 export { type SharedPollSecrets, signTrackedKeys } from './shared-poll/track-signature.ts';
+export * from './transport-options.ts';

@@ -7,12 +7,13 @@ import {
   subscriptionTypes,
 } from '@holdfast/protocol';
 import { enterPresence, leavePresence } from './channel-presence.ts';
+import { endSubscription, setSubscriptionExpiry } from './end-subscription.ts';
 import type { ChannelOverrides, SubscribeGrant } from './events.ts';
 import { expiryMembers } from './expiry.ts';
 import { enterStream } from './join-stream.ts';
 import { enterMap } from './map/enter-map.ts';
 import type { ChannelRules } from './namespaces.ts';
-import type { ChannelOptions } from './options.ts';
+import type { ChannelOptions } from './channel-options.ts';
 import { mayOperate } from './permissions.ts';
 import { isRefusal, type Refusal } from './refusal.ts';
 import type { Session } from './session.ts';
@@ -73,8 +74,7 @@ async function orEnd(
     outcome = await step();
   } finally {
     if (isRefusal(outcome)) {
-      const { session } = subscription;
-      await session.endSubscription(subscription, { code: 0, reason: 'not subscribed' });
+      await endSubscription(subscription, { code: 0, reason: 'not subscribed' });
     }
   }
   return isRefusal(outcome) ? outcome : { subscription, result: outcome };
@@ -192,7 +192,7 @@ export function completeJoin({ subscription, result }: Joined): void {
   if (!isLive(result)) return;
   const { session, channel, grant, isServerSide } = subscription;
   const { hub, connection } = session;
-  session.setSubscriptionExpiry(subscription, grant.expireAt ?? 0);
+  setSubscriptionExpiry(subscription, grant.expireAt ?? 0);
   // Going live may end the subscription at once; who counts hears of its beginning first.
   if (connection !== undefined) {
     hub.notify('subscribed', {

@@ -1,5 +1,5 @@
 import { type Publication, ReplyError, replyErrors } from '@holdfast/protocol';
-import type { ClientOptions } from './options.ts';
+import type { ClientOptions } from './client-options.ts';
 
 type Limits = Pick<ClientOptions, 'queueMaxSizeBytes'>;
 

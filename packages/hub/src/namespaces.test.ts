@@ -1,7 +1,7 @@
 import { replyErrors } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { Namespaces } from './namespaces.ts';
-import { defaultChannelsOptions } from './options.ts';
+import { defaultChannelsOptions } from './channel-options.ts';
 import { isRefusal } from './refusal.ts';
 
 const namespaces = new Namespaces({

@@ -7,7 +7,7 @@ import {
   defaultSharedPollOptions,
   type GivenChannelOptions,
   type MapOptions,
-} from './options.ts';
+} from './channel-options.ts';
 import type { MapRetention } from './ports/map-broker.ts';
 
 /** What holds for one channel: its namespace's options, and what its name says about it. */

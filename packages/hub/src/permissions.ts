@@ -1,4 +1,4 @@
-import type { ChannelOptions } from './options.ts';
+import type { ChannelOptions } from './channel-options.ts';
 import type { Session } from './session.ts';
 
 type Operation = 'Publish' | 'Presence' | 'History';

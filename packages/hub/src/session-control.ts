@@ -1,5 +1,6 @@
 import type { ControlMessage } from './cluster.ts';
 import { Disconnect, disconnects } from '@holdfast/protocol';
+import { unsubscribe } from './end-subscription.ts';
 import { expiryMembers } from './expiry.ts';
 import { completeJoin, joinChannel } from './join-channel.ts';
 import type { HubContext } from './hub-context.ts';
@@ -25,7 +26,7 @@ async function apply(session: Session, message: SessionOrder): Promise<void> {
     case 'unsubscribe':
       for (const subscription of session.subscriptions.values()) {
         if (message.channel !== '' && subscription.channel !== message.channel) continue;
-        session.unsubscribe(subscription, { code: message.code, reason: message.reason });
+        unsubscribe(subscription, { code: message.code, reason: message.reason });
       }
       break;
     case 'disconnect':

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { LastSeen } from './last-seen.ts';
 import { HubMetrics } from './metrics.ts';
-import { defaultClientOptions } from './options.ts';
+import { defaultClientOptions } from './client-options.ts';
 import { SessionRegistry } from './session-registry.ts';
 import type { Session } from './session.ts';
 import { ManualClock } from './testing/manual-clock.ts';

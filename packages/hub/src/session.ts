@@ -10,13 +10,11 @@ import {
   type Reply,
   type ReplyError,
   replyErrors,
-  unsubscribeCodes,
-  type UnsubscribeName,
 } from '@holdfast/protocol';
 import { ConnectionMeters } from './command-limits.ts';
 import { type CommandHost, CommandQueue } from './command-queue.ts';
 import { type CommandMethod, handleCommand, methodOf } from './commands/index.ts';
-import { leavePresence } from './channel-presence.ts';
+import { endSubscription, expireSubscription } from './end-subscription.ts';
 import type { Connection, Credentials, TokenIdentity } from './events.ts';
 import type { Handshake } from './handshake-queue.ts';
 import type { HubContext } from './hub-context.ts';
@@ -347,7 +345,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     this.#expiresAt = Infinity;
     this.hub.sessions.remove(this);
     for (const subscription of this.subscriptions.values()) {
-      void this.endSubscription(subscription, { code: 1, reason: 'disconnect' });
+      void endSubscription(subscription, { code: 1, reason: 'disconnect' });
     }
   }
 
@@ -416,77 +414,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     if (subscription.grant.serverSideRefresh === true) {
       void this.#run({ sub_refresh: { channel: subscription.channel } }, 'server_sub_refresh');
     } else {
-      this.expireSubscription(subscription);
-    }
-  }
-
-  expireSubscription(subscription: Subscription): void {
-    if (subscription.isServerSide) this.close(disconnects.subscriptionExpired);
-    else this.unsubscribe(subscription, 'expired');
-  }
-
-  /** @param expireAt - Unix seconds; 0 for never. */
-  setSubscriptionExpiry(subscription: Subscription, expireAt: number): void {
-    const { clock, options, timers } = this.hub;
-    if (expireAt === 0) {
-      subscription.expiresAt = Infinity;
-      return;
-    }
-    const graceMs =
-      subscription.grant.serverSideRefresh === true ? 0 : options.expiredSubCloseDelayMs;
-    subscription.expiresAt = clock.monotonic() + expireAt * 1000 - clock.now() + graceMs;
-    timers.schedule(this, subscription.expiresAt);
-  }
-
-  /** Publications were lost on the way: the client has to recover. */
-  loseState(subscription: Subscription): void {
-    if (subscription.state === 'ended') return;
-    if (subscription.isServerSide) this.close(disconnects.insufficientState);
-    else this.unsubscribe(subscription, 'insufficientState');
-  }
-
-  /** Ends a subscription from the server's side and tells the client why. */
-  unsubscribe(
-    subscription: Subscription,
-    why: UnsubscribeName | { readonly code: number; readonly reason: string },
-  ): void {
-    const { code, reason } = typeof why === 'string' ? unsubscribeCodes[why] : why;
-    if (this.subscriptions.get(subscription.channel) !== subscription) return;
-    const wasLive = subscription.state === 'live';
-    this.hub.metrics.unsubscribes.add(String(code));
-    void this.endSubscription(subscription, { code, reason });
-    // A subscribe that is still under way is answered with an error instead.
-    if (wasLive) this.push({ channel: subscription.channel, unsubscribe: { code, reason } });
-  }
-
-  /**
-   * Forgets a subscription. When the result resolves, presence no longer shows the client. Never
-   * rejects: presence that cannot be removed expires by itself.
-   */
-  async endSubscription(
-    subscription: Subscription,
-    { code, reason }: { readonly code: number; readonly reason: string },
-  ): Promise<void> {
-    const { channel, isServerSide } = subscription;
-    if (this.subscriptions.get(channel) === subscription) this.subscriptions.delete(channel);
-    if (subscription.state === 'ended') return;
-    const wasLive = subscription.state === 'live';
-    subscription.end();
-    this.hub.tableFor(subscription.rules).detach(subscription);
-    this.hub.polls.leave(subscription);
-    const info = subscription.clientInfo;
-    if (wasLive && this.connection !== undefined) {
-      const { connection } = this;
-      this.hub.notify('unsubscribed', { connection, channel, isServerSide, code, reason });
-    }
-    try {
-      await leavePresence(subscription);
-      if (wasLive && subscription.emitsJoinLeave) await this.hub.broker.publishLeave(channel, info);
-    } catch (error) {
-      this.hub.logger.warn(
-        { err: error, client: this.id },
-        'presence or leave of a subscription that ended could not be updated; it expires by itself',
-      );
+      expireSubscription(subscription);
     }
   }
 
@@ -515,7 +443,7 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
     // With a reason of ours no DOMException and its stack are made.
     this.#abort?.abort(disconnects.connectionClosed);
     for (const subscription of this.subscriptions.values()) {
-      void this.endSubscription(subscription, { code: 1, reason: 'disconnect' });
+      void endSubscription(subscription, { code: 1, reason: 'disconnect' });
     }
     const { connection } = this;
     if (connection === undefined || !wasConnected) return;

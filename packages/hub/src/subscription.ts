@@ -1,6 +1,7 @@
 import type { ClientInfo } from '@holdfast/protocol';
 import type { Broadcast } from './broadcast.ts';
 import { Conflator } from './conflator.ts';
+import { loseState } from './end-subscription.ts';
 import type { SubscribeGrant } from './events.ts';
 import type { SharedPush } from './message-encoder.ts';
 import type { ChannelRules } from './namespaces.ts';
@@ -94,7 +95,7 @@ export class Subscription {
     if (this.isPositioned && position !== undefined) {
       if (position.offset <= this.offset && position.epoch === this.epoch) return;
       if (position.offset !== this.offset + 1 || !isSameEpoch(this.epoch, position.epoch)) {
-        this.session.loseState(this);
+        loseState(this);
         return;
       }
       this.offset = position.offset;
@@ -183,7 +184,7 @@ export class Subscription {
   #hold(item: Broadcast | SharedPush): void {
     if (this.#held === undefined) return;
     this.#held.push(item);
-    if (this.#held.length > maxHeldBroadcasts) this.session.loseState(this);
+    if (this.#held.length > maxHeldBroadcasts) loseState(this);
   }
 
   /** Begins live delivery. Must follow the subscribe result in the same turn of the event loop. */

@@ -1,4 +1,5 @@
 import { refreshPresence } from './channel-presence.ts';
+import { loseState } from './end-subscription.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -35,7 +36,7 @@ async function checkPosition(subscription: Subscription, now: number): Promise<v
   const { hub } = session;
   if (suspectedTop !== undefined) {
     subscription.suspectedTop = undefined;
-    if (isBehind(subscription, suspectedTop)) session.loseState(subscription);
+    if (isBehind(subscription, suspectedTop)) loseState(subscription);
     return;
   }
   const delayMs = hub.options.channelPositionCheckDelayMs;

@@ -50,6 +50,11 @@ export interface Engine {
    * calls never wait for each other; a transaction that calls it twice can.
    */
   lock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<void>;
+  /**
+   * Takes those of these keys that nobody else holds, without waiting.
+   * @returns those that somebody else holds
+   */
+  tryLock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<readonly bigint[]>;
   /** Whether this process is the one that runs what only one may run. */
   isLeader(): boolean;
   /** Tells the leader, wherever it is, that there is something to do. Never rejects, may get lost. */

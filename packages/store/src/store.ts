@@ -206,12 +206,22 @@ export class Store<Tables = unknown> {
    * Lock everything that is needed in one call: names of one call never wait crosswise.
    */
   async lock(transaction: StoreTransaction<Tables>, names: readonly string[]): Promise<void> {
-    const connection = connections.get(transaction);
-    if (connection === undefined) {
-      throw new StoreError('store_transaction_over', 'a lock was asked for outside a transaction');
-    }
+    const connection = connectionOf(transaction);
     if (this.dialect === 'sqlite' || names.length === 0) return;
     await this.#engine.lock(connection, names.map(lockKey));
+  }
+
+  /**
+   * Locks those of `names` that no other transaction has locked, without waiting.
+   * @returns the others
+   */
+  async tryLock(
+    transaction: StoreTransaction<Tables>,
+    names: readonly string[],
+  ): Promise<ReadonlySet<string>> {
+    if (this.dialect === 'sqlite' || names.length === 0) return new Set();
+    const held = await this.#engine.tryLock(connectionOf(transaction), names.map(lockKey));
+    return new Set(names.filter((name) => held.includes(lockKey(name))));
   }
 
   /** Whether this process runs what only one process may run. */
@@ -288,3 +298,9 @@ export class Store<Tables = unknown> {
 
 /** The connection that a transaction runs on, for what Kysely has no words for. */
 const connections = new WeakMap<object, DatabaseConnection>();
+
+function connectionOf(transaction: object): DatabaseConnection {
+  const connection = connections.get(transaction);
+  if (connection !== undefined) return connection;
+  throw new StoreError('store_transaction_over', 'a lock was asked for outside a transaction');
+}

@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import { TaskError } from './errors.ts';
 import type { Kind } from './kind.ts';
 import type { TaskContext } from './task-context.ts';
 import type { TaskRow } from './task-module.ts';
@@ -40,47 +39,50 @@ export interface ClaimOptions {
   readonly kinds: readonly string[];
   /** Id of the worker, as told to the registry. */
   readonly worker: string;
-  /** @defaultValue 1 */
+  /** At most 100. @defaultValue 1 */
   readonly limit?: number;
 }
 
-const maxClaim = 100;
 const reclaimRows = 100;
 
 /**
- * Takes tasks that are due, fair between owners and within the limits of their kinds. Leases that
- * have expired are taken back first, in the same transaction.
- * @throws {@link TaskError} `task_unknown_kind`
+ * Takes tasks that are due, fair between owners and within the limits of their kinds, for several who
+ * claim at once: who came first is served first. Leases that have expired are taken back first, in the
+ * same transaction.
+ * @returns what each got
  */
 export async function claimTasks(
   context: TaskContext,
-  options: ClaimOptions,
-): Promise<readonly ClaimedTask[]> {
-  const limit = Math.min(options.limit ?? 1, maxClaim);
-  const names = [...new Set(options.kinds)];
-  const unknown = names.find((name) => !context.isKnown(name));
-  if (unknown !== undefined) {
-    throw new TaskError('task_unknown_kind', `kind ${JSON.stringify(unknown)} is not known`);
-  }
-  const kinds = names.map((name) => context.kind(name));
-  return await TaskUnit.run(context, async (unit) => {
-    // Counting what runs and starting more is done by one at a time.
-    const limited = kinds.filter(isLimited).map(({ name }) => `task-claim:${name}`);
-    if (limited.length > 0) await context.store.lock(unit.trx, limited);
-    const claimed: ClaimedTask[] = [];
-    for (const kind of kinds) {
-      await reclaim(unit, kind);
-      const room = limit - claimed.length;
-      if (room <= 0) break;
-      for (const row of await take(unit, kind, room)) {
-        claimed.push(begin(unit, row, { kind, worker: options.worker }));
+  claims: readonly Required<ClaimOptions>[],
+): Promise<readonly (readonly ClaimedTask[])[]> {
+  const names = new Set(claims.flatMap((claim) => claim.kinds));
+  const kinds = [...names].map((name) => context.kind(name));
+  // Counting what runs and starting more is done by one at a time.
+  const locks = kinds.filter(isLimited).map(({ name }) => `task-claim:${name}`);
+  return await TaskUnit.run(
+    context,
+    async (unit) => {
+      const claimed = claims.map((claim) => ({ ...claim, tasks: [] as ClaimedTask[] }));
+      for (const kind of kinds) {
+        const waiting = claimed.filter(
+          (claim) => claim.kinds.includes(kind.name) && claim.tasks.length < claim.limit,
+        );
+        await reclaim(unit, kind);
+        const room = waiting.reduce((sum, { limit, tasks }) => sum + limit - tasks.length, 0);
+        for (const row of await take(unit, kind, room)) {
+          const [first] = waiting;
+          if (first === undefined) break;
+          first.tasks.push(begin(unit, row, { kind, worker: first.worker }));
+          if (first.tasks.length === first.limit) waiting.shift();
+        }
       }
-    }
-    unit.afterCommit(() => {
-      context.metrics.claimed += claimed.length;
-    });
-    return claimed;
-  });
+      unit.afterCommit(() => {
+        for (const { tasks } of claimed) context.metrics.claimed += tasks.length;
+      });
+      return claimed.map(({ tasks }) => tasks);
+    },
+    locks,
+  );
 }
 
 function isLimited(kind: Kind): boolean {

@@ -97,7 +97,6 @@ function heal(
       row.expires_at = null;
       row.worker_id = null;
       row.ended_at ??= unit.now;
-      unit.touch(row);
     } else if (open.length === 0) {
       const outcome = row.state === 'awaiting' ? (row.outcome ?? 'failed') : 'failed';
       const error = `found by the doctor: ${problem}`;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { Batch, BatchedRequest, BatchOptions } from './batch.ts';
 export type { ClaimedTask, ClaimOptions, Lease } from './claim.ts';
 export type { DoctorOptions, Finding } from './doctor.ts';
 export * from './errors.ts';
@@ -21,6 +22,7 @@ export { tasksOpenApi } from './http/open-api.ts';
 export type { ProgressUpdate, Step, StepPlan } from './progress.ts';
 export type { TaskAnswer, TaskRequest, UserTaskRequest } from './request.ts';
 export type { TaskRetentionOptions } from './retention.ts';
+export type { RetryOptions } from './retry.ts';
 export { assertRule as assertScheduleRule, type ScheduleRule } from './schedules/schedule-rule.ts';
 export type { ScheduleRun, Schedules, ScheduleView } from './schedules/schedules.ts';
 export { ownerOnlyChannels, type TaskChannels } from './task-channels.ts';
@@ -38,14 +40,9 @@ export type {
 export type { StopReason, TaskHandler, TaskTools } from './task-run.ts';
 export type { OutputChunk, TaskChange, TaskEvent } from './task-unit.ts';
 export type { AttemptRecord, TaskStatus, TaskView } from './task-view.ts';
-export {
-  createTasks,
-  type ChannelPosition,
-  type Continued,
-  type RetryOptions,
-  type Tasks,
-  type TasksOptions,
-} from './tasks.ts';
+export type { ChannelPosition, Continued } from './task-reader.ts';
+export type { TasksOptions } from './tasks-options.ts';
+export { createTasks, type Tasks } from './tasks.ts';
 export type { JobChanges, JobSighting, JobSource } from './sources/job-source.ts';
 export type { TaskContext } from './task-context.ts';
 export { createWorkerApi, type WorkerApiOptions } from './worker-api.ts';

@@ -123,13 +123,11 @@ export async function appendOutput(
   }
   unit.context.metrics.outputRefused += refused;
   if (chunks.length > 0) {
-    const rows = chunks.map((chunk) => ({ task_id: row.id, ...chunk }));
-    await unit.trx.insertInto('task_output').values(rows).execute();
-    for (const group of groupsOf(chunks)) unit.publishOutput(row, group);
+    unit.addOutput(row, groupsOf(chunks));
   }
   const state = extend(unit, row);
   // The first refusal is told to watchers; chunks are events of their own.
-  unit.touch(row, ...(refused > 0 && row.output_refused === refused ? ['progress' as const] : []));
+  if (refused > 0 && row.output_refused === refused) unit.touch(row, 'progress');
   return { ...state, seq: row.output_seq, refused };
 }
 

@@ -1,12 +1,10 @@
 import { hostname } from 'node:os';
 import { delay } from '@holdfast/store';
-import { claimTasks } from './claim.ts';
+import type { ClaimDesk } from './claim-desk.ts';
 import type { Doorbell } from './doorbell.ts';
 import { TaskError } from './errors.ts';
-import { heartbeat, type LeaseState } from './lease-writes.ts';
 import type { TaskContext } from './task-context.ts';
 import { TaskRun, type TaskHandler } from './task-run.ts';
-import { TaskUnit } from './task-unit.ts';
 import { dismissWorker, noteWorker } from './worker-registry.ts';
 
 export interface HandleOptions {
@@ -23,6 +21,7 @@ interface Handled {
 }
 
 export interface LocalWorkerOptions {
+  readonly claims: ClaimDesk;
   readonly doorbell: Doorbell;
   /** How often to look for work that nobody rang for. */
   readonly pollMs: number;
@@ -135,7 +134,7 @@ export class LocalWorker {
   }
 
   async #take(kind: string, handled: Handled, limit: number): Promise<number> {
-    const tasks = await claimTasks(this.#context, { kinds: [kind], worker: this.id, limit });
+    const tasks = await this.#options.claims.claim({ kinds: [kind], worker: this.id, limit });
     for (const task of tasks) {
       const run = new TaskRun(this.#context, task);
       handled.runs.add(run);
@@ -160,11 +159,7 @@ export class LocalWorker {
     if (due.length === 0 || this.#isBeating) return;
     this.#isBeating = true;
     try {
-      const states = await beatAll(this.#context, due);
-      for (const [index, state] of states.entries()) {
-        if (state === 'lost') due[index]?.loseLease();
-        else due[index]?.takeState(state);
-      }
+      await Promise.all(due.map((run) => run.beat()));
     } catch (error) {
       const { logger } = this.#context;
       logger.warn(
@@ -175,29 +170,4 @@ export class LocalWorker {
       this.#isBeating = false;
     }
   }
-}
-
-function beatAll(
-  context: TaskContext,
-  runs: readonly TaskRun[],
-): Promise<readonly (LeaseState | 'lost')[]> {
-  return TaskUnit.run(context, async (unit) => {
-    // Locked in one order, as everywhere.
-    await unit.loadAll(
-      runs
-        .map(({ task }) => task.id)
-        .toSorted()
-        .toReversed(),
-    );
-    const states: (LeaseState | 'lost')[] = [];
-    for (const { task } of runs) {
-      try {
-        states.push(await heartbeat(unit, task));
-      } catch (error) {
-        if (!(error instanceof TaskError)) throw error;
-        states.push('lost');
-      }
-    }
-    return states;
-  });
 }

@@ -17,7 +17,7 @@ import { Witness, type Step } from './testing/witness.ts';
 
 const natural = nat(1000);
 const key = nat(3);
-const step: Arbitrary<Step> = oneof(
+const single: Arbitrary<Step> = oneof(
   record({
     do: constant('request' as const),
     key,
@@ -42,6 +42,16 @@ const step: Arbitrary<Step> = oneof(
     ms: constantFrom(1, 500, 3000, 11_000, 70_000),
   }),
   record({ do: constant('sweep' as const) }),
+);
+const step: Arbitrary<Step> = oneof(
+  { weight: 5, arbitrary: single },
+  {
+    weight: 1,
+    arbitrary: record({
+      do: constant('together' as const),
+      steps: array(single, { minLength: 2, maxLength: 6 }),
+    }),
+  },
 );
 
 async function empty({ store }: Bench): Promise<void> {

@@ -5,7 +5,8 @@ import type { Kind } from './kind.ts';
 import { assertWaitsForNoAncestor } from './wait-graph.ts';
 import type { TaskContext } from './task-context.ts';
 import type { TaskRow } from './task-module.ts';
-import { TaskUnit } from './task-unit.ts';
+import type { Needs } from './task-rows.ts';
+import type { TaskUnit } from './task-unit.ts';
 import { isOver, viewOf, type TaskView } from './task-view.ts';
 import { expire, followUpSlot, makePending, newRow, settle } from './transitions.ts';
 
@@ -156,7 +157,17 @@ export function locksOf(requests: readonly PreparedRequest[]): readonly string[]
   return [...names];
 }
 
-/** Makes requests in a transaction of their own. All are granted, or none. */
+function needsOf(requests: readonly PreparedRequest[]): Needs {
+  return {
+    locks: locksOf(requests),
+    ids: requests.flatMap(({ request }) => request.parent?.id ?? []),
+    slots: requests.flatMap(({ slot }) => (slot === null ? [] : [slot, followUpSlot(slot)])),
+    idempotencyKeys: requests.flatMap(({ request }) => request.idempotencyKey ?? []),
+    lines: requests.map(({ kind, owner }) => ({ kind: kind.name, owner })),
+  };
+}
+
+/** Makes requests. All are granted, or none. */
 export function requestTasks(
   context: TaskContext,
   requests: readonly TaskRequest[],
@@ -173,10 +184,7 @@ async function requestPrepared(
 ): Promise<readonly TaskAnswer[]> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await TaskUnit.run(context, async (unit) => {
-        await context.store.lock(unit.trx, locksOf(prepared));
-        return await makeRequests(unit, prepared);
-      });
+      return await context.group.run(needsOf(prepared), (unit) => makeRequests(unit, prepared));
     } catch (error) {
       // A promoted follow-up can take a slot in the moment between looking and inserting.
       const isRace = error instanceof StoreError && error.details.constraint === 'unique';
@@ -244,7 +252,7 @@ async function makeOne(
   const { request, slot } = prepared;
   const { idempotencyKey } = request;
   if (idempotencyKey !== undefined) {
-    const [row] = await unit.select((query) => query.where('idempotency_key', '=', idempotencyKey));
+    const row = await unit.answerTo(idempotencyKey);
     if (row !== undefined) return { row, outcome: 'joined' };
   }
   const parent = await loadParent(unit, request);
@@ -404,7 +412,6 @@ async function link(unit: TaskUnit, parent: TaskRow | undefined, child: TaskRow)
     .executeTakeFirstOrThrow();
   if (numInsertedOrUpdatedRows === 0n) return;
   child.parents += 1;
-  unit.touch(child);
   parent.children += 1;
   parent.children_open += 1;
   unit.touch(parent, 'children');

@@ -1,4 +1,5 @@
 import type { Clock, IdSource, Store } from '@holdfast/store';
+import type { GroupCommit } from './group-commit.ts';
 import type { Kind } from './kind.ts';
 import type { Durations } from './progress.ts';
 import type { TaskTables } from './task-module.ts';
@@ -26,6 +27,8 @@ export interface TaskContext {
   readonly logger: TaskLogger;
   readonly channels: TaskChannels;
   readonly metrics: TaskMetrics;
+  /** Where changes of tasks go that need nothing but rows. */
+  readonly group: GroupCommit;
   /** The kind, or its defaults when this node does not know it. */
   readonly kind: (name: string) => Kind;
   readonly isKnown: (name: string) => boolean;

@@ -5,6 +5,7 @@ import {
   appendOutput,
   complete,
   fail,
+  heartbeat,
   reportProgress,
   saveCheckpoint,
   stop,
@@ -14,7 +15,7 @@ import {
 import { advance, type ProgressState, type ProgressUpdate } from './progress.ts';
 import { requestTasks, type TaskAnswer, type TaskRequest } from './request.ts';
 import type { TaskContext } from './task-context.ts';
-import { TaskUnit } from './task-unit.ts';
+import type { TaskUnit } from './task-unit.ts';
 
 /** Why a handler's signal was aborted. */
 export type StopReason = 'cancelled' | 'lease_lost' | 'stopping';
@@ -88,16 +89,30 @@ export class TaskRun {
 
   /** Looks at the clock: a lease that could not be extended is over, whatever the database says. */
   check(): void {
-    if (this.#context.now() >= this.#expiresAt) this.loseLease();
+    if (this.#context.now() >= this.#expiresAt) this.#loseLease();
   }
 
-  takeState(state: LeaseState): void {
+  /** Says that it is alive. @throws `StoreError` when that could not be written */
+  async beat(): Promise<void> {
+    try {
+      this.#takeState(
+        await this.#context.group.run({ ids: [this.task.id] }, (unit) =>
+          heartbeat(unit, this.task),
+        ),
+      );
+    } catch (error) {
+      if (!(error instanceof TaskError)) throw error;
+      this.#loseLease();
+    }
+  }
+
+  #takeState(state: LeaseState): void {
     this.#expiresAt = state.expiresAt;
     this.#lastBeatAt = this.#context.now();
     if (state.isCancelRequested) this.#abortWith('cancelled');
   }
 
-  loseLease(): void {
+  #loseLease(): void {
     this.#isLost = true;
     this.#abortWith('lease_lost');
     this.#lost.resolve();
@@ -119,7 +134,7 @@ export class TaskRun {
   /** Gives the task back although its handler goes on. */
   async abandon(): Promise<void> {
     await this.#settle((unit) => stop(unit, this.task));
-    this.loseLease();
+    this.#loseLease();
   }
 
   async #work(handler: TaskHandler): Promise<void> {
@@ -161,7 +176,7 @@ export class TaskRun {
     for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, maxBackoffMs)) {
       if (this.#isLost) return;
       try {
-        await TaskUnit.run(this.#context, write);
+        await this.#context.group.run({ ids: [this.task.id] }, write);
         return;
       } catch (error) {
         if (error instanceof StoreError && error.retryable) {
@@ -172,7 +187,7 @@ export class TaskRun {
         const { logger } = this.#context;
         const fields = { task: this.task.id, kind: this.task.kind, err: error };
         logger.warn(fields, 'the end of a task could not be written; it will be retried');
-        this.loseLease();
+        this.#loseLease();
         return;
       }
     }
@@ -212,10 +227,10 @@ export class TaskRun {
   }
 
   async #saveCheckpoint(value: unknown): Promise<void> {
-    const state = await TaskUnit.run(this.#context, (unit) =>
+    const state = await this.#context.group.run({ ids: [this.task.id] }, (unit) =>
       saveCheckpoint(unit, this.task, value),
     );
-    this.takeState(state);
+    this.#takeState(state);
   }
 
   async #requestChild(request: Omit<TaskRequest, 'parent'>): Promise<TaskAnswer> {
@@ -255,12 +270,12 @@ export class TaskRun {
     await this.#settle(async (unit) => {
       if (progress !== undefined) {
         const state = await reportProgress(unit, this.task, progress);
-        unit.afterCommit(() => this.takeState(state));
+        unit.afterCommit(() => this.#takeState(state));
       }
       for (let start = 0; start < output.length; start += chunksAtOnce) {
         const parts = output.slice(start, start + chunksAtOnce);
         const state = await appendOutput(unit, this.task, parts);
-        unit.afterCommit(() => this.takeState(state));
+        unit.afterCommit(() => this.#takeState(state));
       }
     });
   }

@@ -1,8 +1,9 @@
 import type { StoreTransaction } from '@holdfast/store';
-import type { SelectQueryBuilder } from 'kysely';
+import type { MeasuredDuration } from './durations.ts';
 import { TaskError } from './errors.ts';
 import type { TaskContext } from './task-context.ts';
-import type { TaskRow, TaskTables } from './task-module.ts';
+import type { TaskOutputTable, TaskRow, TaskTables } from './task-module.ts';
+import { TaskRows, type TaskQuery } from './task-rows.ts';
 import { viewOf, type TaskView } from './task-view.ts';
 
 /** What happened to a task, as named in events. */
@@ -46,52 +47,97 @@ export type TaskEvent =
   | { readonly type: 'deleted'; readonly id: string };
 
 /**
- * One transaction on tasks: rows are locked when they are loaded, changed in memory, and written with
- * their events at its end. Rows are locked children first, so that two units rarely wait crosswise;
- * where they do, PostgreSQL ends one and the store repeats it.
+ * One operation on tasks: its rows are locked when they are loaded, changed in memory, and written
+ * with its events at the end of the transaction. That is its own ({@link TaskUnit.run}), one of a
+ * caller ({@link TaskUnit.join}), or one that it shares with others (`GroupCommit`). Rows are locked
+ * children first, so that two units rarely wait crosswise; where they do, PostgreSQL ends one and the
+ * store repeats it.
  */
 export class TaskUnit {
   readonly now: number;
-  readonly trx: StoreTransaction<TaskTables>;
   readonly context: TaskContext;
-  /** Last turns given out in this unit, by kind and owner. */
-  readonly turns: Map<string, number> = new Map();
-  readonly #rows = new Map<string, TaskRow>();
-  readonly #changes = new Map<string, TaskChange[]>();
-  readonly #new = new Set<string>();
+  readonly #rows: TaskRows;
+  readonly #changes = new Map<TaskRow, TaskChange[]>();
+  readonly #added: TaskRow[] = [];
+  /** In a shared transaction: rows as they were before this unit. */
+  readonly #before = new Map<TaskRow, Readonly<TaskRow>>();
+  readonly #output: TaskOutputTable[] = [];
+  readonly #durations: MeasuredDuration[] = [];
+  readonly #events: { readonly channel: string; readonly event: TaskEvent }[] = [];
   /** Done once the transaction is committed. */
   readonly #afterCommit: (() => void)[] = [];
 
-  private constructor(context: TaskContext, trx: StoreTransaction<TaskTables>) {
+  constructor(context: TaskContext, rows: TaskRows) {
     this.context = context;
-    this.trx = trx;
+    this.#rows = rows;
     this.now = context.now();
   }
 
-  /** Runs `work` in a transaction; nothing of it is kept when it throws. */
-  static async run<T>(context: TaskContext, work: (unit: TaskUnit) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` in a transaction; nothing of it is kept when it throws.
+   * @param locks names to lock first, see `Store.lock`
+   */
+  static async run<T>(
+    context: TaskContext,
+    work: (unit: TaskUnit) => Promise<T>,
+    locks: readonly string[] = [],
+  ): Promise<T> {
     let last: TaskUnit | undefined;
     const value = await context.store.transaction(async (trx) => {
-      const unit = new TaskUnit(context, trx);
-      last = unit;
-      const result = await work(unit);
-      await unit.#write();
+      await context.store.lock(trx, locks);
+      const rows = new TaskRows(context, trx);
+      last = new TaskUnit(context, rows);
+      const result = await work(last);
+      last.seal();
+      await rows.write();
       return result;
     });
     last?.committed();
     return value;
   }
 
-  /** Runs `work` as part of a transaction of the caller, who calls `committed` after its commit. */
+  /** Runs `work` as part of a transaction of the caller. What is to be done after its commit is not done. */
   static async join<T>(
     context: TaskContext,
     trx: StoreTransaction<TaskTables>,
     work: (unit: TaskUnit) => Promise<T>,
   ): Promise<T> {
-    const unit = new TaskUnit(context, trx);
+    const rows = new TaskRows(context, trx);
+    const unit = new TaskUnit(context, rows);
     const result = await work(unit);
-    await unit.#write();
+    unit.seal();
+    await rows.write();
     return result;
+  }
+
+  /**
+   * The transaction, for what rows have no words for.
+   * @throws `NeedsOwnTransaction` in a shared one, which it could not be taken back from
+   */
+  get trx(): StoreTransaction<TaskTables> {
+    this.#rows.assertOwn();
+    return this.#rows.trx;
+  }
+
+  /** Says that its work is done: what it made is written, and told, at the end of the transaction. */
+  seal(): void {
+    const { store } = this.context;
+    const facts = { ...this.context, now: this.now };
+    for (const [row, changes] of this.#changes) {
+      row.version += 1;
+      this.#publish(row, { type: 'task', changes, task: viewOf(row, facts) });
+    }
+    for (const { channel, event } of this.#events) {
+      store.outbox.append(this.#rows.trx, { channel, data: event });
+    }
+    this.#rows.output.push(...this.#output);
+    this.#rows.durations.push(...this.#durations);
+  }
+
+  /** Takes back what it did in memory, when it failed in a shared transaction. */
+  undo(): void {
+    for (const row of this.#added) this.#rows.forget(row);
+    for (const [row, before] of this.#before) Object.assign(row, before);
   }
 
   committed(): void {
@@ -104,136 +150,88 @@ export class TaskUnit {
 
   /** @throws {@link TaskError} `task_not_found` */
   async load(id: string): Promise<TaskRow> {
-    const known = this.#rows.get(id);
-    if (known !== undefined) return known;
-    const [row] = await this.#select((query) => query.where('id', '=', id));
+    const [row] = await this.loadAll([id]);
     if (row === undefined) throw new TaskError('task_not_found', `there is no task ${id}`);
     return row;
   }
 
   /** Those of `ids` that exist, locked in one order. */
-  loadAll(ids: readonly string[]): Promise<readonly TaskRow[]> {
-    if (ids.length === 0) return Promise.resolve([]);
-    return this.#select((query) => query.where('id', 'in', ids).orderBy('id', 'desc'));
+  async loadAll(ids: readonly string[]): Promise<readonly TaskRow[]> {
+    return this.#handOut(await this.#rows.load(ids));
   }
 
   /** Rows that a query over `tasks` finds; with `skipLocked` those that nobody else is changing. */
-  select(
+  async select(
     narrow: (query: TaskQuery) => TaskQuery,
     options: { readonly skipLocked?: boolean } = {},
   ): Promise<readonly TaskRow[]> {
-    return this.#select(narrow, options.skipLocked);
+    return this.#handOut(await this.#rows.select(narrow, options));
   }
 
-  parentsOf(row: TaskRow): Promise<readonly TaskRow[]> {
-    if (row.parents === 0) return Promise.resolve([]);
-    return this.#select((query) =>
-      query
-        .where('id', 'in', (sub) =>
-          sub.selectFrom('task_links').select('parent_id').where('child_id', '=', row.id),
-        )
-        .orderBy('id', 'desc'),
-    );
+  async parentsOf(row: TaskRow): Promise<readonly TaskRow[]> {
+    return this.#handOut(await this.#rows.parentsOf(row));
   }
 
-  childrenOf(row: TaskRow): Promise<readonly TaskRow[]> {
-    if (row.children === 0) return Promise.resolve([]);
-    return this.#select((query) =>
-      query
-        .where('id', 'in', (sub) =>
-          sub.selectFrom('task_links').select('child_id').where('parent_id', '=', row.id),
-        )
-        .orderBy('id', 'desc'),
-    );
+  async childrenOf(row: TaskRow): Promise<readonly TaskRow[]> {
+    return this.#handOut(await this.#rows.childrenOf(row));
   }
 
-  /** A row of this unit that holds `slot`, or one that does in the database. */
+  /** The task that holds `slot`. */
   async holderOf(slot: string): Promise<TaskRow | undefined> {
-    for (const row of this.#rows.values()) if (row.slot === slot) return row;
-    const rows = await this.#select((query) => query.where('slot', '=', slot));
-    return rows.find((row) => row.slot === slot);
+    const row = await this.#rows.holderOf(slot);
+    return row && this.#handOut([row])[0];
+  }
+
+  /** The task that was made for an idempotency key. */
+  async answerTo(idempotencyKey: string): Promise<TaskRow | undefined> {
+    const row = await this.#rows.answerTo(idempotencyKey);
+    return row && this.#handOut([row])[0];
+  }
+
+  /** The place of a new task in its owner's line. */
+  nextTurn(row: TaskRow): Promise<number> {
+    return this.#rows.turns.take(row);
   }
 
   add(row: TaskRow, change: TaskChange): void {
-    this.#rows.set(row.id, row);
-    this.#new.add(row.id);
-    this.#changes.set(row.id, [change]);
+    this.#rows.add(row);
+    this.#added.push(row);
+    this.#changes.set(row, [change]);
   }
 
-  /** Says that `row` was changed. A change that names nothing new for readers makes no event. */
-  touch(row: TaskRow, change?: TaskChange): void {
-    const changes = this.#changes.get(row.id) ?? [];
-    if (change !== undefined && !changes.includes(change)) changes.push(change);
-    this.#changes.set(row.id, changes);
+  /** Says what happened to `row`. A change that names nothing new for readers makes no event. */
+  touch(row: TaskRow, change: TaskChange): void {
+    const changes = this.#changes.get(row) ?? [];
+    if (!changes.includes(change)) changes.push(change);
+    this.#changes.set(row, changes);
   }
 
-  publishOutput(row: Pick<TaskRow, 'id' | 'owner'>, chunks: readonly OutputChunk[]): void {
-    this.#publish(this.context.channels.task(row), { type: 'output', id: row.id, chunks });
+  /** Adds chunks to the output of a task; those of one event have to fit in one. */
+  addOutput(row: TaskRow, events: readonly (readonly OutputChunk[])[]): void {
+    const channel = this.context.channels.task(row);
+    for (const chunks of events) {
+      this.#output.push(...chunks.map((chunk) => ({ task_id: row.id, ...chunk })));
+      this.#events.push({ channel, event: { type: 'output', id: row.id, chunks } });
+    }
+  }
+
+  addDurations(measured: readonly MeasuredDuration[]): void {
+    this.#durations.push(...measured);
   }
 
   publishDeleted(row: Pick<TaskRow, 'id' | 'owner'>): void {
-    this.#publish(this.context.channels.task(row), { type: 'deleted', id: row.id });
+    this.#publish(row, { type: 'deleted', id: row.id });
+  }
+
+  #handOut(rows: readonly TaskRow[]): readonly TaskRow[] {
+    if (!this.#rows.isShared) return rows;
+    for (const row of rows) if (!this.#before.has(row)) this.#before.set(row, { ...row });
+    return rows;
+  }
+
+  #publish(row: Pick<TaskRow, 'id' | 'owner'>, event: TaskEvent): void {
+    this.#events.push({ channel: this.context.channels.task(row), event });
     const channel = this.context.channels.owner(row.owner);
-    if (channel !== undefined) this.#publish(channel, { type: 'deleted', id: row.id });
-  }
-
-  async #select(
-    narrow: (query: TaskQuery) => TaskQuery,
-    skipLocked = false,
-  ): Promise<readonly TaskRow[]> {
-    let query = narrow(this.trx.selectFrom('tasks').selectAll());
-    // SQLite has one writer at a time, and no words for row locks.
-    if (this.context.store.dialect === 'postgres') {
-      query = query.forUpdate();
-      if (skipLocked) query = query.skipLocked();
-    }
-    const rows = await query.execute();
-    return rows.map((row) => {
-      const known = this.#rows.get(row.id);
-      if (known !== undefined) return known;
-      this.#rows.set(row.id, row);
-      return row;
-    });
-  }
-
-  async #write(): Promise<void> {
-    const changed = [...this.#changes].map(([id, changes]) => ({
-      row: this.#rows.get(id) as TaskRow,
-      changes,
-    }));
-    // A slot is given up before another row takes it.
-    changed.sort((a, b) => Number(a.row.slot !== null) - Number(b.row.slot !== null));
-    for (const { row, changes } of changed) {
-      if (changes.length > 0) row.version += 1;
-      if (!this.#new.has(row.id)) await this.#update(row);
-    }
-    const inserted = changed.filter(({ row }) => this.#new.has(row.id)).map(({ row }) => row);
-    for (let start = 0; start < inserted.length; start += insertRows) {
-      const rows = inserted.slice(start, start + insertRows);
-      await this.trx.insertInto('tasks').values(rows).execute();
-    }
-    const facts = { ...this.context, now: this.now };
-    for (const { row, changes } of changed) {
-      if (changes.length === 0) continue;
-      const event: TaskEvent = { type: 'task', changes, task: viewOf(row, facts) };
-      this.#publish(this.context.channels.task(row), event);
-      const channel = this.context.channels.owner(row.owner);
-      if (channel !== undefined) this.#publish(channel, event);
-    }
-  }
-
-  async #update(row: TaskRow): Promise<void> {
-    const { id, kind: _kind, owner: _owner, created_at: _createdAt, ...mutable } = row;
-    await this.trx.updateTable('tasks').set(mutable).where('id', '=', id).execute();
-  }
-
-  #publish(channel: string, event: TaskEvent): void {
-    this.context.store.outbox.append(this.trx, { channel, data: event });
+    if (channel !== undefined) this.#events.push({ channel, event });
   }
 }
-
-/** 40 columns a row, and SQLite takes 32,766 parameters. */
-const insertRows = 200;
-
-/** Kysely's select of whole rows. */
-export type TaskQuery = SelectQueryBuilder<TaskTables, 'tasks', TaskRow>;

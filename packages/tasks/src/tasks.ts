@@ -1,16 +1,20 @@
+import { systemClock, type Clock, type StoreTransaction } from '@holdfast/store';
 import {
-  systemClock,
-  type Clock,
-  type IdSource,
-  type Store,
-  type StoreTransaction,
-} from '@holdfast/store';
+  batchKind,
+  requestBatch,
+  type Batch,
+  type BatchedRequest,
+  type BatchOptions,
+} from './batch.ts';
 import { cancelTree } from './cancel.ts';
-import { claimTasks, type ClaimedTask, type ClaimOptions, type Lease } from './claim.ts';
-import { examineTasks, listAudit, type DoctorOptions, type Finding } from './doctor.ts';
+import { ClaimDesk } from './claim-desk.ts';
+import type { ClaimedTask, ClaimOptions, Lease } from './claim.ts';
+import { examineTasks, type DoctorOptions, type Finding } from './doctor.ts';
 import { Doorbell } from './doorbell.ts';
 import { TaskError } from './errors.ts';
-import { resolveKind, type Kind, type KindOptions } from './kind.ts';
+import { GroupCommit } from './group-commit.ts';
+import type { KindOptions } from './kind.ts';
+import { Kinds } from './kinds.ts';
 import {
   appendOutput,
   complete,
@@ -33,80 +37,35 @@ import {
   prepareRequest,
   requestAsUser,
   requestTasks,
-  type PreparedRequest,
   type TaskAnswer,
   type TaskRequest,
   type UserTaskRequest,
 } from './request.ts';
-import { deleteTaskRows, retentionJobs, type TaskRetentionOptions } from './retention.ts';
+import { deleteTaskRows, retentionJobs } from './retention.ts';
+import { requestAgain, type RetryOptions } from './retry.ts';
 import { Schedules, type ScheduleRun } from './schedules/schedules.ts';
 import { openSharedTime } from './shared-time.ts';
 import { JobFollower } from './sources/job-follower.ts';
 import type { JobSource } from './sources/job-source.ts';
 import { sweepTasks } from './sweep.ts';
-import { ownerOnlyChannels, type TaskChannels } from './task-channels.ts';
+import { ownerOnlyChannels } from './task-channels.ts';
 import type { TaskContext, TaskLogger } from './task-context.ts';
 import { TaskMetrics } from './task-metrics.ts';
-import type { TaskAuditTable, TaskTables } from './task-module.ts';
+import type { TaskTables } from './task-module.ts';
+import { TaskReader } from './task-reader.ts';
 import {
   findDueKinds,
-  findStarvedKinds,
-  listTasks,
-  readOutput,
   readTask,
   viewKinds,
   type KindView,
-  type OutputPage,
-  type StarvedKind,
-  type TaskFilter,
-  type TaskPage,
   type TaskSnapshot,
 } from './task-reads.ts';
 import type { TaskHandler } from './task-run.ts';
 import { TaskUnit } from './task-unit.ts';
 import { isOver, type TaskView } from './task-view.ts';
-import { afterKind, settle } from './transitions.ts';
-import {
-  dismissWorker,
-  listWorkers,
-  noteWorker,
-  renewWorker,
-  type WorkerSign,
-  type WorkerView,
-} from './worker-registry.ts';
-
-/** Where a channel stands, as the hub says it. */
-export interface ChannelPosition {
-  readonly offset: number;
-  readonly epoch: string;
-}
-
-export interface TasksOptions {
-  /** Opened with `taskModule` among its modules. */
-  readonly store: Store<TaskTables>;
-  /** Kinds by name. Others are refused. */
-  readonly kinds?: Readonly<Record<string, KindOptions>>;
-  /** For timers and, on SQLite, the time. @defaultValue the store's clock */
-  readonly clock?: Clock;
-  /** Unix milliseconds that all nodes agree on. @defaultValue the database's time */
-  readonly now?: () => number;
-  readonly ids?: IdSource;
-  /** In [0, 1), for backoff and jitter. @defaultValue `Math.random` */
-  readonly random?: () => number;
-  /** @defaultValue no logging */
-  readonly logger?: TaskLogger;
-  /** @defaultValue `task:<id>#<owner>` and `tasks:#<owner>`, without the owner where there is none */
-  readonly channels?: Partial<TaskChannels>;
-  /** Where a channel stands, so that a snapshot can be continued. @defaultValue unknown */
-  readonly position?: (channel: string) => Promise<ChannelPosition | undefined>;
-  readonly retention?: TaskRetentionOptions;
-  /** How often expired rows are looked for. @defaultValue 1000 */
-  readonly sweepMs?: number;
-  /** How often workers look for work that another process requested. @defaultValue 500 */
-  readonly pollMs?: number;
-  /** How long handlers may take to stop when the process stops. @defaultValue 10000 */
-  readonly stopGraceMs?: number;
-}
+import type { TasksOptions } from './tasks-options.ts';
+import { afterKind } from './transitions.ts';
+import { dismissWorker, noteWorker, renewWorker, type WorkerSign } from './worker-registry.ts';
 
 /** Makes tasks on a store. Nothing runs in the background before {@link Tasks.start}. */
 export async function createTasks(options: TasksOptions): Promise<Tasks> {
@@ -123,33 +82,18 @@ const noWorkers = { live: 0, lastSeenAt: null };
 const noDurations: ReadonlyMap<string, number> = new Map();
 const maxWaitMs = 60_000;
 const awaitWorkMs = 3_600_000;
-/** Kind of {@link Tasks.batch}. */
-const batchKind = 'batch';
-
-export interface RetryOptions {
-  /** Forgets the checkpoint of the task that is over. @defaultValue false */
-  readonly isFromStart?: boolean;
-}
-
-/** A snapshot, and where to go on from it. */
-export interface Continued<T> {
-  /** Null for none: read again instead. */
-  readonly channel: string | null;
-  /** Events after it continue the snapshot; events of the same or a lower version change nothing. */
-  readonly position: ChannelPosition | null;
-  readonly snapshot: T;
-}
 
 /**
  * Tasks whose status cannot get stuck. Made by {@link createTasks}. `task.spec.md` has the states and
  * the invariants. Every change is committed together with its event.
  */
-export class Tasks implements AsyncDisposable {
+export class Tasks extends TaskReader implements AsyncDisposable {
   readonly metrics: TaskMetrics = new TaskMetrics();
   readonly schedules: Schedules;
   readonly #options: TasksOptions;
   readonly #context: TaskContext;
-  readonly #kinds = new Map<string, Kind>();
+  readonly #kinds = new Kinds();
+  readonly #claims: ClaimDesk;
   readonly #doorbell = new Doorbell();
   readonly #worker: LocalWorker;
   readonly #maintenance: Maintenance;
@@ -164,8 +108,8 @@ export class Tasks implements AsyncDisposable {
       readonly time: { now(): number; measure(): Promise<void> };
     },
   ) {
+    super(options.position ?? (() => Promise.resolve(undefined)));
     this.#options = options;
-    const defaults = new Map<string, Kind>();
     this.#context = {
       store: options.store,
       now: () => use.time.now(),
@@ -178,11 +122,8 @@ export class Tasks implements AsyncDisposable {
         ...options.channels,
       },
       metrics: this.metrics,
-      kind: (name) => {
-        const kind = this.#kinds.get(name) ?? defaults.get(name) ?? resolveKind(name);
-        if (!this.#kinds.has(name) && defaults.size < 1000) defaults.set(name, kind);
-        return kind;
-      },
+      group: new GroupCommit(() => this.#context),
+      kind: (name) => this.#kinds.get(name),
       isKnown: (name) => this.#kinds.has(name),
       workers: (kind) => this.#maintenance.workers.get(kind) ?? noWorkers,
       durations: (kind) => this.#maintenance.durations.get(kind) ?? noDurations,
@@ -210,11 +151,13 @@ export class Tasks implements AsyncDisposable {
         await this.schedules.tick();
       },
     });
+    this.#claims = new ClaimDesk(this.#context);
     this.#worker = new LocalWorker(this.#context, {
+      claims: this.#claims,
       doorbell: this.#doorbell,
       pollMs: options.pollMs ?? 500,
     });
-    this.#kinds.set(batchKind, resolveKind(batchKind));
+    this.#kinds.add(batchKind);
     for (const [name, kind] of Object.entries(options.kinds ?? {})) this.register(name, kind);
   }
 
@@ -230,19 +173,16 @@ export class Tasks implements AsyncDisposable {
 
   /** Names of all kinds. */
   get kinds(): readonly string[] {
-    return [...this.#kinds.keys()];
+    return this.#kinds.names;
   }
 
   /** Adds a kind. @throws {@link TaskError} `task_bad_request` */
   register(name: string, options: KindOptions = {}): void {
-    if (this.#kinds.has(name)) {
-      throw new TaskError('task_bad_request', `kind ${name} is registered already`);
-    }
-    this.#kinds.set(name, resolveKind(name, options));
+    this.#kinds.add(name, options);
     const { after } = options;
     if (after === undefined) return;
     const hook = afterKind(name);
-    this.#kinds.set(hook, resolveKind(hook, { attempts: 10 }));
+    this.#kinds.add(hook, { attempts: 10 });
     this.#worker.handle(hook, async (task, { signal }) => {
       await after(task.payload as TaskView, { signal });
     });
@@ -340,27 +280,8 @@ export class Tasks implements AsyncDisposable {
    * Asks for several pieces of work under one parent, which is over when the last of them is, and
    * tells how many failed.
    */
-  async batch(
-    requests: readonly Omit<TaskRequest, 'parent'>[],
-    options: { readonly owner?: string; readonly idempotencyKey?: string } = {},
-  ): Promise<{ readonly id: string; readonly children: readonly TaskAnswer[] }> {
-    const parent = prepareRequest(this.#context, { ...options, kind: batchKind });
-    const inherited = options.owner === undefined ? {} : { owner: options.owner };
-    const plain = requests.map((one) => prepareRequest(this.#context, { ...inherited, ...one }));
-    return await TaskUnit.run(this.#context, async (unit) => {
-      await this.#context.store.lock(unit.trx, locksOf([parent, ...plain]));
-      const [answer] = await makeRequests(unit, [parent]);
-      if (answer === undefined) throw new Error('a request without an answer');
-      // The same batch once more: its children are there already.
-      if (answer.outcome === 'joined') return { id: answer.id, children: [] };
-      const children = await makeRequests(
-        unit,
-        plain.map((one) => withParent(one, answer.id)),
-      );
-      // The batch itself has nothing to do.
-      await settle(unit, await unit.load(answer.id), { state: 'completed' });
-      return { id: answer.id, children };
-    });
+  batch(requests: readonly BatchedRequest[], options: BatchOptions = {}): Promise<Batch> {
+    return requestBatch(this.#context, requests, options);
   }
 
   /**
@@ -378,7 +299,7 @@ export class Tasks implements AsyncDisposable {
     const until = clock.monotonic() + Math.min(options.waitMs ?? 0, maxWaitMs);
     for (;;) {
       if (signal.aborted) return [];
-      const tasks = await claimTasks(this.#context, options);
+      const tasks = await this.#claims.claim(options);
       const left = until - clock.monotonic();
       // There may be more, for the next one who waits.
       this.#doorbell.ring(new Set(tasks.map(({ kind }) => kind)));
@@ -415,12 +336,12 @@ export class Tasks implements AsyncDisposable {
 
   /** Extends a lease. @throws {@link TaskError} `task_fenced` when it is over: stop working. */
   heartbeat(lease: Lease): Promise<LeaseState> {
-    return this.#write((unit) => heartbeat(unit, lease));
+    return this.#write(lease, (unit) => heartbeat(unit, lease));
   }
 
   /** Reports progress, and extends the lease. @throws {@link TaskError} `task_bad_progress`, `task_fenced` */
   progress(lease: Lease, update: ProgressUpdate): Promise<LeaseState> {
-    return this.#write((unit) => reportProgress(unit, lease, update));
+    return this.#write(lease, (unit) => reportProgress(unit, lease, update));
   }
 
   /**
@@ -428,12 +349,12 @@ export class Tasks implements AsyncDisposable {
    * @throws {@link TaskError} `task_fenced`, `task_too_large`
    */
   checkpoint(lease: Lease, value: unknown): Promise<LeaseState> {
-    return this.#write((unit) => saveCheckpoint(unit, lease, value));
+    return this.#write(lease, (unit) => saveCheckpoint(unit, lease, value));
   }
 
   /** Appends to the output, and extends the lease. @throws {@link TaskError} `task_fenced`, `task_too_large` */
   output(lease: Lease, parts: readonly OutputPart[]): Promise<OutputState> {
-    return this.#write((unit) => appendOutput(unit, lease, parts));
+    return this.#write(lease, (unit) => appendOutput(unit, lease, parts));
   }
 
   /**
@@ -447,25 +368,26 @@ export class Tasks implements AsyncDisposable {
     result?: unknown,
     work?: (trx: StoreTransaction<TaskTables>) => Promise<void>,
   ): Promise<void> {
-    return this.#write(async (unit) => {
+    if (work === undefined) return this.#write(lease, (unit) => complete(unit, lease, result));
+    return TaskUnit.run(this.#context, async (unit) => {
       await complete(unit, lease, result);
-      await work?.(unit.trx);
+      await work(unit.trx);
     });
   }
 
   /** Ends an attempt without success. @throws {@link TaskError} `task_fenced` */
   fail(lease: Lease, failure: Failure): Promise<void> {
-    return this.#write((unit) => fail(unit, lease, failure));
+    return this.#write(lease, (unit) => fail(unit, lease, failure));
   }
 
   /** Gives a task back unfinished without counting the attempt, or ends it when it was cancelled. */
   release(lease: Lease): Promise<void> {
-    return this.#write((unit) => stop(unit, lease));
+    return this.#write(lease, (unit) => stop(unit, lease));
   }
 
   /** Cancels a task and what only it waits for. Does nothing to one that is over. */
   async cancel(id: string): Promise<TaskSnapshot> {
-    await this.#write((unit) => cancelTree(unit, id));
+    await TaskUnit.run(this.#context, (unit) => cancelTree(unit, id));
     return readTask(this.#context, id);
   }
 
@@ -475,35 +397,12 @@ export class Tasks implements AsyncDisposable {
    * @throws {@link TaskError} `task_not_over`
    */
   async retry(id: string, options: RetryOptions = {}): Promise<TaskAnswer> {
-    return this.request(await this.#again(id, options));
+    return this.request(await requestAgain(this.#context, id, options));
   }
 
   /** The same for a user, whose new task it is. @throws {@link TaskError} as `requestAsUser`, `task_not_over` */
   async retryAsUser(user: string, id: string, options: RetryOptions = {}): Promise<TaskAnswer> {
-    return this.requestAsUser(user, await this.#again(id, options));
-  }
-
-  async #again(id: string, options: RetryOptions): Promise<TaskRequest> {
-    const row = await this.#context.store.read((db) =>
-      db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst(),
-    );
-    if (row === undefined) throw new TaskError('task_not_found', `there is no task ${id}`);
-    if (row.source !== null) {
-      throw new TaskError('task_followed', `task ${id} is a job of ${row.source}`);
-    }
-    if (!isOver(row)) throw new TaskError('task_not_over', `task ${id} is not over`);
-    return {
-      kind: row.kind,
-      payload: JSON.parse(row.payload),
-      owner: row.owner,
-      attempts: row.max_attempts,
-      lane: row.lane,
-      ...(row.max_runtime_ms === null ? {} : { maxRuntimeMs: row.max_runtime_ms }),
-      ...(row.checkpoint === null || options.isFromStart === true
-        ? {}
-        : { checkpoint: JSON.parse(row.checkpoint) as unknown }),
-      ...(row.unique_key === null ? {} : { key: row.unique_key }),
-    };
+    return this.requestAsUser(user, await requestAgain(this.#context, id, options));
   }
 
   /** Cancels the task of a run of a schedule. @throws {@link TaskError} `schedule_not_found`, `task_not_found` */
@@ -516,67 +415,12 @@ export class Tasks implements AsyncDisposable {
 
   /** Deletes a task that is over. @throws {@link TaskError} `task_not_over` */
   async delete(id: string): Promise<void> {
-    await this.#write(async (unit) => {
+    await TaskUnit.run(this.#context, async (unit) => {
       const row = await unit.load(id);
       if (!isOver(row)) throw new TaskError('task_not_over', `task ${id} is not over`);
       await deleteTaskRows(unit.trx, [id]);
       unit.publishDeleted(row);
     });
-  }
-
-  /** Everything about a task. @throws {@link TaskError} `task_not_found` */
-  get(id: string): Promise<TaskSnapshot> {
-    return readTask(this.#context, id);
-  }
-
-  /** Newest first. */
-  async list(filter: TaskFilter = {}): Promise<readonly TaskView[]> {
-    return (await listTasks(this.#context, filter)).items;
-  }
-
-  /** Newest first, with what is needed to go on. */
-  page(filter: TaskFilter = {}): Promise<TaskPage> {
-    return listTasks(this.#context, filter);
-  }
-
-  /** A task with the position of its channel: what happens later is after that position. */
-  async snapshot(id: string): Promise<Continued<TaskSnapshot>> {
-    const { owner } = await readTask(this.#context, id);
-    return this.#continued(this.#context.channels.task({ id, owner }), () =>
-      readTask(this.#context, id),
-    );
-  }
-
-  /** Tasks of an owner with the position of the owner's channel. */
-  ownerSnapshot(
-    owner: string,
-    filter: Omit<TaskFilter, 'owner'> = {},
-  ): Promise<Continued<TaskPage>> {
-    const channel = this.#context.channels.owner(owner) ?? null;
-    return this.#continued(channel, () => listTasks(this.#context, { ...filter, owner }));
-  }
-
-  /** A page of a task's output, from its beginning or after a number. */
-  readOutput(
-    id: string,
-    options: { readonly after?: number; readonly limit?: number } = {},
-  ): Promise<OutputPage> {
-    return readOutput(this.#context, id, options);
-  }
-
-  /** The same with the position of the task's channel: output events after it continue the page. */
-  async outputSnapshot(
-    id: string,
-    options: { readonly after?: number; readonly limit?: number } = {},
-  ): Promise<Continued<OutputPage>> {
-    const { owner } = await readTask(this.#context, id);
-    return this.#continued(this.#context.channels.task({ id, owner }), () =>
-      readOutput(this.#context, id, options),
-    );
-  }
-
-  workers(): Promise<readonly WorkerView[]> {
-    return listWorkers(this.#context.store, this.#context.now());
   }
 
   /** Every kind with its workers and what waits for them. */
@@ -585,11 +429,6 @@ export class Tasks implements AsyncDisposable {
       this.#context,
       this.kinds.filter((name) => name !== batchKind),
     );
-  }
-
-  /** Kinds whose due tasks nobody alive can take: the reason of most reports that nothing moves. */
-  starvedKinds(): Promise<readonly StarvedKind[]> {
-    return findStarvedKinds(this.#context);
   }
 
   /** What keeps tasks from being worked on, as of the last sweep. Feeds health. */
@@ -603,31 +442,12 @@ export class Tasks implements AsyncDisposable {
     return examineTasks(this.#context, options);
   }
 
-  /** What was repaired, newest first. */
-  repairs(options: { readonly limit?: number } = {}): Promise<readonly TaskAuditTable[]> {
-    return listAudit(this.#context, options.limit);
-  }
-
   /** Settles every row whose time is over. Runs by itself every second. */
   sweep(): Promise<number> {
     return sweepTasks(this.#context);
   }
 
-  #write<T>(write: (unit: TaskUnit) => Promise<T>): Promise<T> {
-    return TaskUnit.run(this.#context, write);
+  #write<T>(lease: Lease, write: (unit: TaskUnit) => Promise<T>): Promise<T> {
+    return this.#context.group.run({ ids: [lease.id] }, write);
   }
-
-  async #positionOf(channel: string): Promise<ChannelPosition | null> {
-    return (await this.#options.position?.(channel)) ?? null;
-  }
-
-  async #continued<T>(channel: string | null, read: () => Promise<T>): Promise<Continued<T>> {
-    // The position first: everything published up to it was committed before, so the read sees it.
-    const position = channel === null ? null : await this.#positionOf(channel);
-    return { channel, position, snapshot: await read() };
-  }
-}
-
-function withParent(prepared: PreparedRequest, id: string): PreparedRequest {
-  return { ...prepared, request: { ...prepared.request, parent: { id } } };
 }

@@ -10,7 +10,7 @@ import {
   type AttemptRecord,
   type LossReason,
 } from './task-view.ts';
-import { recordDurations } from './durations.ts';
+import { measureRun } from './durations.ts';
 
 /** How an attempt or a task ended. */
 export interface Ending {
@@ -68,7 +68,7 @@ export function endAttempt(
 export async function settle(unit: TaskUnit, row: TaskRow, ending: Ending): Promise<void> {
   if (isOver(row)) return;
   if (ending.state === 'completed' && row.started_at !== null) {
-    await recordDurations(unit, row);
+    unit.addDurations(measureRun(unit, row));
   }
   if (ending.state === 'completed' && row.steps !== null) {
     const steps = JSON.parse(row.steps) as Step[];
@@ -249,35 +249,8 @@ export async function makePending(
   row: TaskRow,
   options: { readonly delayMs: number },
 ): Promise<void> {
-  const line = `${row.kind}\n${row.owner}`;
-  const last = unit.turns.get(line);
-  row.turn = last === undefined ? await nextTurn(unit, row) : last + 1;
-  unit.turns.set(line, row.turn);
+  row.turn = await unit.nextTurn(row);
   resume(unit, row, options.delayMs);
-}
-
-/**
- * Start-time fair queueing: a task's turn comes one after the last waiting one of its owner, and not
- * before the first waiting one of all. So owners take turns, however many tasks one of them has.
- */
-async function nextTurn(unit: TaskUnit, { kind, owner }: TaskRow): Promise<number> {
-  const line = await unit.trx
-    .selectFrom('tasks')
-    .select((value) => value.fn.max('turn').as('last'))
-    .where('kind', '=', kind)
-    .where('owner', '=', owner)
-    .where('state', '=', 'pending')
-    .executeTakeFirst();
-  const first = await unit.trx
-    .selectFrom('tasks')
-    .select('turn')
-    .where('kind', '=', kind)
-    .where('state', '=', 'pending')
-    .orderBy('turn')
-    .limit(1)
-    .executeTakeFirst();
-  const start = first?.turn ?? 0;
-  return line?.last === null || line === undefined ? start : Math.max(start, line.last + 1);
 }
 
 /** A row that has not begun. */

@@ -120,16 +120,17 @@ async function heartbeats(tasks: Tasks, body: WorkerBody): Promise<object> {
     throw new TaskError('task_bad_request', `leases must be a list of up to ${maxLeases}`);
   }
   if (body['worker'] !== undefined) await tasks.renewWorker(text(body, 'worker'));
-  const states = [];
-  for (const lease of leases as readonly WorkerBody[]) {
-    try {
-      states.push(await tasks.heartbeat({ id: text(lease, 'id'), token: integer(lease, 'token') }));
-    } catch (error) {
-      if (!(error instanceof TaskError)) throw error;
-      states.push({ error: { code: error.code, message: error.message, retryable: false } });
-    }
+  const states = (leases as readonly WorkerBody[]).map((lease) => heartbeatOf(tasks, lease));
+  return { leases: await Promise.all(states) };
+}
+
+async function heartbeatOf(tasks: Tasks, lease: WorkerBody): Promise<object> {
+  try {
+    return await tasks.heartbeat({ id: text(lease, 'id'), token: integer(lease, 'token') });
+  } catch (error) {
+    if (!(error instanceof TaskError)) throw error;
+    return { error: { code: error.code, message: error.message, retryable: false } };
   }
-  return { leases: states };
 }
 
 function text(body: WorkerBody, field: string): string {

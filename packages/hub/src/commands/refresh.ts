@@ -1,4 +1,5 @@
 import { type Command, disconnects, replyErrors } from '@holdfast/protocol';
+import { expireSubscription, setSubscriptionExpiry } from '../end-subscription.ts';
 import type { RefreshAnswer } from '../events.ts';
 import { expiryMembers } from '../expiry.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
@@ -66,7 +67,7 @@ export async function subRefresh(session: Session, command: Command): Promise<Re
     subscription.grant = { ...subscription.grant, token: identity };
   }
   if (info !== undefined) subscription.grant = { ...subscription.grant, info };
-  session.setSubscriptionExpiry(subscription, expireAt);
+  setSubscriptionExpiry(subscription, expireAt);
   session.reply({ id: command.id ?? 0, sub_refresh: expiryMembers(expireAt, hub.clock.now()) });
   return undefined;
 }
@@ -102,12 +103,12 @@ export async function subRefreshByServer(
   );
   if (isRefusal(answer)) return answer;
   if (answer === undefined || isOver(session, answer)) {
-    session.expireSubscription(subscription);
+    expireSubscription(subscription);
     return undefined;
   }
   const { info } = answer;
   if (info !== undefined) subscription.grant = { ...subscription.grant, info };
-  session.setSubscriptionExpiry(subscription, answer.expireAt ?? 0);
+  setSubscriptionExpiry(subscription, answer.expireAt ?? 0);
   return undefined;
 }
 

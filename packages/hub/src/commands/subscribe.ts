@@ -1,4 +1,5 @@
 import { type Command, disconnects, replyErrors } from '@holdfast/protocol';
+import { endSubscription } from '../end-subscription.ts';
 import { completeJoin, continueJoin, joinChannel } from '../join-channel.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
@@ -45,7 +46,7 @@ export async function unsubscribe(
   if (channel === '') return disconnects.badRequest;
   const subscription = session.subscriptions.get(channel);
   if (subscription !== undefined) {
-    await session.endSubscription(subscription, { code: 0, reason: 'client unsubscribed' });
+    await endSubscription(subscription, { code: 0, reason: 'client unsubscribed' });
   }
   session.reply({ id: command.id ?? 0, unsubscribe: {} });
   return undefined;

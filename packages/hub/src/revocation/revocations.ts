@@ -1,5 +1,6 @@
 import { type Disconnect, disconnects, replyErrors, unsubscribeCodes } from '@holdfast/protocol';
 import type { Cluster } from '../cluster.ts';
+import { unsubscribe } from '../end-subscription.ts';
 import type { TokenIdentity } from '../events.ts';
 import type { HubContext } from '../hub-context.ts';
 import type { Revocation, RevocationStore } from '../ports/revocation-store.ts';
@@ -156,7 +157,7 @@ export class Revocations {
       for (const subscription of session.subscriptions.values()) {
         const { token } = subscription.grant;
         if (token === undefined || !this.isRevoked(user, token)) continue;
-        session.unsubscribe(subscription, unsubscribeCodes.server);
+        unsubscribe(subscription, unsubscribeCodes.server);
       }
     }
   }
@@ -170,7 +171,7 @@ export class Revocations {
       }
       for (const subscription of session.subscriptions.values()) {
         if (subscription.grant.token?.id !== tokenId) continue;
-        session.unsubscribe(subscription, unsubscribeCodes.server);
+        unsubscribe(subscription, unsubscribeCodes.server);
       }
     }
   }

@@ -1,4 +1,5 @@
 import type { Publication } from '@holdfast/protocol';
+import { loseState } from '../end-subscription.ts';
 import type { PolledItem } from '../events.ts';
 import type { HubContext } from '../hub-context.ts';
 import { SharedPush } from '../message-encoder.ts';
@@ -211,7 +212,7 @@ export class PollChannel implements Sleeper {
     // Clients drop their versions when they are told another epoch than before, so even those that
     // came before the first one was known must be told it.
     for (const subscription of this.subscriptions) {
-      if (subscription.epoch !== epoch) subscription.session.loseState(subscription);
+      if (subscription.epoch !== epoch) loseState(subscription);
     }
     return !isFirst;
   }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { UnknownNodeError } from '../cluster.ts';
 import type { ConnectionGate } from '../connection-gate.ts';
 import type { HubContext } from '../hub-context.ts';
-import type { LongPollOptions } from '../options.ts';
+import type { LongPollOptions } from '../transport-options.ts';
 import { type HttpRefusal, refuse } from './http-refusal.ts';
 import { type LongPollQuestion, parseLongPoll } from './long-poll-question.ts';
 import { LongPollTransport } from './long-poll-transport.ts';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { HubMetrics } from '../metrics.ts';
-import { defaultClientOptions } from '../options.ts';
+import { defaultClientOptions } from '../client-options.ts';
 import type { Session } from '../session.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { RecordedLogger } from '../testing/recorded-logger.ts';

@@ -6,7 +6,7 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import type { ConnectionGate } from '../connection-gate.ts';
 import type { Handshake } from '../handshake-queue.ts';
 import type { HubContext } from '../hub-context.ts';
-import type { WebSocketOptions } from '../options.ts';
+import type { WebSocketOptions } from '../transport-options.ts';
 import type { Session } from '../session.ts';
 import { connectFirst } from './connect-first.ts';
 import { connectOneWay } from './connect-one-way.ts';

@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws';
 import type { Clock } from '../clock.ts';
 import type { TransportInfo } from '../events.ts';
 import { encoderFor, type MessageEncoder } from '../message-encoder.ts';
-import type { WebSocketOptions } from '../options.ts';
+import type { WebSocketOptions } from '../transport-options.ts';
 import type { Session } from '../session.ts';
 import { neverDue, type Sleeper, tickMs, type TimerWheel } from '../timer-wheel.ts';
 import { connectOneWay } from './connect-one-way.ts';

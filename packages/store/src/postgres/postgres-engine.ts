@@ -176,6 +176,19 @@ export class PostgresEngine implements Engine {
     );
   }
 
+  async tryLock(
+    connection: DatabaseConnection,
+    keys: readonly bigint[],
+  ): Promise<readonly bigint[]> {
+    const { rows } = await connection.executeQuery<{ key: string }>(
+      CompiledQuery.raw(
+        'select key::text from unnest($1::bigint[]) as key where not pg_try_advisory_xact_lock(key)',
+        [keys.map(String)],
+      ),
+    );
+    return rows.map(({ key }) => BigInt(key));
+  }
+
   isLeader(): boolean {
     return this.#control.isLeader;
   }

@@ -219,6 +219,10 @@ export class SqliteEngine implements Engine {
   /** Nothing to do: writes come one after another. */
   async lock(): Promise<void> {}
 
+  async tryLock(): Promise<readonly bigint[]> {
+    return [];
+  }
+
   /** The owner of the file is the only one there is. */
   isLeader(): boolean {
     return this.#writes !== undefined && !this.#isClosed;

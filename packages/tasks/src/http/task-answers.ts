@@ -2,7 +2,8 @@ import { defined } from '@holdfast/http';
 import type { z } from 'zod';
 import type { OutputFollowers } from './output-stream.ts';
 import type { outputQuery } from './schemas.ts';
-import type { Continued, Tasks } from '../tasks.ts';
+import type { Continued } from '../task-reader.ts';
+import type { Tasks } from '../tasks.ts';
 import type { TaskFilter, TaskSnapshot } from '../task-reads.ts';
 
 /** One task as it is answered. */

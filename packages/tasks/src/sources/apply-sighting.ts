@@ -65,7 +65,6 @@ async function taskOf(
   if (known !== undefined) {
     // The newest task has the plain key.
     known.idempotency_key = `${key}/${known.id}`;
-    unit.touch(known);
     await settle(unit, known, removed);
   }
   if (sighting.state === 'gone') return undefined;
@@ -147,7 +146,6 @@ function wait(
   // Written now and then, not at every look.
   if ((row.expires_at ?? 0) > expiresAt - waitingMs / 24) return;
   row.expires_at = expiresAt;
-  unit.touch(row);
 }
 
 function run(
