@@ -1,7 +1,8 @@
 /**
- * `npx node --conditions=@holdfast/source bench/tasks.bench.ts [--tasks 3000] [--rounds 3]`: tasks per
- * second from request to completion, beside BullMQ and pg-boss, the time until a waiting worker has a
- * task, and progress to a thousand watchers.
+ * `npx node --conditions=@holdfast/source bench/tasks.bench.ts [--tasks 3000] [--rounds 3]
+ * [--parts throughput,latency,progress] [--targets postgres]`: tasks per second from request to
+ * completion, beside BullMQ and pg-boss, the time until a waiting worker has a task, and progress to a
+ * thousand watchers; of all targets, or of those whose name has the text in it.
  *
  * SQLite and PostgreSQL have everything on disk before it is acknowledged; Redis writes its file every
  * second, as BullMQ recommends. One process makes and does the work of all targets, and they take
@@ -33,10 +34,13 @@ const { values } = parseArgs({
     tasks: { type: 'string', default: '3000' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
+    parts: { type: 'string', default: 'throughput,latency,progress' },
+    targets: { type: 'string', default: '' },
   },
 });
 const count = Number(values.tasks);
 const rounds = Number(values.rounds);
+const parts: ReadonlySet<string> = new Set(values.parts.split(','));
 const width = 32;
 const workers = 100;
 const watchers = 1000;
@@ -154,7 +158,7 @@ function onCompleted(tasks: Tasks, count: () => void): () => void {
   return () => clearInterval(look);
 }
 
-function openBullMq(port: number): Target {
+function openBullMq(name: string, port: number): Target {
   const connection = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null });
   const queue = new Queue('work', { connection });
   const waiting = new Queue('wait', { connection });
@@ -166,7 +170,7 @@ function openBullMq(port: number): Target {
   });
   worker.on('completed', () => goal.count());
   return {
-    name: 'BullMQ, Redis',
+    name,
     async run(total) {
       const done = goal.set(total);
       await produce(total, (index) => queue.add('work', { index }));
@@ -200,7 +204,7 @@ function openBullMq(port: number): Target {
   };
 }
 
-async function openPgBoss(url: string): Promise<Target> {
+async function openPgBoss(name: string, url: string): Promise<Target> {
   const boss = new PgBoss({ connectionString: url, max: 10 });
   boss.on('error', (error) => console.error(error));
   await boss.start();
@@ -222,7 +226,7 @@ async function openPgBoss(url: string): Promise<Target> {
     }
   };
   return {
-    name: 'pg-boss, PostgreSQL',
+    name,
     async run(total) {
       const done = goal.set(total);
       ending = new AbortController();
@@ -307,19 +311,12 @@ async function untilReceived(
   }
 }
 
-const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-bench-'));
-const postgres = await startPostgres({ durable: true });
-const redis = await startRedis();
-const [before] = loadavg();
-try {
-  const targets = [
-    await openHoldfast('Holdfast, SQLite', path.join(folder, 'bench.db')),
-    await openHoldfast('Holdfast, PostgreSQL', await postgres.createDatabase('bench')),
-    openBullMq(redis.port),
-    await openPgBoss(await postgres.createDatabase('boss')),
-  ];
+function isMeasured(name: string): boolean {
+  return name.toLowerCase().includes(values.targets.toLowerCase());
+}
+
+async function measureThroughput(targets: readonly Target[]): Promise<void> {
   const perSecond = new Map<string, number[]>();
-  const latencies = new Map<string, number[]>();
   for (let round = -1; round < rounds; round += 1) {
     for (const target of targets) {
       console.error(`${target.name}, round ${round} …`);
@@ -331,12 +328,6 @@ try {
       perSecond.set(target.name, [...(perSecond.get(target.name) ?? []), rate]);
     }
   }
-  for (const target of targets) {
-    console.error(`${target.name}, latency …`);
-    const total = target.name.startsWith('pg-boss') ? 50 : 500;
-    latencies.set(target.name, [...(await target.latencies(total))]);
-  }
-  for (const target of targets) await target.close();
   console.log(
     formatTable({
       title: `${count} tasks: request, claim, complete; ${width} requests and ${width} tasks at a time`,
@@ -352,26 +343,64 @@ try {
       }),
     }),
   );
+}
+
+async function measureLatency(targets: readonly Target[]): Promise<void> {
+  const rows: (readonly string[])[] = [];
+  for (const target of targets) {
+    console.error(`${target.name}, latency …`);
+    const total = target.name.startsWith('pg-boss') ? 50 : 500;
+    const samples = await target.latencies(total);
+    rows.push([target.name, figure(percentile(samples, 0.5)), figure(percentile(samples, 0.99))]);
+  }
   console.log(
     formatTable({
       title: `From the request until one of ${workers} waiting workers has it`,
       columns: ['', 'p50 ms', 'p99 ms'],
-      rows: targets.map(({ name }) => {
-        const samples = latencies.get(name) ?? [];
-        return [name, figure(percentile(samples, 0.5)), figure(percentile(samples, 0.99))];
+      rows,
+    }),
+  );
+}
+
+const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-bench-'));
+const postgres = await startPostgres({ durable: true });
+const redis = await startRedis();
+const [before] = loadavg();
+try {
+  const watched: readonly (readonly [string, () => Promise<string>])[] = [
+    ['SQLite', () => Promise.resolve(path.join(folder, 'watched.db'))],
+    ['PostgreSQL', () => postgres.createDatabase('watched')],
+  ];
+  const all: readonly (readonly [string, (name: string) => Promise<Target>])[] = [
+    ['Holdfast, SQLite', (name) => openHoldfast(name, path.join(folder, 'bench.db'))],
+    [
+      'Holdfast, PostgreSQL',
+      async (name) => openHoldfast(name, await postgres.createDatabase('bench')),
+    ],
+    ['BullMQ, Redis', (name) => Promise.resolve(openBullMq(name, redis.port))],
+    [
+      'pg-boss, PostgreSQL',
+      async (name) => openPgBoss(name, await postgres.createDatabase('boss')),
+    ],
+  ];
+  const targets: Target[] = [];
+  for (const [name, open] of all) if (isMeasured(name)) targets.push(await open(name));
+  if (parts.has('throughput')) await measureThroughput(targets);
+  if (parts.has('latency')) await measureLatency(targets);
+  for (const target of targets) await target.close();
+  if (parts.has('progress')) {
+    const rows: (readonly string[])[] = [];
+    for (const [name, url] of watched) {
+      if (isMeasured(name)) rows.push(await progressToWatchers(name, await url()));
+    }
+    console.log(
+      formatTable({
+        title: `Progress of one task to ${watchers} watchers`,
+        columns: ['', 'events/s', 'deliveries/s'],
+        rows,
       }),
-    }),
-  );
-  console.log(
-    formatTable({
-      title: `Progress of one task to ${watchers} watchers`,
-      columns: ['', 'events/s', 'deliveries/s'],
-      rows: [
-        await progressToWatchers('SQLite', path.join(folder, 'watched.db')),
-        await progressToWatchers('PostgreSQL', await postgres.createDatabase('watched')),
-      ],
-    }),
-  );
+    );
+  }
 } finally {
   await redis[Symbol.asyncDispose]();
   await postgres.stop();
