@@ -166,6 +166,14 @@ describe('holdfast serve with a configuration', () => {
     expect(err).not.toContain('    at ');
   });
 
+  test('does not start without the file for its process id, and leaves nothing behind', async () => {
+    const { code, err } = await run(['serve', '--port', '0', '--set', 'pid_file=no/such/pid']);
+    expect(code).toBe(1);
+    expect(err).toMatch(/error The file for the process id, .*no.such.pid, cannot be written/);
+    expect(err).toContain('correct pid_file');
+    expect(err).not.toContain('    at ');
+  });
+
   test('ends at once when it is asked a second time', async () => {
     const { program, url } = await serve(['--set', 'shutdown.timeout=60s']);
     // A request that never ends holds up the orderly way.

@@ -46,3 +46,20 @@ test('a token is taken from a variable, and never shown', async () => {
   expect(program.output.out).toContain('The token was refused.');
   expect(program.output.out + program.output.err).not.toContain(token);
 });
+
+test('where nobody may connect without a token, the way is good: nothing is blamed for that', async () => {
+  await using server = await startProxiedServer({
+    client: { allow_anonymous_connect_without_token: false },
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  const program = startProgram(['doctor', url, '--connections', '5'], { cwd });
+  expect(await program.ended).toBe(0);
+  expect(program.output.out).toMatch(/warn {2}connect +the server answered: 3501 bad request\n/);
+  expect(program.output.out).toContain('--token "$(holdfast token create --user doctor)"');
+  for (const stream of ['sse', 'http_stream']) {
+    expect(program.output.out).toMatch(
+      new RegExp(`skip {2}${stream} +first message after \\d+ ms; the server did not let`),
+    );
+  }
+  expect(program.output.out).toMatch(/skip {2}polling/);
+});

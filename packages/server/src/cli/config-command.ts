@@ -23,14 +23,11 @@ function formatOption(): Option {
     .default('yaml');
 }
 
-/** Adds `holdfast config …`. */
-export function addConfigCommand(program: Command, terminal: Terminal, finish: Finish): void {
-  const config = program
-    .command('config')
-    .summary('check, print, explain or make a configuration')
-    .description(
-      'Shows what the configuration is, where it comes from, and what is wrong with it.',
-    );
+/** What `holdfast config …` takes and does. */
+export function defineConfigCommand(config: Command, terminal: Terminal, finish: Finish): void {
+  config.description(
+    'Shows what the configuration is, where it comes from, and what is wrong with it.',
+  );
 
   const check = config
     .command('check')

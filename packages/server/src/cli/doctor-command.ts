@@ -11,11 +11,9 @@ interface DoctorOptions extends Omit<ExamineOptions, 'idleSeconds' | 'timeoutMs'
   readonly json?: boolean;
 }
 
-/** Adds `holdfast doctor`. */
-export function addDoctorCommand(program: Command, terminal: Terminal, finish: Finish): void {
-  const doctor = program
-    .command('doctor')
-    .summary('find out why clients cannot connect, or do not stay')
+/** What `holdfast doctor` takes and does. */
+export function defineDoctorCommand(doctor: Command, terminal: Terminal, finish: Finish): void {
+  doctor
     .description(
       'Examines a server through everything that stands before it, as clients reach it: from the name to recovery after a cut. Says for each check what was seen, why, and what to do. Exits with 1 when one failed.',
     )
@@ -87,7 +85,7 @@ function describe(
 ): string {
   const lines = [`${colors[colorOf[status]](status)}  ${name.padEnd(12)}  ${evidence}`];
   if (cause !== undefined) lines.push(`      ${cause}`);
-  if (mend !== undefined) lines.push(`      → ${mend}`);
+  if (mend !== undefined) lines.push(`      → ${mend.replaceAll('\n', '\n          ')}`);
   return lines.join('\n');
 }
 

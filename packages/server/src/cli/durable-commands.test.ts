@@ -91,6 +91,14 @@ describe('holdfast store', () => {
 });
 
 describe('holdfast tasks doctor', () => {
+  test('finds nothing healthy where there is no store, and makes none', async () => {
+    const cwd = temporaryFolder();
+    const { code, out, err } = await run(cwd, ['tasks', 'doctor']);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain(`there is no store at ${storeFile(cwd)}`);
+    expect(existsSync(path.dirname(storeFile(cwd)))).toBe(false);
+  });
+
   test('finds a stuck task, changes nothing, then heals it', async () => {
     const cwd = temporaryFolder();
     const id = await makeStuckTask(cwd);

@@ -53,8 +53,12 @@ function unreadable(error: unknown): ConfigProblem {
     return {
       key: error.file,
       problem: 'cannot be read',
-      reason: `the system says ${error.code}`,
-      remedy: 'Let the user that runs this command read it.',
+      ...(error.code === 'EISDIR'
+        ? { reason: 'it is a folder', remedy: 'Name the file in it.' }
+        : {
+            reason: `the system says ${error.code}`,
+            remedy: 'Let the user that runs this command read it.',
+          }),
     };
   }
   throw error;

@@ -5,11 +5,13 @@ import { withConfig, type Finish } from './config-command.ts';
 import { addConfigOptions } from './config-options.ts';
 import { exitCodes, type Terminal } from './terminal.ts';
 
-/** Adds `holdfast proxy-config`. */
-export function addProxyConfigCommand(program: Command, terminal: Terminal, finish: Finish): void {
-  const command = program
-    .command('proxy-config')
-    .summary('print a configuration for a proxy in front of the server')
+/** What `holdfast proxy-config` takes and does. */
+export function defineProxyConfigCommand(
+  command: Command,
+  terminal: Terminal,
+  finish: Finish,
+): void {
+  command
     .description(
       'Prints a configuration with which a proxy lets clients through, made for the effective settings: paths, ports, limits, and idle times that follow from the pings.',
     )

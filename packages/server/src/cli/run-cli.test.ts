@@ -125,6 +125,17 @@ error channel.namespaces[x].name is "x"
 2 problems: the server would not start.`);
   });
 
+  test('says of a folder that it is one', async () => {
+    expect((await run(['config', 'check', '.'])).err).toContain(
+      'cannot be read\n  because it is a folder.\n  Name the file in it.',
+    );
+  });
+
+  test('says in a sentence what is wrong with a key', async () => {
+    const { err } = await run(['config', 'check', '--set', 'client.token.rsa_public_key=x']);
+    expect(err).toContain('cannot work\n  because it is not a public key in PEM');
+  });
+
   test('fails for warnings too when it is strict', async () => {
     write('config.json', '{"nix":1}');
     expect((await run(['config', 'check'])).code).toBe(0);

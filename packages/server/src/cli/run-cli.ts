@@ -1,13 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
-import { addConfigCommand } from './config-command.ts';
-import { addDoctorCommand } from './doctor-command.ts';
-import { addProxyConfigCommand } from './proxy-config-command.ts';
-import { addServeCommand } from './serve-command.ts';
-import { addStoreCommand } from './store-command.ts';
-import { addTasksCommand } from './tasks-command.ts';
+import type { Finish } from './config-command.ts';
 import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
-import { addTokenCommand } from './token-command.ts';
 
 const examples = `
 Examples:
@@ -22,6 +16,52 @@ Examples:
   holdfast store backup copy.db                   copy the store while it is in use
   holdfast tasks doctor                           find tasks that look stuck
 `;
+
+/** Says what a command takes and does. */
+type Define = (command: Command, terminal: Terminal, finish: Finish) => void;
+
+/** Each loads what it needs only when it is asked for, so that all others answer at once. */
+const commands: readonly {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Define>;
+}[] = [
+  {
+    name: 'serve',
+    summary: 'run the server',
+    load: async () => (await import('./serve-command.ts')).defineServeCommand,
+  },
+  {
+    name: 'config',
+    summary: 'check, print, explain or make a configuration',
+    load: async () => (await import('./config-command.ts')).defineConfigCommand,
+  },
+  {
+    name: 'token',
+    summary: 'make or check a token',
+    load: async () => (await import('./token-command.ts')).defineTokenCommand,
+  },
+  {
+    name: 'proxy-config',
+    summary: 'print a configuration for a proxy in front of the server',
+    load: async () => (await import('./proxy-config-command.ts')).defineProxyConfigCommand,
+  },
+  {
+    name: 'doctor',
+    summary: 'find out why clients cannot connect, or do not stay',
+    load: async () => (await import('./doctor-command.ts')).defineDoctorCommand,
+  },
+  {
+    name: 'store',
+    summary: 'back up, check or move the store',
+    load: async () => (await import('./store-command.ts')).defineStoreCommand,
+  },
+  {
+    name: 'tasks',
+    summary: 'find and end tasks that look stuck',
+    load: async () => (await import('./tasks-command.ts')).defineTasksCommand,
+  },
+];
 
 /**
  * Runs the command line.
@@ -43,13 +83,11 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     })
     .showHelpAfterError('Run the command with --help to see what it takes.')
     .addHelpText('after', examples);
-  addServeCommand(program, terminal, finish);
-  addConfigCommand(program, terminal, finish);
-  addTokenCommand(program, terminal, finish);
-  addProxyConfigCommand(program, terminal, finish);
-  addDoctorCommand(program, terminal, finish);
-  addStoreCommand(program, terminal, finish);
-  addTasksCommand(program, terminal, finish);
+  const asked = args.find((arg) => !arg.startsWith('-') && arg !== 'help');
+  for (const { name, summary, load } of commands) {
+    const command = program.command(name).summary(summary);
+    if (name === asked) (await load())(command, terminal, finish);
+  }
   program
     .command('version')
     .description('print the versions of this program and of Node.js')

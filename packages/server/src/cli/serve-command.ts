@@ -11,11 +11,9 @@ import { describeProblem } from './describe-findings.ts';
 import { loadFromTerminal } from './load-from-terminal.ts';
 import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
 
-/** Adds `holdfast serve`. */
-export function addServeCommand(program: Command, terminal: Terminal, finish: Finish): void {
-  const serve = program
-    .command('serve')
-    .summary('run the server')
+/** What `holdfast serve` takes and does. */
+export function defineServeCommand(serve: Command, terminal: Terminal, finish: Finish): void {
+  serve
     .description(
       'Runs the server until it is asked to end (SIGINT, SIGTERM). Without any configuration it listens on this machine only, makes its secrets once, and prints a link that opens its page.',
     )
@@ -41,17 +39,18 @@ async function runServer(
   // Only this command needs the whole server; the others answer at once.
   const { startServer } = await import('../server.ts');
   const asked = terminal.stopRequested();
-  let server: RunningServer;
+  const pidFile = loaded.config.pid_file && path.resolve(terminal.cwd, loaded.config.pid_file);
+  let server: RunningServer | undefined;
   try {
     server = await startServer(loaded);
+    writePidFile(pidFile);
   } catch (error) {
+    await server?.stop();
     if (!(error instanceof StartError || error instanceof TokenOptionError)) throw error;
     terminal.err(`${terminal.errColors.red('error')} ${error.message}`);
     terminal.err('The server was not started.');
     return exitCodes.failed;
   }
-  const pidFile = loaded.config.pid_file && path.resolve(terminal.cwd, loaded.config.pid_file);
-  if (pidFile !== '') writeFileSync(pidFile, `${process.pid}\n`);
   const removeGuard = guardProcess(server);
   try {
     announce(server, terminal, { signInLink });
@@ -63,6 +62,20 @@ async function runServer(
     if (pidFile !== '') rmSync(pidFile, { force: true });
   }
   return exitCodes.ok;
+}
+
+/** @throws StartError when it cannot be written */
+function writePidFile(file: string): void {
+  if (file === '') return;
+  try {
+    writeFileSync(file, `${process.pid}\n`);
+  } catch (error) {
+    throw new StartError(
+      'pid_file',
+      `The file for the process id, ${file}, cannot be written: ${(error as Error).message}. Make its folder and let the user that runs the server write there, or correct pid_file.`,
+      { cause: error },
+    );
+  }
 }
 
 /** Greets the person at the terminal. Elsewhere the link would end up in a log for others to use. */

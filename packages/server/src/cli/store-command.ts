@@ -7,12 +7,9 @@ import { describeProblem } from './describe-findings.ts';
 import { loadFromTerminal } from './load-from-terminal.ts';
 import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
 
-/** Adds `holdfast store …`. */
-export function addStoreCommand(program: Command, terminal: Terminal, finish: Finish): void {
-  const store = program
-    .command('store')
-    .summary('back up, check or move the store')
-    .description('Looks after the store of notifications, tasks and durable channels.');
+/** What `holdfast store …` takes and does. */
+export function defineStoreCommand(store: Command, terminal: Terminal, finish: Finish): void {
+  store.description('Looks after the store of notifications, tasks and durable channels.');
 
   const backup = store
     .command('backup')

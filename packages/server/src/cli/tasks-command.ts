@@ -23,12 +23,9 @@ interface DoctorFlags {
 /** Where the database of a foreign table is named, so that its password stands in no file. */
 const foreignDatabaseVariable = 'HOLDFAST_FOREIGN_DATABASE';
 
-/** Adds `holdfast tasks …`. */
-export function addTasksCommand(program: Command, terminal: Terminal, finish: Finish): void {
-  const tasks = program
-    .command('tasks')
-    .summary('find and end tasks that look stuck')
-    .description('Looks after tasks.');
+/** What `holdfast tasks …` takes and does. */
+export function defineTasksCommand(tasks: Command, terminal: Terminal, finish: Finish): void {
+  tasks.description('Looks after tasks.');
 
   const doctor = tasks
     .command('doctor')

@@ -10,12 +10,9 @@ import { describeProblem } from './describe-findings.ts';
 import { loadFromTerminal } from './load-from-terminal.ts';
 import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
 
-/** Adds `holdfast token …`. */
-export function addTokenCommand(program: Command, terminal: Terminal, finish: Finish): void {
-  const token = program
-    .command('token')
-    .summary('make or check a token')
-    .description('Makes tokens for trying things out, and says why one is refused.');
+/** What `holdfast token …` takes and does. */
+export function defineTokenCommand(token: Command, terminal: Terminal, finish: Finish): void {
+  token.description('Makes tokens for trying things out, and says why one is refused.');
 
   const create = token
     .command('create')

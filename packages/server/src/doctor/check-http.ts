@@ -27,7 +27,8 @@ export async function checkHttp(visitor: Visitor): Promise<Finding> {
     // To its end: what is left halfway is kept by no cache.
     await response.arrayBuffer();
     const by = response.headers.get('server');
-    evidence = `HTTP ${response.status}${by === null ? '' : `, Server: ${printable(by)}`}`;
+    const { status } = response;
+    evidence = `HTTP ${status}${status === 426 ? ', as the server answers what is no handshake' : ''}${by === null ? '' : `, Server: ${printable(by)}`}`;
     const echoed = response.headers.get('x-holdfast-nonce') ?? undefined;
     cache ??= cacheOf({ sent, echoed, headers: Object.fromEntries(response.headers) });
   }

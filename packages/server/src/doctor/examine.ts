@@ -8,6 +8,7 @@ import type { DoctorTarget } from './doctor-target.ts';
 import { checkNames, pass, skip, type CheckName, type Finding } from './finding.ts';
 import { judgeHandshake, printable } from './judge-handshake.ts';
 import { judgeNetworkError } from './judge-network.ts';
+import { judgeRefusal } from './judge-refusal.ts';
 import { judgeStream } from './judge-stream.ts';
 import { probeDns, probeTcp, probeTls } from './probe-network.ts';
 import type { ProbeMessage, ProbeSocket } from './probe-socket.ts';
@@ -161,20 +162,12 @@ class Examination {
       reply = await this.#visitor.connect(socket);
       if (reply?.connect !== undefined) return pass('the server let the doctor in');
       const closed = await Promise.race([socket.closed, Promise.resolve(undefined)]);
-      if (reply?.error !== undefined || (closed !== undefined && closed.code >= 3000)) {
-        const said = reply?.error ?? { code: closed?.code ?? 0, message: 'connection closed' };
-        const isOwn = this.#options.token !== undefined;
-        return {
-          status: isOwn ? 'fail' : 'warn',
-          evidence: `the server answered: ${said.code} ${printable(said.message)}`,
-          cause: isOwn
-            ? 'The token was refused.'
-            : 'The path works in both directions, but anonymous clients may not connect.',
-          mend: isOwn
-            ? 'holdfast token check says what is wrong with it.'
-            : 'Give a token for the remaining checks: --token "$(holdfast token create --user doctor)"',
-        };
-      }
+      const said =
+        reply?.error ??
+        (closed !== undefined && closed.code >= 3_000
+          ? { code: closed.code, message: closed.reason }
+          : undefined);
+      if (said !== undefined) return judgeRefusal(said, this.#options.token !== undefined);
       return {
         status: 'fail',
         evidence: closed === undefined ? 'no reply' : `closed with ${closed.code}, no reply`,

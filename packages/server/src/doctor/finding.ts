@@ -31,7 +31,7 @@ export interface Finding {
   readonly evidence: string;
   /** Why that is so, in one sentence. */
   readonly cause?: string;
-  /** What to do about it. */
+  /** What to do about it. Lines of a configuration stand each on one of its own. */
   readonly mend?: string;
 }
 

@@ -57,11 +57,15 @@ export function ownVerdict({ body }: HandshakeAnswer): Verdict | undefined {
       cause: `The handshake reached the server without Upgrade: ${printable(String(cause))}.`,
       mend:
         given.length > 0
-          ? `Add to the configuration of that proxy: ${given.map(printable).join(' ')}`
+          ? ['Add to the configuration of that proxy:', ...given.map(printable)].join('\n')
           : router,
     };
   }
-  return { cause: `The server refused it (${printable(code)}).`, mend: printable(message) };
+  const mend = printable(message);
+  return {
+    cause: `The server refused it (${printable(code)}).`,
+    mend: mend.charAt(0).toUpperCase() + mend.slice(1),
+  };
 }
 
 function foreignVerdict({ status, headers, body }: HandshakeAnswer): Verdict {

@@ -6,9 +6,9 @@ import type { Finding } from './finding.ts';
 export interface StreamObservation {
   readonly answer: Pick<HandshakeAnswer, 'status' | 'headers'> | undefined;
   readonly headAfterMs: number | undefined;
-  /** When the reply to connect arrived; undefined when it did not. */
+  /** When the answer to connect arrived; undefined when it did not. */
   readonly firstMessageAfterMs: number | undefined;
-  /** Whether the response was still open then. */
+  /** Whether the server let the doctor in, so that the response goes on. */
   readonly isOpen: boolean;
   readonly waitedMs: number;
   /** HTTP status of the command sent beside the stream, and whether its reply came over the stream. */
@@ -41,7 +41,8 @@ export function judgeStream(observation: StreamObservation): Finding {
     };
   }
   const evidence = `first message after ${Math.round(firstMessageAfterMs)} ms`;
-  if (!isOpen) return { status: 'skip', evidence: `${evidence}; the server then ended it` };
+  if (!isOpen)
+    return { status: 'skip', evidence: `${evidence}; the server did not let the doctor in` };
   if (command !== undefined && !command.isReplied) {
     return {
       status: 'fail',

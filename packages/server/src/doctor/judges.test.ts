@@ -7,6 +7,7 @@ import { judgeHandshake, printable } from './judge-handshake.ts';
 import { judgeIdle, judgePings, judgeSilence } from './judge-lifetime.ts';
 import { judgeNetworkError } from './judge-network.ts';
 import { judgeCommand, judgeOpening, judgePatience } from './judge-polling.ts';
+import { judgeRefusal } from './judge-refusal.ts';
 import { judgeStream } from './judge-stream.ts';
 
 describe('addresses', () => {
@@ -49,6 +50,17 @@ describe('answers to a handshake', () => {
   test('101 passes, and warns when the handshake was rescued', () => {
     expect(answer(101).status).toBe('pass');
     expect(answer(101, { 'x-holdfast-rescued': 'nginx' }).status).toBe('warn');
+  });
+
+  test('lines for a configuration are lines', () => {
+    const body = JSON.stringify({
+      error: { code: 'upgrade_stripped', message: 'x' },
+      diagnosis: { cause: 'y', lines: ['# in the http block:', 'map a b;'] },
+    });
+    expect(answer(426, {}, body).mend?.split('\n').slice(1)).toEqual([
+      '# in the http block:',
+      'map a b;',
+    ]);
   });
 
   test('what strangers send cannot steer a terminal', () => {
@@ -188,6 +200,19 @@ describe('streams', () => {
   });
 });
 
+test.each([
+  ['warn', 3501, false, 'anonymous clients may not connect'],
+  ['fail', 3500, true, 'token was refused'],
+  ['fail', 109, true, 'token was refused'],
+  ['fail', 3504, true, 'does not want this client'],
+  ['warn', 3507, false, 'does not want this client'],
+])('%s: refused with %i, with a token: %s', (...[status, code, hasToken, cause]) => {
+  expect(judgeRefusal({ code, message: 'x' }, hasToken)).toMatchObject({
+    status,
+    cause: expect.stringContaining(cause),
+  });
+});
+
 describe('polling', () => {
   const welcome = { timeoutMs: 3_000, isLetIn: true };
   const answer = { status: 200, headers: {}, body: '', batch: {} };
@@ -208,7 +233,7 @@ describe('polling', () => {
   test('what the server itself says of a refusal is passed on', () => {
     expect(judgeOpening({ ...answer, status: 503, body: full }, welcome)).toMatchObject({
       cause: expect.stringContaining('handshake_queue'),
-      mend: 'try again',
+      mend: 'Try again',
     });
   });
 

@@ -11,7 +11,13 @@ export interface ProbeSocket {
   next(timeoutMs: number): Promise<ProbeMessage | undefined>;
   send(command: object): void;
   readonly pings: { count: number };
-  readonly closed: Promise<{ readonly code: number; readonly atMs: number }>;
+  readonly closed: Promise<SocketEnd>;
+}
+
+export interface SocketEnd {
+  readonly code: number;
+  readonly reason: string;
+  readonly atMs: number;
 }
 
 export interface ProbeMessage {
@@ -51,10 +57,10 @@ export async function openProbeSocket(
   const pings = { count: 0 };
   const state = { isClosed: false };
   let wake = (): void => {};
-  const closed = new Promise<{ code: number; atMs: number }>((resolve) => {
-    webSocket.on('close', (code) => {
+  const closed = new Promise<SocketEnd>((resolve) => {
+    webSocket.on('close', (code, reason) => {
       state.isClosed = true;
-      resolve({ code, atMs: performance.now() });
+      resolve({ code, reason: reason.toString(), atMs: performance.now() });
       wake();
     });
   });

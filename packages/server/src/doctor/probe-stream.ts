@@ -40,7 +40,8 @@ export async function probeStream(
       return { ...common, firstMessageAfterMs: undefined, isOpen: false };
     }
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    const first = await readUntil(reader, (reply) => reply.id === 1);
+    // Also who is not let in is told so, over the stream.
+    const first = await readUntil(reader, () => true);
     const firstMessageAfterMs = first && performance.now() - started;
     const { session, node } = first?.connect ?? {};
     if (session === undefined || node === undefined) {

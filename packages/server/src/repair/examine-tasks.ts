@@ -1,4 +1,5 @@
-import { openStore, type Store, StoreError } from '@holdfast/store';
+import { existsSync } from 'node:fs';
+import { openStore, parseStoreUrl, type Store, StoreError } from '@holdfast/store';
 import {
   createTasks,
   examineForeignTable,
@@ -19,11 +20,21 @@ export interface RepairOptions {
   readonly actor: string;
 }
 
-/** Examines the tasks in the store of a configuration. @throws StoreError as `openStore` */
+/**
+ * Examines the tasks in the store of a configuration.
+ * @throws StoreError as `openStore`, and when there is no such store: none is made
+ */
 export async function examineOwnTasks(
   config: Config,
   { url, ...options }: RepairOptions & { readonly url: string },
 ): Promise<readonly Finding[]> {
+  const location = parseStoreUrl(url);
+  if (location.dialect === 'sqlite' && !existsSync(location.file)) {
+    throw new StoreError(
+      'store_misconfigured',
+      `there is no store at ${location.file}: no server has run with this configuration`,
+    );
+  }
   await using open = await openTasks(config, url);
   return await open.tasks.examine(options);
 }

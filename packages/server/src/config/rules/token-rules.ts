@@ -44,7 +44,7 @@ function checkVerifier(
     const name = snakeCase(error.option);
     report.problem(isOfClient ? ['client', name] : ['client', section, name], {
       problem: 'cannot work',
-      reason: inSnakeCase(error.message.replace(`${error.option}: `, '')),
+      reason: inSnakeCase(error.problem).replace(/^(?=(?:is|must|needs|lets|has)\b)/, 'it '),
       remedy: 'Correct it; docs/configuration.md says what it takes.',
     });
   }
