@@ -1,6 +1,6 @@
 /**
- * `npx node --conditions=@holdfast/source bench/inbox.bench.ts [--stored 1000000]`: what durable
- * notifications cost, on SQLite and on PostgreSQL with everything on disk before it is acknowledged.
+ * `npx node --conditions=@holdfast/source bench/inbox.bench.ts [--stored 1000000]
+ * [--targets SQLite,PostgreSQL]`: what durable notifications cost, on SQLite and on PostgreSQL with everything on disk before it is acknowledged.
  *
  * One process does everything, so the latencies contain the load generator's own work; "published" is
  * the moment at which the broker port is called, after the commit.
@@ -17,7 +17,12 @@ import { startPostgres } from '@holdfast/store/testing/postgres-server';
 import { figure, formatTable } from './report.ts';
 import { percentile } from './statistics.ts';
 
-const { values } = parseArgs({ options: { stored: { type: 'string', default: '1000000' } } });
+const { values } = parseArgs({
+  options: {
+    stored: { type: 'string', default: '1000000' },
+    targets: { type: 'string', default: 'SQLite,PostgreSQL' },
+  },
+});
 const stored = Number(values.stored);
 const perUser = 200;
 
@@ -139,12 +144,14 @@ const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-bench-'));
 const postgres = await startPostgres({ durable: true });
 const [before] = loadavg();
 try {
-  const urls: readonly (readonly [string, string])[] = [
-    ['SQLite', path.join(folder, 'bench.db')],
-    ['PostgreSQL', await postgres.createDatabase('bench')],
-  ];
-  for (const [name, url] of urls) {
-    const bench = await open(name, url);
+  const targets: Readonly<Record<string, () => Promise<string>>> = {
+    SQLite: () => Promise.resolve(path.join(folder, 'bench.db')),
+    PostgreSQL: () => postgres.createDatabase('bench'),
+  };
+  for (const name of values.targets.split(',')) {
+    const url = targets[name];
+    if (url === undefined) throw new Error(`no target is called ${name}`);
+    const bench = await open(name, await url());
     console.error(`${name} …`);
     await sends(bench, 200, 8);
     bench.publishedAt.clear();
