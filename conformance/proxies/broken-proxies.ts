@@ -52,8 +52,13 @@ backend hub
     );
 }
 
-const upgrade =
+/** Passes the handshake of a WebSocket on. */
+export const upgrade =
   'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; proxy_set_header Host $http_host;';
+
+/** Answers go out when they are whole, or fill a large buffer: the request not to do so is ignored. */
+export const collects = `proxy_ignore_headers X-Accel-Buffering; proxy_buffering on;
+  proxy_buffers 64 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k;`;
 
 const rescued = {
   handshake: 101,

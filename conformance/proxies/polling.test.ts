@@ -1,6 +1,7 @@
 import { EventSource } from 'eventsource';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Client, createClient } from '@holdfast/client';
+import { collects } from './broken-proxies.ts';
 import { startProxiedServer } from './proxied-server.ts';
 import { startNginx } from './real-proxy.ts';
 
@@ -17,10 +18,6 @@ function connect(url: string): Client {
   client.connect();
   return client;
 }
-
-/** Answers go out when they are whole, or fill a large buffer: the request not to do so is ignored. */
-const collects = `proxy_ignore_headers X-Accel-Buffering; proxy_buffering on;
-  proxy_buffers 64 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k;`;
 
 test.each([
   ['collects answers', collects],

@@ -1,4 +1,4 @@
-import { type Client, createEnvironment, type Subscription } from '@holdfast/client';
+import { type Client, createClient, createEnvironment, type Subscription } from '@holdfast/client';
 import { createSharedClient } from '@holdfast/client/shared';
 
 /** What a test asks of the page, through `page.evaluate`. */
@@ -24,10 +24,12 @@ const received: unknown[] = [];
 const recovered: (boolean | undefined)[] = [];
 const serverReceived: unknown[] = [];
 const serverRecovered: (boolean | undefined)[] = [];
-const client = createSharedClient({
+const create = parameters.has('own') ? createClient : createSharedClient;
+const client = create({
   url: parameters.get('server') ?? scope.location.origin,
   environment: { ...createEnvironment(), now: () => Date.now() + (scope.api?.skewMs ?? 0) },
   ...(parameters.has('jwt') ? { getToken: async () => (await fetch('/token')).text() } : {}),
+  ...(parameters.has('hasty') ? { connectTimeoutMs: 1_000 } : {}),
   onServerPublication: ({ data }) => serverReceived.push(data),
   onServerSubscription: (_channel, state) => {
     if (state.status === 'subscribed') serverRecovered.push(state.recovered);

@@ -89,7 +89,10 @@ export class DirectWire implements Wire {
       events.serverChannel(channel, event),
     );
     this.#centrifuge = this.#createEngine(base);
-    this.#stopSignals = this.#environment.onSignal((signal) => this.#dispatch({ type: signal }));
+    this.#stopSignals = this.#environment.onSignal((signal) => {
+      if (signal !== 'offline' && signal !== 'suspend') this.#probe.renew();
+      this.#dispatch({ type: signal });
+    });
   }
 
   get state(): ConnectionState {
