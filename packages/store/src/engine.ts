@@ -55,12 +55,18 @@ export interface Engine {
    * @returns those that somebody else holds
    */
   tryLock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<readonly bigint[]>;
-  /** Whether this process is the one that runs what only one may run. */
+  /**
+   * Makes this process a candidate: from now on it can become the leader, which runs what only one
+   * may run. Whoever does not call it never leads, so that a process which cannot publish is never
+   * waited for.
+   * @param onWake called when it becomes the leader or is woken as one
+   * @returns the function that gives leadership and candidacy up; never rejects
+   */
+  runForLeader(onWake: () => void): () => Promise<void>;
+  /** Whether this process is the leader. */
   isLeader(): boolean;
   /** Tells the leader, wherever it is, that there is something to do. Never rejects, may get lost. */
   wakeLeader(): void;
-  /** Called when this process becomes the leader or is woken as one. */
-  onLeaderWake(callback: () => void): void;
   /**
    * Writes a copy of the whole database as it is now to a file, while it is in use.
    * @throws {@link StoreError} `store_not_supported` where another tool does that

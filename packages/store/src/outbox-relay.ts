@@ -100,6 +100,7 @@ export class OutboxRelay {
   #measureAgainAt = 0;
   #isMeasuring = false;
   #stopPolling: (() => void) | undefined;
+  #resign: (() => Promise<void>) | undefined;
 
   constructor(
     engine: Engine,
@@ -127,9 +128,8 @@ export class OutboxRelay {
   }
 
   start(): void {
-    this.#engine.onLeaderWake(() => this.#wake());
     this.#stopPolling = this.#clock.every(pollIntervalMs, () => this.#poll());
-    this.#wake();
+    this.#resign = this.#engine.runForLeader(() => this.#wake());
   }
 
   async drain(timeoutMs: number): Promise<boolean> {
@@ -160,6 +160,7 @@ export class OutboxRelay {
     this.#stopPolling?.();
     await this.#running;
     await Promise.all(this.#busy.values());
+    await this.#resign?.();
   }
 
   #wake(): void {

@@ -317,6 +317,23 @@ describe('several nodes on PostgreSQL', () => {
     expect(second.metrics.outbox.published).toBe(1);
   });
 
+  test('a process that never starts its outbox does not lead, nor one that has closed it', async () => {
+    await using database = await postgres.create();
+    const broker = new FakeBroker();
+    await using bystander = await open(database);
+    await using first = await open(database);
+    await using second = await open(database);
+    first.outbox.start({ publish: broker.publish });
+    await append(bystander, 'a', 1);
+    await vi.waitFor(() => expect(broker.of('a')).toEqual([1]), patience);
+    await first.outbox.close();
+    second.outbox.start({ publish: broker.publish });
+    await append(bystander, 'a', 2);
+    await vi.waitFor(() => expect(broker.of('a')).toEqual([1, 2]), patience);
+    const leaders = [bystander, first, second].map((store) => store.isLeader());
+    expect(leaders).toEqual([false, false, true]);
+  });
+
   test('order within a channel holds across nodes', async () => {
     await using database = await postgres.create();
     const broker = new FakeBroker();

@@ -80,7 +80,8 @@ export class Outbox {
 
   /**
    * Starts publishing: what an earlier run left over first. Of all processes that share a
-   * PostgreSQL store one publishes at a time; another takes over when it dies.
+   * PostgreSQL store and have called this one publishes at a time, the leader; another takes over
+   * when it dies. Retention, too, is the leader's.
    */
   start(options: OutboxRelayOptions): void {
     if (this.#relay !== undefined) throw new Error('the outbox has been started already');

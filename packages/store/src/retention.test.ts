@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
-import { openStore } from './store.ts';
+import { openStore, type Store } from './store.ts';
 import type { StoreTables } from './store-module.ts';
 import { testBackends } from './testing/databases.ts';
 import { ManualClock } from './testing/manual-clock.ts';
@@ -10,12 +10,17 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const patience = { timeout: 10_000, interval: 5 };
 
+async function lead(store: Pick<Store, 'outbox' | 'isLeader'>): Promise<void> {
+  store.outbox.start({ publish: () => Promise.resolve() });
+  await vi.waitFor(() => expect(store.isLeader()).toBe(true), patience);
+}
+
 describe.each(testBackends)('retention on $name', (backend) => {
   test('deletes in batches until nothing is left, at its interval', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
     await using store = await openStore<StoreTables>({ url: database.url, clock });
-    await vi.waitFor(() => expect(store.isLeader()).toBe(true), patience);
+    await lead(store);
     const names = Array.from({ length: 25 }, (_, index) => ({ name: `n${index}`, value: '' }));
     await store.transaction((trx) => trx.insertInto('store_state').values(names).execute());
     const batches: number[] = [];
@@ -50,7 +55,7 @@ describe.each(testBackends)('retention on $name', (backend) => {
       clock,
       onProblem: ({ message }) => problems.push(message),
     });
-    await vi.waitFor(() => expect(store.isLeader()).toBe(true), patience);
+    await lead(store);
     store.retention.add({
       name: 'broken',
       everyMs: 1000,

@@ -224,7 +224,7 @@ export class Store<Tables = unknown> {
     return new Set(names.filter((name) => held.includes(lockKey(name))));
   }
 
-  /** Whether this process runs what only one process may run. */
+  /** Whether this process runs what only one may run: one of those whose outbox was started. */
   isLeader(): boolean {
     return this.#engine.isLeader();
   }

@@ -11,6 +11,7 @@ export interface ControlConnectionOptions {
   /** Advisory lock that makes its holder the leader. */
   readonly leaderKey: bigint;
   readonly onWake: () => void;
+  readonly onConnected: () => void;
   readonly onLost: (error: Error) => void;
 }
 
@@ -49,9 +50,13 @@ export class ControlConnection {
   }
 
   /** Makes the first attempt now; whether or not it succeeds, the connection is kept up from here. */
-  async start(): Promise<void> {
+  start(): void {
     this.#settled = this.#connect();
-    await this.#settled;
+  }
+
+  /** As if a notification had come. */
+  wake(): void {
+    this.#options.onWake();
   }
 
   async close(): Promise<void> {
@@ -71,7 +76,7 @@ export class ControlConnection {
     client.on('error', (error) => this.#lose(client, error));
     client.on('end', () => this.#lose(client, new Error('the connection was closed')));
     client.on('notification', () => {
-      if (this.#isLeader) this.#options.onWake();
+      if (this.#isLeader) this.wake();
     });
     try {
       await client.connect();
@@ -82,6 +87,7 @@ export class ControlConnection {
       }
       this.#client = client;
       this.#attempt = 0;
+      this.#options.onConnected();
       await this.#check();
     } catch (error) {
       this.#lose(client, error as Error);
@@ -106,7 +112,7 @@ export class ControlConnection {
       );
       if (rows[0]?.taken === true && client === this.#client) {
         this.#isLeader = true;
-        this.#options.onWake();
+        this.wake();
       }
     } catch (error) {
       this.#lose(client, error as Error);

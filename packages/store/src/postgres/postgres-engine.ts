@@ -30,8 +30,6 @@ export interface PostgresEngineOptions extends PostgresOptions {
   readonly clock: Clock;
   readonly metrics: StoreMetrics;
   readonly random: () => number;
-  /** `server`: may become the leader. `tool`: never does. */
-  readonly role: 'server' | 'tool';
   readonly transactionTimeoutMs: number;
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
@@ -77,9 +75,10 @@ export class PostgresEngine implements Engine {
   readonly #timeouts: Required<PostgresTimeouts>;
   readonly #pool: Pool;
   readonly #turnstile: Turnstile;
-  readonly #control: ControlConnection;
   readonly #wakeChannel: string;
-  #onWake: () => void = () => {};
+  readonly #createClient: () => Client;
+  /** There while this process is a candidate. */
+  #control: ControlConnection | undefined;
   #isNotifying = false;
   #notifyAgain = false;
   #problem: string | undefined;
@@ -115,15 +114,7 @@ export class PostgresEngine implements Engine {
     this.#pool.on('remove', () => this.#countConnections());
     this.#turnstile = new Turnstile({ ...options, slots: poolSize });
     this.#wakeChannel = `${location.schema}_wake`;
-    this.#control = new ControlConnection({
-      clock: options.clock,
-      random: options.random,
-      createClient: () => new Client(config),
-      channel: this.#wakeChannel,
-      leaderKey: lockKey(`holdfast:${location.schema}:leader`),
-      onWake: () => this.#onWake(),
-      onLost: () => this.#countLost(),
-    });
+    this.#createClient = () => new Client(config);
   }
 
   async open(): Promise<void> {
@@ -134,7 +125,6 @@ export class PostgresEngine implements Engine {
       const isRace = error instanceof StoreError && error.details.constraint === 'unique';
       if (!isRace) throw error;
     });
-    if (this.#options.role === 'server') await this.#control.start();
     this.#countConnections();
   }
 
@@ -189,14 +179,33 @@ export class PostgresEngine implements Engine {
     return rows.map(({ key }) => BigInt(key));
   }
 
+  runForLeader(onWake: () => void): () => Promise<void> {
+    const control = new ControlConnection({
+      clock: this.#options.clock,
+      random: this.#options.random,
+      createClient: this.#createClient,
+      channel: this.#wakeChannel,
+      leaderKey: lockKey(`holdfast:${this.#location.schema}:leader`),
+      onWake,
+      onConnected: () => this.#countConnections(),
+      onLost: () => this.#countLost(),
+    });
+    this.#control = control;
+    control.start();
+    return async () => {
+      this.#control = undefined;
+      await control.close();
+    };
+  }
+
   isLeader(): boolean {
-    return this.#control.isLeader;
+    return this.#control?.isLeader === true;
   }
 
   /** At most one notification is under way; those that come meanwhile share the next one. */
   wakeLeader(): void {
-    if (this.#control.isLeader) {
-      this.#onWake();
+    if (this.#control?.isLeader === true) {
+      this.#control.wake();
       return;
     }
     if (this.#isNotifying) {
@@ -213,10 +222,6 @@ export class PostgresEngine implements Engine {
         this.#notifyAgain = false;
         this.wakeLeader();
       });
-  }
-
-  onLeaderWake(callback: () => void): void {
-    this.#onWake = callback;
   }
 
   backup(): Promise<void> {
@@ -237,7 +242,7 @@ export class PostgresEngine implements Engine {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#turnstile.close();
-    await this.#control.close();
+    await this.#control?.close();
     await this.#pool.end().catch(() => {});
     this.#options.metrics.connections = 0;
   }
@@ -341,7 +346,7 @@ export class PostgresEngine implements Engine {
   }
 
   #countConnections(): void {
-    this.#options.metrics.connections = this.#pool.totalCount + (this.#control.isConnected ? 1 : 0);
+    this.#options.metrics.connections = this.#pool.totalCount + (this.#control?.isConnected === true ? 1 : 0);
   }
 }
 

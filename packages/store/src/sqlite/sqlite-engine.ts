@@ -141,7 +141,8 @@ export class SqliteEngine implements Engine {
   readonly #readStatements: StatementCache;
   /** One reader after another: SQLite runs a statement at a time in this process anyway. */
   readonly #reads: Turnstile;
-  #onWake: () => void = () => {};
+  /** Set while this process is a candidate. */
+  #onWake: (() => void) | undefined;
   #problem: string | undefined;
   #isClosed = false;
 
@@ -223,17 +224,22 @@ export class SqliteEngine implements Engine {
     return [];
   }
 
-  /** The owner of the file is the only one there is. */
+  runForLeader(onWake: () => void): () => Promise<void> {
+    this.#onWake = onWake;
+    onWake();
+    return () => {
+      this.#onWake = undefined;
+      return Promise.resolve();
+    };
+  }
+
+  /** The owner of the file is the only candidate there can be. */
   isLeader(): boolean {
-    return this.#writes !== undefined && !this.#isClosed;
+    return this.#onWake !== undefined && this.#writes !== undefined && !this.#isClosed;
   }
 
   wakeLeader(): void {
-    this.#onWake();
-  }
-
-  onLeaderWake(callback: () => void): void {
-    this.#onWake = callback;
+    this.#onWake?.();
   }
 
   problem(): string | undefined {
