@@ -3,12 +3,16 @@ export class HttpRefusal extends Error {
   override readonly name = 'HttpRefusal';
   readonly status: number;
   readonly code: string;
+  /** Whether the same request can succeed later. */
+  readonly retryable: boolean;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     answer: {
       readonly status: number;
       readonly code: string;
+      /** @defaultValue false */
+      readonly retryable?: boolean;
       readonly headers?: Readonly<Record<string, string>>;
     },
     message: string,
@@ -16,6 +20,7 @@ export class HttpRefusal extends Error {
     super(message);
     this.status = answer.status;
     this.code = answer.code;
+    this.retryable = answer.retryable ?? false;
     this.headers = answer.headers ?? {};
   }
 }

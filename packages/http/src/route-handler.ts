@@ -6,7 +6,10 @@ import type { Route } from './route.ts';
 export interface HttpInterfaceOptions {
   /** Whether the request comes from the application's own servers: its API key. */
   readonly authenticateServer: (request: Request) => boolean | Promise<boolean>;
-  /** The user whose token the request carries, or undefined. */
+  /**
+   * The user whose token the request carries, or undefined. One that throws an {@link HttpRefusal} is
+   * answered with it.
+   */
   readonly authenticateUser: (request: Request) => string | undefined | Promise<string | undefined>;
   /** Longest JSON body. @defaultValue 1048576 */
   readonly maxBodyBytes?: number;
@@ -179,8 +182,8 @@ function toResponse<Service>(
   { onProblem = () => {} }: HttpInterfaceOptions,
 ): Response {
   if (error instanceof HttpRefusal) {
-    const { status, code, message } = error;
-    return json(status, { error: { code, message, retryable: false } }, error.headers);
+    const { status, code, message, retryable } = error;
+    return json(status, { error: { code, message, retryable } }, error.headers);
   }
   if (error instanceof InvalidRequest) {
     const { message } = error;

@@ -1,3 +1,4 @@
+import { HttpRefusal } from '@holdfast/http';
 import { Disconnect, ReplyError } from '@holdfast/protocol';
 import type { Hub } from '@holdfast/hub';
 import { apiKeyOf, isFromWebPage } from '../api/api-key.ts';
@@ -12,7 +13,7 @@ export interface Authentication {
    * The user who sends it, by the same rules as a connection: the token in `Authorization: Bearer`, or
    * the header of a trusted proxy (`client.user_id_http_header`). Undefined when it is nobody's, and
    * for the anonymous user, who has nothing of their own.
-   * @throws ReplyError when the keys of tokens cannot be read now: it says nothing about the token
+   * @throws HttpRefusal 503 when the keys of tokens cannot be read now: it says nothing about the token
    */
   readonly authenticateUser: (request: Request) => Promise<string | undefined>;
 }
@@ -41,9 +42,21 @@ export function createAuthentication(
       const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '') ?? [];
       if (token === undefined) return undefined;
       const credentials = await hub.authenticate(token);
-      if (credentials instanceof ReplyError && credentials.temporary) throw credentials;
+      if (credentials instanceof ReplyError && credentials.temporary) throw cannotCheck();
       if (credentials instanceof ReplyError || credentials instanceof Disconnect) return undefined;
       return credentials.user === '' ? undefined : credentials.user;
     },
   };
+}
+
+function cannotCheck(): HttpRefusal {
+  return new HttpRefusal(
+    {
+      status: 503,
+      code: 'authentication_unavailable',
+      retryable: true,
+      headers: { 'retry-after': '5' },
+    },
+    'tokens cannot be checked right now, this one may be fine: try again',
+  );
 }

@@ -1,5 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { forgeToken, JwksServer, respondWith } from '@holdfast/hub/testing';
 import { Centrifuge } from 'centrifuge';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
@@ -136,6 +138,31 @@ describe('who may come in', () => {
     await server.call('block_user', { user: '42' });
     expect(await statusOf(mine, bearer)).toBe(401);
     expect(await statusOf(`${server.url}/api/worker/claim`, bearer)).toBe(401);
+  });
+
+  test('a token whose keys cannot be read is no refused one: 503, and when to come back', async () => {
+    await using keys = await JwksServer.start();
+    keys.answer = respondWith('', 503);
+    await using server = await startDurableServer({
+      client: { token: { jwks_public_endpoint: keys.url() } },
+      inbox: { faces: { tradingagents: true } },
+    });
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const token = forgeToken({
+      alg: 'EdDSA',
+      key: privateKey,
+      header: { kid: 'k' },
+      claims: { sub: '42' },
+    });
+    const ask = (path: string): Promise<Response> =>
+      fetch(server.url + path, { headers: { Authorization: `Bearer ${token}` } });
+    for (const path of ['/api/inbox/me', '/api/tasks/me', '/api/notifications']) {
+      const response = await ask(path);
+      expect([path, response.status, response.headers.get('retry-after')]).toEqual([path, 503, '5']);
+    }
+    expect(await (await ask('/api/inbox/me')).json()).toMatchObject({
+      error: { code: 'authentication_unavailable', retryable: true },
+    });
   });
 
   test('pages of allowed origins may call what is for users, others and the rest not', async () => {

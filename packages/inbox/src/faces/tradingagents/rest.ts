@@ -1,3 +1,4 @@
+import { HttpRefusal } from '@holdfast/http';
 import { StoreError } from '@holdfast/store';
 import { InboxError } from '../../errors.ts';
 import type { Inbox } from '../../inbox.ts';
@@ -139,7 +140,7 @@ export function createLegacyRest(
 }
 
 function refusalOf(error: unknown, onProblem: LegacyRestOptions['onProblem']): Response {
-  if (error instanceof LegacyRefusal) {
+  if (error instanceof LegacyRefusal || error instanceof HttpRefusal) {
     return json(error.status, { detail: error.message }, error.headers);
   }
   if (error instanceof InboxError && error.httpStatus < 500) {
