@@ -25,6 +25,7 @@ export {
   type Severity,
 } from './notification.ts';
 export type { CategoryOptions, ChannelPosition, InboxOptions } from './options.ts';
+export * from './personal-channels.ts';
 export type { CategoryPreference, Preferences, QuietHours } from './preferences.ts';
 export type {
   InboxSnapshot,

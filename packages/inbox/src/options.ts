@@ -1,5 +1,6 @@
 import type { Store } from '@holdfast/store';
 import type { EscalationTarget } from './escalation-target.ts';
+import { personalChannels } from './personal-channels.ts';
 
 /** Where notifications of a category go, unless a user wants it otherwise. */
 export interface CategoryOptions {
@@ -28,7 +29,11 @@ export interface InboxOptions {
   readonly store: Pick<Store, 'withTables'>;
   /** Where a channel stands now: `history(channel, { limit: 0 })` of the hub. */
   readonly position: (channel: string) => Promise<ChannelPosition>;
-  /** Channel that carries a user's events. @defaultValue `inbox:#<user>` */
+  /**
+   * Channel that carries a user's events.
+   * @defaultValue `inbox:#<user>` as {@link personalChannels} names it; a private channel for users whose
+   * ids cannot stand there, which a handler of the hub's `subscribing` must let them into
+   */
   readonly channelOf?: (user: string) => string;
   /** By category; `*` for all that are not named. */
   readonly categories?: Readonly<Record<string, CategoryOptions>>;
@@ -75,7 +80,7 @@ export interface InboxSettings {
 
 export function settingsOf(options: InboxOptions): InboxSettings {
   return {
-    channelOf: options.channelOf ?? ((user) => `inbox:#${user}`),
+    channelOf: options.channelOf ?? personalChannels('inbox'),
     categories: options.categories ?? {},
     retention: {
       maxAgeMs: 90 * 86_400_000,

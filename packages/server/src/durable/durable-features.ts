@@ -1,5 +1,5 @@
 import { ReplyError } from '@holdfast/protocol';
-import { createInbox, type Inbox } from '@holdfast/inbox';
+import { createInbox, type Inbox, personalChannels } from '@holdfast/inbox';
 import type { Hub, Logger } from '@holdfast/hub';
 import type { Store } from '@holdfast/store';
 import { createTasks, TaskError, type Tasks, type TaskTables } from '@holdfast/tasks';
@@ -12,7 +12,7 @@ import {
 } from '../config/index.ts';
 import { StartError } from '../start-error.ts';
 import { createAuthentication, type Authentication } from './authentication.ts';
-import { personalChannels, taskChannels } from './channel-names.ts';
+import { channelNaming, taskChannels } from './channel-names.ts';
 import { createEscalationTargets } from './escalation-targets.ts';
 import { grantOwnChannels } from './grant-own-channels.ts';
 import type { RequestHandler } from './request-handler.ts';
@@ -75,7 +75,7 @@ export async function startDurableFeatures(
         escalation: { ...inboxOptions.escalation, ...targets },
         store,
         position: async (channel) => (await position(channel)) ?? { offset: 0, epoch: '' },
-        channelOf: personalChannels(config.inbox.namespace, config),
+        channelOf: personalChannels(config.inbox.namespace, channelNaming(config)),
         onProblem,
       })
     : undefined;
