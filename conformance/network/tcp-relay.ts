@@ -7,7 +7,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
  */
 export class TcpRelay implements AsyncDisposable {
   readonly #server: Server;
-  readonly #port: number;
+  /** Port of the server on 127.0.0.1 that new connections go to; those of before stay. */
+  target: number;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #mode: 'open' | 'silent' | 'down' = 'open';
 
@@ -22,12 +23,16 @@ export class TcpRelay implements AsyncDisposable {
 
   private constructor(server: Server, port: number) {
     this.#server = server;
-    this.#port = port;
+    this.target = port;
     server.on('connection', (socket) => this.#accept(socket));
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
   }
 
   set mode(mode: 'open' | 'silent' | 'down') {
@@ -45,7 +50,7 @@ export class TcpRelay implements AsyncDisposable {
       client.destroy();
       return;
     }
-    const server = connect({ port: this.#port, host: '127.0.0.1', allowHalfOpen: true });
+    const server = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true });
     const pair = [client, server] as const;
     this.#pairs.add(pair);
     for (const [from, to] of [pair, [server, client] as const]) {

@@ -1,81 +1,14 @@
 import path from 'node:path';
-import { openStore, StoreError, type Store } from '@holdfast/store';
+import { openStore } from '@holdfast/store';
 import { startPostgres, testBackends } from '@holdfast/store/testing';
 import { describe, expect, test, vi } from 'vitest';
-import { startChild, type Child } from '../child.ts';
+import { startChild } from '../child.ts';
 import { journalModule, type JournalTables } from './journal.ts';
+import { Load } from './load.ts';
+import { expectWhole, patience, publishRest, Witness } from './witness.ts';
 
 const modules = [journalModule];
 const scriptOf = (name: string): string => path.join(import.meta.dirname, name);
-const patience = { timeout: 25_000, interval: 10 };
-
-/** Collects what was published, as a broker that drops repeated keys. */
-class Witness {
-  readonly acknowledged = new Set<string>();
-  readonly #keys = new Set<string>();
-  readonly #delivered = new Map<string, { id: string; number: number }[]>();
-  repeated = 0;
-
-  read(child: Child): void {
-    for (const line of child.lines) {
-      const [kind, first, channel, ...rest] = line.split(' ');
-      if (kind === 'a' && first !== undefined) this.acknowledged.add(first);
-      if (kind === 'p' && first !== undefined && channel !== undefined) {
-        this.take(first, channel, rest.join(' '));
-      }
-    }
-  }
-
-  take(key: string, channel: string, json: string): void {
-    if (this.#keys.has(key)) {
-      this.repeated += 1;
-      return;
-    }
-    this.#keys.add(key);
-    const list = this.#delivered.get(channel) ?? [];
-    list.push(JSON.parse(json) as { id: string; number: number });
-    this.#delivered.set(channel, list);
-  }
-
-  get deliveredIds(): readonly string[] {
-    return [...this.#delivered.values()].flat().map(({ id }) => id);
-  }
-
-  /** Channels whose events came in another order than their writer made them. */
-  get disordered(): readonly string[] {
-    return [...this.#delivered]
-      .filter(([, events]) => events.some((event, index) => event.number !== index + 1))
-      .map(([channel]) => channel);
-  }
-}
-
-async function publishRest(store: Store<JournalTables>, witness: Witness): Promise<void> {
-  store.outbox.start({
-    publish: (channel, data, { idempotencyKey }) => {
-      witness.take(idempotencyKey, channel, Buffer.from(data).toString());
-      return Promise.resolve();
-    },
-  });
-  await vi.waitFor(async () => {
-    const { rows } = await store.read(async (db) => ({
-      rows: await db.selectFrom('entries').select('id').where('half', '=', 1).execute(),
-    }));
-    expect(witness.deliveredIds).toHaveLength(rows.length);
-  }, patience);
-}
-
-async function expectWhole(store: Store<JournalTables>, witness: Witness): Promise<void> {
-  const rows = await store.read((db) =>
-    db.selectFrom('entries').select(['id', 'half']).orderBy('id').orderBy('half').execute(),
-  );
-  const first = rows.filter((row) => row.half === 1).map((row) => row.id);
-  const second = rows.filter((row) => row.half === 2).map((row) => row.id);
-  expect(second).toEqual(first);
-  const kept = new Set(first);
-  expect([...witness.acknowledged].filter((id) => !kept.has(id))).toEqual([]);
-  expect(witness.deliveredIds.toSorted()).toEqual(first);
-  expect(witness.disordered).toEqual([]);
-}
 
 describe.each(testBackends)('$name', (backend) => {
   test('killed at random moments of thousands of commits: all or nothing, and nothing acknowledged is lost', async () => {
@@ -212,42 +145,16 @@ describe('PostgreSQL', () => {
     const url = await server.createDatabase('restarts');
     await using store = await openStore<JournalTables>({ url, modules });
     const witness = new Witness();
-    const codes = new Map<string, number>();
-    const stopping = new AbortController();
-    const write = async (writer: string): Promise<void> => {
-      for (let number = 1; !stopping.signal.aborted; number += 1) {
-        const id = store.ids.next();
-        try {
-          await store.transaction(async (trx) => {
-            await trx.insertInto('entries').values({ id, half: 1, writer, number }).execute();
-            store.outbox.append(trx, { channel: id, data: { id, number: 1 } });
-            await trx.insertInto('entries').values({ id, half: 2, writer, number }).execute();
-          });
-          witness.acknowledged.add(id);
-        } catch (error) {
-          if (!(error instanceof StoreError) || !error.retryable) throw error;
-          codes.set(error.code, (codes.get(error.code) ?? 0) + 1);
-        }
-      }
-    };
-    const writers = Promise.all(Array.from({ length: 10 }, (_, index) => write(`w${index}`)));
-    const acknowledgedMore = async (): Promise<void> => {
-      const before = witness.acknowledged.size;
-      await vi.waitFor(
-        () => expect(witness.acknowledged.size).toBeGreaterThan(before + 200),
-        patience,
-      );
-    };
-    await acknowledgedMore();
+    await using load = new Load(store, witness);
+    await load.goesOn();
     await server.restart();
-    await acknowledgedMore();
+    await load.goesOn();
     await server.crash();
     await server.start();
-    await acknowledgedMore();
+    await load.goesOn();
     await server.restart();
-    await acknowledgedMore();
-    stopping.abort();
-    await writers;
+    await load.goesOn();
+    await load.stop();
     await publishRest(store, witness);
     await expectWhole(store, witness);
     expect(store.metrics.connections).toBeLessThanOrEqual(6);

@@ -54,8 +54,7 @@ export function personalChannels(
 ): (user: string) => string {
   const start = `${namespace}${naming.namespaceBoundary}`;
   return (user) =>
-    userLimitedChannel(start, user, naming) ??
-    `${naming.privatePrefix}${start}${digestOf(user)}`;
+    userLimitedChannel(start, user, naming) ?? `${naming.privatePrefix}${start}${digestOf(user)}`;
 }
 
 /** Of its UTF-16: in UTF-8 all ids with a lone surrogate would look the same. */

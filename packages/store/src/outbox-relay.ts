@@ -94,6 +94,7 @@ export class OutboxRelay {
   #published: Row[] = [];
   #rejected: RejectedRow[] = [];
   #settling: Promise<void> | undefined;
+  #settleFailed = false;
   #running: Promise<void> | undefined;
   #runAgain = false;
   #isClosed = false;
@@ -299,13 +300,16 @@ export class OutboxRelay {
     // Whoever began it reports its failure, and tries again with everything that is there then.
     while (this.#settling !== undefined) await this.#settling.catch(() => {});
     while (this.#published.length > 0 || this.#rejected.length > 0) {
+      // A stop waits for one attempt, not for one of each channel.
+      if (this.#isClosed && this.#settleFailed) return;
       this.#settling = this.#settleNow();
       try {
         await this.#settling;
+        this.#settleFailed = false;
       } catch (error) {
+        this.#settleFailed = true;
         this.#options.onProblem({ message: 'published events cannot be deleted', cause: error });
-        if (this.#isClosed) return;
-        await delay(this.#clock, pollIntervalMs);
+        if (!this.#isClosed) await delay(this.#clock, pollIntervalMs);
       } finally {
         this.#settling = undefined;
       }

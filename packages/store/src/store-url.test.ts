@@ -17,14 +17,24 @@ test('a PostgreSQL URL names its schema and is shown without credentials', () =>
   const location = parseStoreUrl('postgresql://me:geheim@db.example:6432/app?sslmode=require');
   expect(location).toEqual({
     dialect: 'postgres',
-    connectionString: 'postgresql://me:geheim@db.example:6432/app?sslmode=require',
+    connectionStrings: ['postgresql://me:geheim@db.example:6432/app?sslmode=require'],
     schema: 'holdfast',
     label: 'PostgreSQL db.example:6432/app',
   });
   expect(storeLabel(location)).not.toMatch(/me|geheim/);
   expect(parseStoreUrl('postgres://db/app?schema=mine')).toMatchObject({
     schema: 'mine',
-    connectionString: 'postgres://db/app',
+    connectionStrings: ['postgres://db/app'],
+  });
+});
+
+test('several addresses of one database', () => {
+  const url = 'postgres://me:g%40heim@a,[::1]:5433/app?target_session_attrs=read-write&schema=mine';
+  expect(parseStoreUrl(url)).toEqual({
+    dialect: 'postgres',
+    connectionStrings: ['postgres://me:g%40heim@a/app', 'postgres://me:g%40heim@[::1]:5433/app'],
+    schema: 'mine',
+    label: 'PostgreSQL a:5432,[::1]:5433/app',
   });
 });
 
@@ -33,6 +43,9 @@ test.each([
   'sqlite::memory:',
   'sqlite:',
   'postgres://me:geheim@db:port/app',
+  'postgres://me:geheim@a,b:port/app',
+  'postgres://me:geheim@a,/app:x@b:port',
+  'postgres://me:geheim@a,b/app?target_session_attrs=standby',
   'postgres://me:geheim@db/app?schema=Robert"; drop schema public',
 ])('%s is refused without repeating the password', (url) => {
   expect(() => parseStoreUrl(url)).toThrow(StoreError);

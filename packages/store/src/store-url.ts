@@ -7,8 +7,11 @@ export type StoreLocation =
   | { readonly dialect: 'sqlite'; readonly file: string }
   | {
       readonly dialect: 'postgres';
-      /** Without `schema`, as the driver takes it. Contains the password. */
-      readonly connectionString: string;
+      /**
+       * One for each address, in the order in which they are tried, as the driver takes them. They
+       * contain the password.
+       */
+      readonly connectionStrings: readonly [string, ...string[]];
       /** The database schema that all tables live in. */
       readonly schema: string;
       /** For messages: host, port and database, never credentials. */
@@ -21,6 +24,8 @@ const schemaPattern = /^[a-z_][a-z0-9_]{0,40}$/;
 /**
  * Reads `sqlite:<path>`, `file:///<path>`, a plain file path, or `postgres://…` (also
  * `postgresql://…`) with the options of the `pg` driver and `schema=<name>` (default `holdfast`).
+ * Several addresses of one database (`postgres://a,b:5433/db`) are tried in turn until one takes
+ * changes, as libpq does with `target_session_attrs=read-write`.
  *
  * @throws {@link StoreError} `store_misconfigured`, never repeating a password.
  */
@@ -54,27 +59,62 @@ function sqliteFile(file: string): StoreLocation {
   return { dialect: 'sqlite', file: path.resolve(file) };
 }
 
+/** Scheme, credentials with their `@`, addresses, and the rest. */
+const postgresPattern = /^([a-z]+:\/\/)([^/?#]*@)?([^/?#@]*)(.*)$/is;
+
 function parsePostgres(url: string): StoreLocation {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw new StoreError(
-      'store_misconfigured',
-      "store.url is not a valid URL (special characters in the password must be written as '%..')",
-    );
-  }
-  const schema = parsed.searchParams.get('schema') ?? defaultSchema;
+  const [, scheme = '', credentials = '', addresses = '', rest = ''] =
+    postgresPattern.exec(url) ?? [];
+  const [first, ...others] = addresses
+    .split(',')
+    .map((address) => parseUrl(`${scheme}${credentials}${address}${rest}`));
+  if (first === undefined) throw invalidUrl();
+  const schema = first.searchParams.get('schema') ?? defaultSchema;
   if (!schemaPattern.test(schema)) {
     throw new StoreError(
       'store_misconfigured',
       `the schema in store.url must match ${schemaPattern.source}`,
     );
   }
-  parsed.searchParams.delete('schema');
-  const host = parsed.hostname === '' ? 'localhost' : parsed.hostname;
-  const label = `PostgreSQL ${host}:${parsed.port === '' ? '5432' : parsed.port}${parsed.pathname}`;
-  return { dialect: 'postgres', connectionString: parsed.href, schema, label };
+  const wanted = first.searchParams.get('target_session_attrs') ?? 'read-write';
+  if (wanted !== 'read-write' && wanted !== 'primary') {
+    throw new StoreError(
+      'store_misconfigured',
+      "target_session_attrs in store.url must be 'read-write', which is what the store needs anyway",
+    );
+  }
+  const names = [first, ...others].map(
+    ({ hostname, port }) =>
+      `${hostname === '' ? 'localhost' : hostname}:${port === '' ? '5432' : port}`,
+  );
+  return {
+    dialect: 'postgres',
+    connectionStrings: [forDriver(first), ...others.map(forDriver)],
+    schema,
+    label: `PostgreSQL ${names.join(',')}${first.pathname}`,
+  };
+}
+
+function parseUrl(url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw invalidUrl();
+  }
+}
+
+function invalidUrl(): StoreError {
+  return new StoreError(
+    'store_misconfigured',
+    "store.url is not a valid URL (special characters in the password must be written as '%..')",
+  );
+}
+
+/** Without what the driver does not know. */
+function forDriver(url: URL): string {
+  url.searchParams.delete('schema');
+  url.searchParams.delete('target_session_attrs');
+  return url.href;
 }
 
 /** A name for messages and logs that contains no credentials. */

@@ -158,7 +158,11 @@ describe('who may come in', () => {
       fetch(server.url + path, { headers: { Authorization: `Bearer ${token}` } });
     for (const path of ['/api/inbox/me', '/api/tasks/me', '/api/notifications']) {
       const response = await ask(path);
-      expect([path, response.status, response.headers.get('retry-after')]).toEqual([path, 503, '5']);
+      expect([path, response.status, response.headers.get('retry-after')]).toEqual([
+        path,
+        503,
+        '5',
+      ]);
     }
     expect(await (await ask('/api/inbox/me')).json()).toMatchObject({
       error: { code: 'authentication_unavailable', retryable: true },

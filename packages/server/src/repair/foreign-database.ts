@@ -34,7 +34,7 @@ export async function openForeignDatabase(
     };
   }
   const client = new Client({
-    connectionString: location.connectionString,
+    connectionString: location.connectionStrings[0],
     connectionTimeoutMillis: timeoutMs,
     statement_timeout: timeoutMs,
     application_name: 'holdfast tasks doctor',

@@ -5,14 +5,17 @@ export interface ControlConnectionOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly createClient: () => Client;
+  /** Opens a connection that takes changes. */
+  readonly connect: () => Promise<Client>;
   /** Notification channel that wakes the leader. */
   readonly channel: string;
   /** Advisory lock that makes its holder the leader. */
   readonly leaderKey: bigint;
   readonly onWake: () => void;
   readonly onConnected: () => void;
-  readonly onLost: (error: Error) => void;
+  readonly onLost: () => void;
+  /** Rejects when the server has become read-only. */
+  readonly verify: (client: Client) => Promise<void>;
 }
 
 const checkIntervalMs = 1000;
@@ -34,7 +37,9 @@ export class ControlConnection {
   #isClosed = false;
   #attempt = 0;
   #stopTimer: (() => void) | undefined;
+  #isPausing = false;
   #isChecking = false;
+  #problem: unknown;
   #settled: Promise<void> = Promise.resolve();
 
   constructor(options: ControlConnectionOptions) {
@@ -49,9 +54,21 @@ export class ControlConnection {
     return this.#client !== undefined;
   }
 
+  /** Why there is no connection, or undefined. */
+  get problem(): unknown {
+    return this.#problem;
+  }
+
   /** Makes the first attempt now; whether or not it succeeds, the connection is kept up from here. */
   start(): void {
     this.#settled = this.#connect();
+  }
+
+  /** The database answers again: the next attempt comes now, not after its pause. */
+  hasten(): void {
+    if (!this.#isPausing) return;
+    this.#stopTimer?.();
+    this.#retry();
   }
 
   /** As if a notification had come. */
@@ -71,62 +88,67 @@ export class ControlConnection {
 
   async #connect(): Promise<void> {
     if (this.#isClosed) return;
-    const client = this.#options.createClient();
-    // Until it is adopted below, a failure is the rejection of connect or of a statement.
-    client.on('error', (error) => this.#lose(client, error));
-    client.on('end', () => this.#lose(client, new Error('the connection was closed')));
-    client.on('notification', () => {
-      if (this.#isLeader) this.wake();
-    });
+    let client: Client | undefined;
     try {
-      await client.connect();
+      client = await this.#options.connect();
       await client.query(`listen "${this.#options.channel}"`);
       if (this.#isClosed) {
         await client.end();
         return;
       }
-      this.#client = client;
-      this.#attempt = 0;
-      this.#options.onConnected();
+      this.#adopt(client);
       await this.#check();
     } catch (error) {
-      this.#lose(client, error as Error);
-      if (this.#client === undefined) client.end().catch(() => {});
+      this.#problem = error;
+      client?.end().catch(() => {});
     }
     this.#schedule();
   }
 
-  /** Takes the leader's lock when it is free; as leader, proves that the connection still works. */
+  #adopt(client: Client): void {
+    this.#client = client;
+    client.on('error', (error) => this.#lose(client, error));
+    client.on('end', () => this.#lose(client, new Error('the connection was closed')));
+    client.on('notification', () => {
+      if (this.#isLeader) this.wake();
+    });
+    this.#options.onConnected();
+  }
+
+  /**
+   * Takes the leader's lock when it is free; as leader, proves that the connection still works. A
+   * server that has become read-only is left: another one is the primary now, and has its own leader.
+   */
   async #check(): Promise<void> {
     const client = this.#client;
     if (client === undefined || this.#isChecking) return;
     this.#isChecking = true;
     try {
-      if (this.#isLeader) {
-        await client.query('select 1');
-        return;
-      }
+      await this.#options.verify(client);
+      this.#attempt = 0;
+      this.#problem = undefined;
+      if (this.#isLeader) return;
       const { rows } = await client.query<{ taken: boolean }>(
         'select pg_try_advisory_lock($1::bigint) as taken',
         [this.#options.leaderKey.toString()],
       );
-      if (rows[0]?.taken === true && client === this.#client) {
-        this.#isLeader = true;
-        this.wake();
-      }
+      if (rows[0]?.taken !== true || client !== this.#client) return;
+      this.#isLeader = true;
+      this.wake();
     } catch (error) {
-      this.#lose(client, error as Error);
+      this.#lose(client, error);
     } finally {
       this.#isChecking = false;
     }
   }
 
-  #lose(client: Client, error: Error): void {
+  #lose(client: Client, error: unknown): void {
     if (client !== this.#client) return;
     this.#client = undefined;
     this.#isLeader = false;
+    this.#problem = error;
     client.end().catch(() => {});
-    if (!this.#isClosed) this.#options.onLost(error);
+    if (!this.#isClosed) this.#options.onLost();
   }
 
   #schedule(): void {
@@ -141,8 +163,12 @@ export class ControlConnection {
     }
     const ceiling = Math.min(maxBackoffMs, minBackoffMs * 2 ** this.#attempt);
     this.#attempt = Math.min(this.#attempt + 1, 10);
-    this.#stopTimer = after(clock, minBackoffMs + random() * ceiling, () => {
-      this.#settled = this.#connect();
-    });
+    this.#isPausing = true;
+    this.#stopTimer = after(clock, minBackoffMs + random() * ceiling, () => this.#retry());
+  }
+
+  #retry(): void {
+    this.#isPausing = false;
+    this.#settled = this.#connect();
   }
 }

@@ -23,18 +23,25 @@ function toNumber(text: string): number {
   return Number(text);
 }
 
-/** What every connection of a store has in common. */
-export function clientConfig(
-  connectionString: string,
+type Some<T> = readonly [T, ...T[]];
+
+/** How connections are made, for each address. */
+export function clientConfigs(
+  [first, ...others]: Some<string>,
   timeouts: Required<PostgresTimeouts>,
-): ClientConfig {
+): Some<ClientConfig> {
+  const common = commonConfig(timeouts);
+  const configOf = (connectionString: string): ClientConfig => ({ ...common, connectionString });
+  return [configOf(first), ...others.map(configOf)];
+}
+
+function commonConfig(timeouts: Required<PostgresTimeouts>): ClientConfig {
   return {
-    connectionString,
     types,
     fallback_application_name: 'holdfast',
     connectionTimeoutMillis: timeouts.connectTimeoutMs,
     // The server enforces the statement timeout; this one notices a server that has gone silent.
-    query_timeout: timeouts.statementTimeoutMs + 5000,
+    query_timeout: timeouts.statementTimeoutMs * 1.5,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };
@@ -50,7 +57,7 @@ export function sessionSettings(schema: string, timeouts: Required<PostgresTimeo
     `set statement_timeout = ${timeouts.statementTimeoutMs}; ` +
     `set lock_timeout = ${timeouts.lockTimeoutMs}; ` +
     `set idle_in_transaction_session_timeout = ${timeouts.statementTimeoutMs * 2}; ` +
-    `set default_transaction_isolation = 'read committed'; set default_transaction_read_only = off; ` +
+    `set default_transaction_isolation = 'read committed'; ` +
     // Whatever the server's default is: an acknowledged commit is on disk.
     `set synchronous_commit = on`
   );

@@ -1,4 +1,4 @@
-import { Client, DatabaseError, Pool, type PoolClient } from 'pg';
+import { DatabaseError, type PoolClient } from 'pg';
 import {
   CompiledQuery,
   DummyDriver,
@@ -16,9 +16,10 @@ import type { StoreLocation } from '../store-url.ts';
 import { lockKey } from '../lock-key.ts';
 import { Turnstile } from '../turnstile.ts';
 import { ControlConnection } from './control-connection.ts';
-import { clientConfig, sessionSettings, type PostgresTimeouts } from './postgres-client.ts';
-import { fromPostgresError, isConnectionError } from './postgres-errors.ts';
-import { PostgresSession } from './postgres-session.ts';
+import { clientConfigs, sessionSettings, type PostgresTimeouts } from './postgres-client.ts';
+import { fromPostgresError, isConnectionError, isReadOnlyError } from './postgres-errors.ts';
+import { PostgresPool } from './postgres-pool.ts';
+import { PostgresSession, type TransactionMode } from './postgres-session.ts';
 
 /** Settings of a PostgreSQL store. */
 export interface PostgresOptions extends PostgresTimeouts {
@@ -38,7 +39,12 @@ export interface PostgresEngineOptions extends PostgresOptions {
 type PostgresLocation = Extract<StoreLocation, { dialect: 'postgres' }>;
 
 /** Transactions that the database rolled back to resolve a conflict are run this often at most. */
-const maxConflictAttempts = 4;
+const maxAttempts = 4;
+
+const beginStatements: Readonly<Record<TransactionMode, string>> = {
+  write: 'begin',
+  read: 'begin isolation level repeatable read read only',
+};
 
 const kysely: Dialect = {
   createDriver: () => new DummyDriver(),
@@ -73,10 +79,9 @@ export class PostgresEngine implements Engine {
   readonly #location: PostgresLocation;
   readonly #options: PostgresEngineOptions;
   readonly #timeouts: Required<PostgresTimeouts>;
-  readonly #pool: Pool;
+  readonly #pool: PostgresPool;
   readonly #turnstile: Turnstile;
   readonly #wakeChannel: string;
-  readonly #createClient: () => Client;
   /** There while this process is a candidate. */
   #control: ControlConnection | undefined;
   #isNotifying = false;
@@ -94,27 +99,16 @@ export class PostgresEngine implements Engine {
       statementTimeoutMs: options.statementTimeoutMs ?? 10_000,
       lockTimeoutMs: options.lockTimeoutMs ?? 5000,
     };
-    const config = clientConfig(location.connectionString, this.#timeouts);
-    const settings = sessionSettings(location.schema, this.#timeouts);
-    this.#pool = new Pool({
-      ...config,
-      max: poolSize,
-      idleTimeoutMillis: 60_000,
-      // Typed as returning nothing, but awaited before the connection is handed out.
-      onConnect: (client) => client.query(settings) as unknown as void,
+    this.#pool = new PostgresPool({
+      configs: clientConfigs(location.connectionStrings, this.#timeouts),
+      poolSize,
+      settings: sessionSettings(location.schema, this.#timeouts),
+      label: this.label,
+      onChange: () => this.#countConnections(),
+      onLost: () => this.#countLost(),
     });
-    // An idle connection broke: the pool has dropped it already.
-    this.#pool.on('error', () => this.#countLost());
-    this.#pool.on('connect', (client) => {
-      this.#countConnections();
-      // While a connection is in use its failure also rejects the statement under way or the next
-      // one; without a listener it would end the process.
-      client.on('error', () => {});
-    });
-    this.#pool.on('remove', () => this.#countConnections());
     this.#turnstile = new Turnstile({ ...options, slots: poolSize });
     this.#wakeChannel = `${location.schema}_wake`;
-    this.#createClient = () => new Client(config);
   }
 
   async open(): Promise<void> {
@@ -132,16 +126,20 @@ export class PostgresEngine implements Engine {
     work: (connection: DatabaseConnection) => Promise<T>,
     options: EngineTransactionOptions = {},
   ): Promise<T> {
-    const timeoutMs = options.timeoutMs ?? this.#options.transactionTimeoutMs;
+    const { clock, metrics, maxWaitMs, random, transactionTimeoutMs } = this.#options;
+    const timeoutMs = options.timeoutMs ?? transactionTimeoutMs;
+    const deadline = clock.monotonic() + maxWaitMs;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#transact('begin', work, timeoutMs);
+        return await this.#transact('write', work, timeoutMs);
       } catch (error) {
-        this.#options.metrics.rollbacks += 1;
+        metrics.rollbacks += 1;
         const isConflict = error instanceof StoreError && error.code === 'store_conflict';
-        if (!isConflict || attempt >= maxConflictAttempts) throw error;
-        this.#options.metrics.conflictRetries += 1;
-        await delay(this.#options.clock, this.#options.random() * 20 * attempt);
+        // A server that is read-only has kept nothing of it; the next attempt is made on another one.
+        const isMoved = isReadOnlyError(error) && clock.monotonic() < deadline;
+        if (!(isConflict || isMoved) || attempt >= maxAttempts) throw error;
+        if (isConflict) metrics.conflictRetries += 1;
+        await delay(clock, random() * 20 * attempt);
       }
     }
   }
@@ -150,11 +148,7 @@ export class PostgresEngine implements Engine {
     work: (connection: DatabaseConnection) => Promise<T>,
     options: EngineTransactionOptions = {},
   ): Promise<T> {
-    return this.#transact(
-      'begin isolation level repeatable read read only',
-      work,
-      options.timeoutMs ?? this.#options.transactionTimeoutMs,
-    );
+    return this.#transact('read', work, options.timeoutMs ?? this.#options.transactionTimeoutMs);
   }
 
   async lock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<void> {
@@ -183,12 +177,16 @@ export class PostgresEngine implements Engine {
     const control = new ControlConnection({
       clock: this.#options.clock,
       random: this.#options.random,
-      createClient: this.#createClient,
+      connect: () => this.#pool.connect(),
       channel: this.#wakeChannel,
       leaderKey: lockKey(`holdfast:${this.#location.schema}:leader`),
       onWake,
-      onConnected: () => this.#countConnections(),
+      onConnected: () => {
+        this.#problem = undefined;
+        this.#countConnections();
+      },
       onLost: () => this.#countLost(),
+      verify: (client) => this.#pool.verify(client),
     });
     this.#control = control;
     control.start();
@@ -235,7 +233,9 @@ export class PostgresEngine implements Engine {
   }
 
   problem(): string | undefined {
-    return this.#problem;
+    if (this.#problem !== undefined) return this.#problem;
+    const lost = this.#control?.problem;
+    return lost === undefined ? undefined : messageOf(fromPostgresError(lost, this.label));
   }
 
   async close(): Promise<void> {
@@ -243,18 +243,18 @@ export class PostgresEngine implements Engine {
     this.#isClosed = true;
     await this.#turnstile.close();
     await this.#control?.close();
-    await this.#pool.end().catch(() => {});
+    await this.#pool.end();
     this.#options.metrics.connections = 0;
   }
 
   #transact<T>(
-    begin: string,
+    mode: TransactionMode,
     work: (connection: DatabaseConnection) => Promise<T>,
     timeoutMs: number,
   ): Promise<T> {
     return this.#turnstile.run(async () => {
-      const client = await this.#begin(begin);
-      const session = new PostgresSession(client, this.label);
+      const client = await this.#begin(beginStatements[mode]);
+      const session = new PostgresSession(client, { label: this.label, mode });
       let isBroken = false;
       try {
         if (timeoutMs === 0) {
@@ -267,13 +267,14 @@ export class PostgresEngine implements Engine {
         return value;
       } catch (error) {
         session.end();
+        if (isReadOnlyError(error)) this.#pool.leaveServerOf(client);
         const timedOut = error instanceof StoreError && error.code === 'store_timeout';
         const isUnknown = error instanceof StoreError && error.code === 'store_commit_unknown';
         // After a deadline a statement may still be running: the connection is given up with it.
         isBroken = session.isBroken || timedOut || isUnknown || !(await rollback(client));
         throw fromSessionError(error, this.label);
       } finally {
-        client.release(isBroken);
+        this.#pool.release(client, isBroken);
       }
     });
   }
@@ -285,14 +286,15 @@ export class PostgresEngine implements Engine {
     for (let attempt = 0; ; attempt += 1) {
       let client: PoolClient | undefined;
       try {
-        client = await this.#pool.connect();
+        client = await this.#pool.acquire();
         await client.query(sql);
+        if (this.#problem !== undefined) this.#control?.hasten();
         this.#problem = undefined;
         return client;
       } catch (error) {
-        client?.release(true);
+        if (client !== undefined) this.#pool.release(client, true);
         const mapped = fromPostgresError(error, this.label);
-        this.#problem = mapped instanceof Error ? mapped.message : String(mapped);
+        this.#problem = messageOf(mapped);
         if (this.#isClosed) throw new StoreError('store_closed', 'the store is closed');
         if (!isConnectionError(error) || clock.monotonic() >= deadline) throw mapped;
       }
@@ -303,6 +305,7 @@ export class PostgresEngine implements Engine {
   async #commit(client: PoolClient): Promise<void> {
     const { clock, metrics } = this.#options;
     const startedAt = clock.monotonic();
+    this.#pool.takeNotice(client);
     try {
       await client.query('commit');
     } catch (error) {
@@ -312,6 +315,11 @@ export class PostgresEngine implements Engine {
         `${this.label}: the connection broke during the commit`,
         { cause: error },
       );
+    }
+    // It says so when it gave up waiting for a standby: a failover could still undo the commit.
+    const notice = this.#pool.takeNotice(client);
+    if (notice !== undefined) {
+      throw new StoreError('store_commit_unknown', `${this.label}: ${notice}`);
     }
     metrics.commits += 1;
     metrics.recordCommit(clock.monotonic() - startedAt);
@@ -330,13 +338,13 @@ export class PostgresEngine implements Engine {
     let client: PoolClient | undefined;
     let isBroken = false;
     try {
-      client = await this.#pool.connect();
+      client = await this.#pool.acquire();
       return await work(client);
     } catch (error) {
       isBroken = isConnectionError(error);
       throw fromPostgresError(error, this.label);
     } finally {
-      client?.release(isBroken);
+      if (client !== undefined) this.#pool.release(client, isBroken);
     }
   }
 
@@ -346,8 +354,13 @@ export class PostgresEngine implements Engine {
   }
 
   #countConnections(): void {
-    this.#options.metrics.connections = this.#pool.totalCount + (this.#control?.isConnected === true ? 1 : 0);
+    this.#options.metrics.connections =
+      this.#pool.size + (this.#control?.isConnected === true ? 1 : 0);
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Returns whether the connection can be used again. */

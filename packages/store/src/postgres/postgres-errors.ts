@@ -8,13 +8,15 @@ const constraints: Readonly<Record<string, NonNullable<StoreErrorDetails['constr
   '23514': 'check',
 };
 
+/** Read-only transaction: after a failover, this server was the primary and is none any more. */
+const readOnlyState = '25006';
+
 /** By SQLSTATE (PostgreSQL manual, appendix A); two characters stand for a whole class. */
 const codes: Readonly<Record<string, StoreErrorCode>> = {
   '08': 'store_unreachable',
   '22': 'store_bad_value',
   '23': 'store_constraint',
-  // Read-only transaction: after a failover this was the primary and is none any more.
-  '25006': 'store_unreachable',
+  [readOnlyState]: 'store_unreachable',
   '28': 'store_misconfigured',
   '3D': 'store_misconfigured',
   '3F': 'store_misconfigured',
@@ -61,9 +63,22 @@ function badValue(state: string): string {
   return `the database refused a value (SQLSTATE ${state})`;
 }
 
+/** The server answers, but takes no changes: the address leads to the old primary of a failover. */
+export function readOnlyError(label: string): StoreError {
+  return new StoreError('store_unreachable', `${label} is read-only, it is no primary any more`, {
+    details: { driverCode: readOnlyState },
+  });
+}
+
+/** Whether the server, rather than the transaction, is read-only. Meant for transactions that may write. */
+export function isReadOnlyError(error: unknown): boolean {
+  return error instanceof StoreError && error.details.driverCode === readOnlyState;
+}
+
 /** Whether the connection is broken or was never made, rather than a statement refused. */
 export function isConnectionError(error: unknown): error is Error {
-  if (!(error instanceof Error) || error instanceof StoreError) return false;
+  if (error instanceof StoreError) return error.code === 'store_unreachable';
+  if (!(error instanceof Error)) return false;
   if (error instanceof DatabaseError) {
     const code = codes[error.code ?? ''] ?? codes[(error.code ?? '').slice(0, 2)];
     return code === 'store_unreachable';

@@ -2,19 +2,27 @@ import type { PoolClient } from 'pg';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { streamingRefused } from '../engine.ts';
 import { StoreError } from '../errors.ts';
-import { fromPostgresError, isConnectionError } from './postgres-errors.ts';
+import { fromPostgresError, isConnectionError, isReadOnlyError } from './postgres-errors.ts';
+
+/** Whether a transaction may change anything. */
+export type TransactionMode = 'read' | 'write';
 
 /** One transaction on a PostgreSQL connection, as Kysely sees it. */
 export class PostgresSession implements DatabaseConnection {
   readonly #client: PoolClient;
   readonly #label: string;
+  readonly #mode: TransactionMode;
   #isOver = false;
   #failure: StoreError | undefined;
   #isBroken = false;
 
-  constructor(client: PoolClient, label: string) {
+  constructor(
+    client: PoolClient,
+    options: { readonly label: string; readonly mode: TransactionMode },
+  ) {
     this.#client = client;
-    this.#label = label;
+    this.#label = options.label;
+    this.#mode = options.mode;
   }
 
   /** The statement error that ended this transaction, whether or not the work let it through. */
@@ -49,11 +57,24 @@ export class PostgresSession implements DatabaseConnection {
         ...(result.rowCount === null ? {} : { numAffectedRows: BigInt(result.rowCount) }),
       };
     } catch (error) {
-      if (isConnectionError(error)) this.#isBroken = true;
-      const mapped = fromPostgresError(error, this.#label);
+      const mapped = this.#map(error);
+      if (isConnectionError(mapped)) this.#isBroken = true;
       if (mapped instanceof StoreError) this.#failure ??= mapped;
       throw mapped;
     }
+  }
+
+  #map(error: unknown): unknown {
+    const mapped = fromPostgresError(error, this.#label);
+    // In a read the transaction refuses changes, whatever the server does.
+    if (this.#mode === 'write' || !isReadOnlyError(mapped)) return mapped;
+    return new StoreError(
+      'store_query_failed',
+      `${this.#label}: a read tried to change something`,
+      {
+        cause: error,
+      },
+    );
   }
 
   // oxlint-disable-next-line require-yield -- the driver port wants a generator; this one only refuses

@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chownSync, cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chownSync, cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
@@ -10,8 +10,11 @@ import { Client } from 'pg';
 
 /** A PostgreSQL server of its own, in a temporary folder, on 127.0.0.1. */
 export interface PostgresServer {
+  readonly port: number;
   /** URL of a database, without checking that it exists. */
   url(database: string): string;
+  /** Runs a statement in the database `postgres`, and returns its rows. */
+  execute(statement: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Makes an empty database and returns its URL. */
   createDatabase(name: string): Promise<string>;
   dropDatabase(name: string): Promise<void>;
@@ -19,8 +22,15 @@ export interface PostgresServer {
   restart(): Promise<void>;
   /** Dies without writing anything down (`SIGQUIT`), and recovers at the next {@link start}. */
   crash(): Promise<void>;
+  /** Dies at once (`SIGKILL`); its processes for connections follow by themselves. */
+  kill(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
+  /**
+   * A second server that gets every change of this one, which restarts for it and from then on
+   * confirms no commit before the standby has it. To be stopped by the caller.
+   */
+  startStandby(): Promise<PostgresServer>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -47,12 +57,8 @@ const user = 'holdfast';
 export async function startPostgres(
   options: { readonly durable?: boolean } = {},
 ): Promise<PostgresServer> {
-  const isDurable = options.durable === true;
-  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-postgres-'));
-  const identity: Identity = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
-  const binaries = await findBinaries(folder, identity);
-  const dataFolder = path.join(folder, 'data');
-  if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid ?? nobody);
+  const place = await findPlace();
+  const { binaries, folder, dataFolder, identity } = place;
   const made = spawnSync(
     binaries.initdb,
     [`--pgdata=${dataFolder}`, `--username=${user}`, '--auth=trust', '--no-sync', '-E', 'UTF8'],
@@ -61,7 +67,28 @@ export async function startPostgres(
   if (made.status !== 0) {
     throw new Error(`initdb failed (${made.error?.message ?? made.status}): ${made.stderr}`);
   }
+  return startOn(place, options.durable === true ? [] : ['fsync=off', 'full_page_writes=off']);
+}
+
+/** Where a server keeps its data, and what it runs as. */
+interface Place {
+  readonly binaries: Binaries;
+  readonly folder: string;
+  readonly dataFolder: string;
+  readonly identity: Identity;
+}
+
+async function findPlace(): Promise<Place> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-postgres-'));
+  const identity: Identity = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
+  const binaries = await findBinaries(folder, identity);
+  if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid ?? nobody);
+  return { binaries, folder, dataFolder: path.join(folder, 'data'), identity };
+}
+
+async function startOn(place: Place, initialSettings: readonly string[]): Promise<PostgresServer> {
   const port = await freePort();
+  let settings = initialSettings;
   let child: ChildProcess | undefined;
 
   const url = (database: string): string =>
@@ -76,25 +103,38 @@ export async function startPostgres(
   }
 
   const server: PostgresServer = {
+    port,
     url,
+    execute: (statement) => administer(url('postgres'), statement),
     async createDatabase(name) {
-      await administer(url('postgres'), `create database "${name}"`);
+      await server.execute(`create database "${name}"`);
       return url(name);
     },
     async dropDatabase(name) {
-      await administer(url('postgres'), `drop database if exists "${name}" with (force)`);
+      await server.execute(`drop database if exists "${name}" with (force)`);
     },
     async start() {
-      child = await launch(binaries.postgres, { dataFolder, port, identity, isDurable });
+      child = await launch(place, { port, settings });
     },
     async restart() {
       await end('SIGINT');
       await server.start();
     },
     crash: () => end('SIGQUIT'),
+    kill: () => end('SIGKILL'),
     async stop() {
       await end('SIGINT');
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(place.folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+    async startStandby() {
+      await end('SIGINT');
+      const copy = await findPlace();
+      spawnSync('cp', ['-a', place.dataFolder, copy.dataFolder], place.identity);
+      writeFileSync(path.join(copy.dataFolder, 'standby.signal'), '');
+      settings = [...initialSettings, 'synchronous_standby_names=*'];
+      await server.start();
+      const source = `host=127.0.0.1 port=${port} user=${user}`;
+      return startOn(copy, [...initialSettings, `primary_conninfo=${source}`]);
     },
     [Symbol.asyncDispose]: () => server.stop(),
   };
@@ -103,33 +143,22 @@ export async function startPostgres(
 }
 
 async function launch(
-  binary: string,
-  options: {
-    readonly dataFolder: string;
-    readonly port: number;
-    readonly identity: Identity;
-    readonly isDurable: boolean;
-  },
+  { binaries, dataFolder, identity }: Place,
+  { port, settings }: { readonly port: number; readonly settings: readonly string[] },
 ): Promise<ChildProcess> {
-  const settings = [
+  const all = [
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
-    ...(options.isDurable ? [] : ['fsync=off', 'full_page_writes=off']),
     'max_connections=200',
     'shared_buffers=64MB',
+    ...settings,
   ];
   const child = spawn(
-    binary,
-    [
-      '-D',
-      options.dataFolder,
-      '-p',
-      String(options.port),
-      ...settings.flatMap((setting) => ['-c', setting]),
-    ],
+    binaries.postgres,
+    ['-D', dataFolder, '-p', String(port), ...all.flatMap((setting) => ['-c', setting])],
     {
-      ...options.identity,
-      cwd: options.dataFolder,
+      ...identity,
+      cwd: dataFolder,
       env: { ...process.env, LC_ALL: 'C' },
       stdio: ['ignore', 'ignore', 'pipe'],
     },
@@ -138,7 +167,7 @@ async function launch(
   await new Promise<void>((resolve, reject) => {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-20_000);
-      if (log.includes('database system is ready to accept connections')) resolve();
+      if (/database system is ready to accept (?:read-only )?connections/.test(log)) resolve();
     });
     child.once('error', reject);
     child.once('exit', () => reject(new Error(`PostgreSQL did not start:\n${log}`)));
@@ -146,11 +175,15 @@ async function launch(
   return child;
 }
 
-async function administer(url: string, statement: string): Promise<void> {
+async function administer(
+  url: string,
+  statement: string,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(statement);
+    const { rows } = await client.query<Readonly<Record<string, unknown>>>(statement);
+    return rows;
   } finally {
     await client.end();
   }

@@ -7,7 +7,7 @@ export const store = section(
   {
     enabled: flag(true, 'Keep a store. Without it there are no notifications and no tasks.', own),
     url: secret(
-      'Where it is: `postgres://user:password@host/database`, or `sqlite:` and a path. Empty: the file `holdfast.db` in `data_dir`.',
+      'Where it is: `postgres://user:password@host/database` (several hosts with `,` between them: the one that takes changes), or `sqlite:` and a path. Empty: the file `holdfast.db` in `data_dir`.',
       own,
     ),
     transaction_timeout: duration('10s', 'Longest time for one transaction or read.', {
