@@ -1,5 +1,5 @@
 import { StoreError, type Store } from '@holdfast/store';
-import { expect, vi } from 'vitest';
+import { vi } from 'vitest';
 import type { JournalTables } from './journal.ts';
 import { patience, type Witness } from './witness.ts';
 
@@ -40,10 +40,10 @@ export class Load implements AsyncDisposable {
   /** Resolves when this many more writes have been acknowledged. */
   async goesOn(more = 200): Promise<void> {
     const before = this.#acknowledged;
-    const moved = vi.waitFor(
-      () => expect(this.#acknowledged).toBeGreaterThan(before + more),
-      patience,
-    );
+    const moved = vi.waitFor(() => {
+      const done = this.#acknowledged - before;
+      if (done < more) throw new Error(`${done} of ${more} writes were acknowledged`);
+    }, patience);
     await Promise.race([moved, this.#writers.then(() => moved)]);
   }
 
