@@ -22,8 +22,8 @@ const drainSliceMs = 50;
 export class ConnectionGate {
   readonly faults: ProxyFaults;
   readonly #hub: HubContext;
-  readonly #isOriginAllowed: (origin: string) => boolean;
-  readonly #admission: AdmissionControl;
+  #isOriginAllowed: (origin: string) => boolean;
+  #admission: AdmissionControl;
   readonly #sessions = new Set<Session>();
   #whenEmpty: (() => void) | undefined;
   #isClosing = false;
@@ -33,6 +33,12 @@ export class ConnectionGate {
     this.faults = new ProxyFaults(hub);
     this.#isOriginAllowed = compileOrigins(hub.options.allowedOrigins);
     this.#admission = new AdmissionControl(hub.options, hub.clock);
+  }
+
+  /** Reads the options of the hub anew. Who is inside stays. */
+  reconfigure(): void {
+    this.#isOriginAllowed = compileOrigins(this.#hub.options.allowedOrigins);
+    this.#admission = new AdmissionControl(this.#hub.options, this.#hub.clock);
   }
 
   /** Why this request must not become a connection. Counts it as an attempt, so ask once. */

@@ -13,6 +13,7 @@ import type { Credentials, HubHandlers } from './events.ts';
 import type {
   HistoryOptions,
   Hub,
+  HubChanges,
   HubOptions,
   InvalidateTokensOptions,
   MapPublishInput,
@@ -114,6 +115,10 @@ class HubFacade implements Hub {
 
   concerns(): readonly string[] {
     return this.#node.concerns();
+  }
+
+  reconfigure(changes: HubChanges): void {
+    this.#node.reconfigure(changes);
   }
 
   shutdown(options?: ShutdownOptions): Promise<void> {

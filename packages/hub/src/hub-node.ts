@@ -14,7 +14,7 @@ import { ConnectionGate } from './connection-gate.ts';
 import { loseState } from './end-subscription.ts';
 import { EventHandlers } from './event-handlers.ts';
 import type { Answer, HubNotices, HubQuestions } from './events.ts';
-import type { HubOptions, Logger, ShutdownOptions } from './hub.ts';
+import type { HubChanges, HubOptions, Logger, ShutdownOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
 import { LastSeen } from './last-seen.ts';
 import type { JournalingOptions } from './memory/journaling.ts';
@@ -65,7 +65,7 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 export class HubNode implements HubContext {
   readonly nodeId: string;
   readonly version: string;
-  readonly options: ClientOptions;
+  #options: ClientOptions;
   readonly namespaces: Namespaces;
   readonly mapBroker: MapBroker;
   readonly #streams: ChannelTable;
@@ -111,7 +111,7 @@ export class HubNode implements HubContext {
     this.#name = options.name ?? hostname();
     this.#nodeDetails = options.nodeDetails ?? (() => ({}));
     this.version = options.version ?? '';
-    this.options = { ...defaultClientOptions, ...options.client };
+    this.#options = { ...defaultClientOptions, ...options.client };
     this.logger = options.logger ?? silent;
     this.handlers = new EventHandlers(this.logger);
     this.clock = options.clock ?? systemClock;
@@ -316,6 +316,16 @@ export class HubNode implements HubContext {
     const { session = '', data = new Uint8Array(0) } = protobufCodec.decodeEmulation(params);
     this.sessions.bySessionId(session)?.receive(data);
     return new Uint8Array(0);
+  }
+
+  get options(): ClientOptions {
+    return this.#options;
+  }
+
+  reconfigure({ channel, client }: HubChanges): void {
+    this.namespaces.replace(channel);
+    this.#options = { ...this.#options, ...client };
+    this.gate.reconfigure();
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {

@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts';
 import type { ConnectionsPage, ConnectionsQuery, OnlineStatus } from './connection-directory.ts';
 import type { Credentials, HubHandlers, SubscribeGrant } from './events.ts';
 import type { HubMetrics } from './metrics.ts';
+import type { NamespacesOptions } from './namespaces.ts';
 import type { ChannelsOptions } from './channel-options.ts';
 import type { AdmissionOptions, ClientOptions } from './client-options.ts';
 import type { GivenHttpTransportsOptions, WebSocketOptions } from './transport-options.ts';
@@ -78,6 +79,15 @@ export interface HubOptions {
   readonly randomId?: () => string;
   /** In [0, 1). @defaultValue `Math.random` */
   readonly random?: () => number;
+}
+
+/** What can change while a hub serves, see {@link Hub.reconfigure}. */
+export interface HubChanges {
+  readonly channel: NamespacesOptions;
+  readonly client: Pick<
+    ClientOptions,
+    'allowedOrigins' | 'connectionLimit' | 'connectionRateLimit' | 'userConnectionLimit'
+  >;
 }
 
 export interface PublishOptions {
@@ -332,6 +342,13 @@ export interface Hub {
   problems(): readonly string[];
   /** What does not work although the node serves. Without addresses, as {@link problems}. */
   concerns(): readonly string[];
+  /**
+   * Takes over other namespaces and limits, all at once. They hold for what comes from then on:
+   * connections and subscriptions stay, as those under whose rules they came about. A namespace must
+   * keep its kind, `subscriptionType` and `map.mode`, and whether it is durable, as long as any of its
+   * channels is there.
+   */
+  reconfigure(changes: HubChanges): void;
   /**
    * Refuses new connections, closes all with 3001 and the ports after them. Resolves when every
    * connection is gone or after `timeoutMs` (then the rest is cut).

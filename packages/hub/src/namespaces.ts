@@ -29,6 +29,9 @@ interface Namespace {
   readonly pattern: RegExp | undefined;
 }
 
+/** What namespaces there are, and what they do. */
+export type NamespacesOptions = Pick<ChannelsOptions, 'withoutNamespace' | 'namespaces'>;
+
 /** Printable ASCII. */
 const plainName = /^[\x20-\x7e]+$/;
 
@@ -38,15 +41,23 @@ const controlCharacter = /\p{Cc}/u;
 /** Reads channel names: which namespace, whose, how private. */
 export class Namespaces {
   readonly #options: ChannelsOptions;
-  readonly #default: Namespace;
-  readonly #byName: ReadonlyMap<string, Namespace>;
+  #default: Namespace;
+  #byName: ReadonlyMap<string, Namespace>;
 
   constructor(options: ChannelsOptions) {
     this.#options = options;
     this.#default = this.#prepare('', options.withoutNamespace);
-    this.#byName = new Map(
-      options.namespaces.map(({ name, ...given }) => [name, this.#prepare(name, given)]),
-    );
+    this.#byName = this.#prepareAll(options);
+  }
+
+  /** Other namespaces, or others of their options. Who has the rules of a channel keeps them. */
+  replace(options: NamespacesOptions): void {
+    this.#default = this.#prepare('', options.withoutNamespace);
+    this.#byName = this.#prepareAll(options);
+  }
+
+  #prepareAll({ namespaces }: NamespacesOptions): ReadonlyMap<string, Namespace> {
+    return new Map(namespaces.map(({ name, ...given }) => [name, this.#prepare(name, given)]));
   }
 
   #prepare(namespace: string, given: GivenChannelOptions): Namespace {

@@ -21,6 +21,8 @@ import type { ServerMetrics } from './metrics/server-metrics.ts';
 
 export interface EndpointsOptions {
   readonly config: Config;
+  /** With what was taken over since the start. */
+  readonly currentConfig: () => Config;
   readonly sources: ConfigSources;
   readonly hub: Hub;
   readonly logger: Logger;
@@ -109,7 +111,7 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
           keyPlace: placeOf('http_api.key', options.sources),
         },
         websocketPath: config.websocket.handler_prefix,
-        ...sampleTokens(config.client.token),
+        ...sampleTokens(options.currentConfig),
         ...(swagger.enabled && { referencePath: swagger.handler_prefix }),
         signInTried: (outcome) => {
           if (outcome === 'signed_in') logger.info({}, 'somebody signed in to the admin page');
@@ -122,15 +124,21 @@ export function createEndpoints(options: EndpointsOptions, role: PortRole): Hono
 }
 
 /** Tokens to try things out with, for the user `visitor` during an hour. */
-function sampleTokens(
-  token: Config['client']['token'],
-): Pick<AdminRoutesOptions, 'makeSampleToken'> {
-  const secret = token.hmac_secret_key.reveal();
-  if (secret === '' || token.jwks_public_endpoint !== '') return {};
-  const { audience, issuer, user_id_claim: userIdClaim } = token;
+function sampleTokens(currentConfig: () => Config): Pick<AdminRoutesOptions, 'makeSampleToken'> {
+  const { hmac_secret_key: secret, jwks_public_endpoint: jwks } = currentConfig().client.token;
+  if (secret.isEmpty || jwks !== '') return {};
   return {
-    makeSampleToken: () =>
-      createToken({ user: 'visitor', ttlSeconds: 3_600, secret, audience, issuer, userIdClaim }),
+    makeSampleToken() {
+      const { audience, issuer, ...token } = currentConfig().client.token;
+      return createToken({
+        user: 'visitor',
+        ttlSeconds: 3_600,
+        secret: token.hmac_secret_key.reveal(),
+        audience,
+        issuer,
+        userIdClaim: token.user_id_claim,
+      });
+    },
   };
 }
 

@@ -44,11 +44,19 @@ export function createLogger(options: LoggingOptions): ServerLogger {
   const isTerminal = !options.file && !options.destination && process.stdout.isTTY;
   const destination =
     options.destination ?? (options.file ? appendTo(options.file) : process.stdout);
-  const level = options.level === 'none' ? 'silent' : options.level;
   return pino(
-    { level, base: null, redact: { paths: censoredPaths, censor: '***' } },
+    {
+      level: pinoLevel(options.level),
+      base: null,
+      redact: { paths: censoredPaths, censor: '***' },
+    },
     (options.isPretty ?? isTerminal) ? prettyStream(destination) : jsonStream(destination),
   );
+}
+
+/** The name that pino has for a level. */
+export function pinoLevel(level: LoggingOptions['level']): string {
+  return level === 'none' ? 'silent' : level;
 }
 
 /** Written at once, so that the last lines before a crash are there too. */

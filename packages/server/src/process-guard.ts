@@ -6,11 +6,15 @@ const crashStopMs = 2_000;
 /**
  * Watches over the process of a running server: an error that nobody caught is logged and ends the
  * process with code 1, since what is in memory can no longer be trusted (clients find their way
- * back); SIGHUP, which ends a process by default, changes nothing.
+ * back); SIGHUP, which ends a process by default, is what it is to other servers: the wish to read the
+ * configuration again.
  *
  * @returns takes the guard away.
  */
-export function guardProcess({ stop, logger }: Pick<RunningServer, 'stop' | 'logger'>): () => void {
+export function guardProcess(
+  { stop, logger }: Pick<RunningServer, 'stop' | 'logger'>,
+  onHangUp: () => void,
+): () => void {
   const crash = async (error: unknown): Promise<void> => {
     logger.fatal({ err: error }, 'an error that nobody caught: the process ends');
     setTimeout(() => process.exit(1), crashStopMs);
@@ -18,15 +22,12 @@ export function guardProcess({ stop, logger }: Pick<RunningServer, 'stop' | 'log
     process.exit(1);
   };
   const crashed = (error: unknown): void => void crash(error);
-  const hungUp = (): void => {
-    logger.warn({ signal: 'SIGHUP' }, 'the configuration is not read again: restart to change it');
-  };
   process.on('uncaughtException', crashed);
   process.on('unhandledRejection', crashed);
-  process.on('SIGHUP', hungUp);
+  process.on('SIGHUP', onHangUp);
   return () => {
     process.off('uncaughtException', crashed);
     process.off('unhandledRejection', crashed);
-    process.off('SIGHUP', hungUp);
+    process.off('SIGHUP', onHangUp);
   };
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { createHub, type Hub, type HubOptions } from '@holdfast/hub';
+import { createHub, type Hub } from '@holdfast/hub';
 import type { Store } from '@holdfast/store';
 import { admitAdminPages } from './admin/admin-client.ts';
 import { AdminSessions } from './admin/admin-sessions.ts';
@@ -11,6 +11,7 @@ import {
   toHooksOptions,
   toHubOptions,
   type Config,
+  type ConfiguredHubOptions,
   type ConfigSources,
   type ConfigWarning,
 } from './config/index.ts';
@@ -28,6 +29,7 @@ import { NodeDetails } from './metrics/node-details.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
 import { closePorts, openPorts, type OpenPort } from './open-ports.ts';
 import { StartError } from './start-error.ts';
+import { RunningConfig } from './running-config.ts';
 import { createTokenVerifiers, type TokenVerifiers } from './token-verifiers.ts';
 import { version } from './version.ts';
 
@@ -58,6 +60,12 @@ export interface RunningServer {
    * started the server, never for a log. Absent without the page, or where a password opens it.
    */
   readonly signInLink?: string;
+  /**
+   * Takes over what can change while the server runs: namespaces and what they allow, token keys,
+   * allowed origins, limits of connections and the level of the log. Connections stay. What needs a
+   * restart is named in the log and changes nothing.
+   */
+  reload(config: Config): void;
   /**
    * Stops in order: accepts nothing new, finishes the HTTP requests under way, tells every client to
    * go (3001) and waits for them, at most `shutdown.timeout` in all. Idempotent; never rejects.
@@ -117,6 +125,13 @@ async function compose(
     version,
     logger,
   });
+  const runningConfig = new RunningConfig({
+    config,
+    hub,
+    hubOptions: (changed) => hubOptions(changed, ports),
+    verifiers,
+    logger,
+  });
   const sessions = new AdminSessions({
     secret: config.admin.secret.reveal() || randomToken(),
     password: config.admin.password.reveal(),
@@ -134,7 +149,7 @@ async function compose(
   const metrics = new ServerMetrics({
     hub: hub.metrics,
     badRequests: front.badRequests,
-    tokens: Object.values(verifiers).map((verifier) => verifier.metrics),
+    tokens: () => Object.values(verifiers).map((verifier) => verifier.metrics),
     hooks: () => hooks.metrics(),
     eventHooks: () => eventHooks?.metrics() ?? [],
     store: () => store,
@@ -173,6 +188,7 @@ async function compose(
       createEndpoints(
         {
           config,
+          currentConfig: () => runningConfig.current,
           sources,
           hub,
           logger,
@@ -213,6 +229,7 @@ async function compose(
     logger,
     ...(durable && { durable }),
     ...signInLink(config, sessions, ports),
+    reload: (next) => runningConfig.adopt(next),
     stop() {
       stopped ??= stop().catch((error: unknown) => {
         logger.error({ err: error }, 'stopping did not go well; the process can still end');
@@ -226,7 +243,7 @@ async function compose(
  * The hub's options, with the pages of this server among the origins: they are served on loopback
  * addresses whose names nobody else can take.
  */
-function hubOptions(config: Config, ports: readonly OpenPort[]): HubOptions {
+function hubOptions(config: Config, ports: readonly OpenPort[]): ConfiguredHubOptions {
   const options = toHubOptions(config);
   const { allowedOrigins } = options.client;
   if (!config.admin.enabled || allowedOrigins.includes('*')) return options;

@@ -15,7 +15,7 @@ import { exitCodes, type ExitCode, type Terminal } from './terminal.ts';
 export function defineServeCommand(serve: Command, terminal: Terminal, finish: Finish): void {
   serve
     .description(
-      'Runs the server until it is asked to end (SIGINT, SIGTERM). Without any configuration it listens on this machine only, makes its secrets once, and prints a link that opens its page.',
+      'Runs the server until it is asked to end (SIGINT, SIGTERM); on SIGHUP it reads its configuration again and takes over what needs no restart. Without any configuration it listens on this machine only, makes its secrets once, and prints a link that opens its page.',
     )
     .option('--sign-in-link', 'print the link that opens the page although nobody is watching')
     .action(async () => {
@@ -51,7 +51,8 @@ async function runServer(
     terminal.err('The server was not started.');
     return exitCodes.failed;
   }
-  const removeGuard = guardProcess(server);
+  const running = server;
+  const removeGuard = guardProcess(running, () => reload(running, terminal, given));
   try {
     announce(server, terminal, { signInLink });
     const signal = await asked;
@@ -75,6 +76,25 @@ function writePidFile(file: string): void {
       `The file for the process id, ${file}, cannot be written: ${(error as Error).message}. Make its folder and let the user that runs the server write there, or correct pid_file.`,
       { cause: error },
     );
+  }
+}
+
+/** Reads the configuration again. One that cannot work changes nothing. */
+function reload(server: RunningServer, terminal: Terminal, given: GivenConfig): void {
+  const { logger } = server;
+  try {
+    const loaded = loadFromTerminal(terminal, given, { makeSecrets: false });
+    if ('errors' in loaded) {
+      const problems = loaded.errors.map(
+        ({ key, problem, reason, remedy }) => `${key} ${problem}, because ${reason}. ${remedy}`,
+      );
+      logger.error({ problems }, 'the new configuration cannot work: nothing was changed');
+      return;
+    }
+    for (const { key, message } of loaded.warnings) logger.warn({ key }, message);
+    server.reload(loaded.config);
+  } catch (error) {
+    logger.error({ err: error }, 'the configuration could not be read again: nothing was changed');
   }
 }
 

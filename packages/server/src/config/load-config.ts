@@ -190,6 +190,13 @@ function applyRules(config: Config, report: Report): void {
   warnOfExposure(config, report);
 }
 
+/** What keeps a configuration from working whose values are all valid. */
+export function rulesBrokenBy(config: Config): readonly ConfigProblem[] {
+  const report = new Report(new Layers(configTree));
+  applyRules(config, report);
+  return report.problems;
+}
+
 function describeIssues(error: z.ZodError, layers: Layers): readonly InvalidValue[] {
   const found = new Map<string, InvalidValue>();
   for (const issue of error.issues) {

@@ -219,6 +219,25 @@ server names every such option with the reason, and does not start. These comman
 | \`holdfast config explain [KEY]\` | value, where it came from, default, variable and meaning |
 | \`holdfast config generate\` | a commented file to begin with, with fresh secrets |
 
+## Changing it while the server runs
+
+On \`SIGHUP\` (\`systemctl reload holdfast\`, \`kill -HUP\`) the server reads its files again and takes over
+what needs no restart, all at once; connections and subscriptions stay:
+
+- \`channel.without_namespace\` and \`channel.namespaces\`: new namespaces, others of their options, and
+  namespaces that are gone. Subscriptions keep the rules under which they were made. A namespace waits
+  for a restart, with all its options, when its \`subscription_type\`, \`map.mode\` or \`history_durable\`
+  changes, or which hooks it asks;
+- \`client.token\` and \`client.subscription_token\`: other keys and claims, but not the first ones or none.
+  Whoever is connected stays so until the token expires;
+- \`client.allowed_origins\`, \`client.connection_limit\`, \`client.connection_rate_limit\` and
+  \`client.user_connection_limit\`, for those who come;
+- \`log.level\`.
+
+Everything else waits for a restart; one line of the log names it: \`needs a restart: http_server.port\`.
+A configuration that cannot work changes nothing, and the log says why. Flags and environment variables
+are those of the start.
+
 ## Secrets and the data folder
 
 Secrets that the server needs and nobody configured (the secret that signs tokens, the API key, the

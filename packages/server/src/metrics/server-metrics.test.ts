@@ -18,7 +18,7 @@ function createMetrics() {
   const metrics = new ServerMetrics({
     hub,
     badRequests,
-    tokens: [],
+    tokens: () => [],
     hooks: () => ({
       calls: [{ hook: 'connect', proxy: 'default', metrics: hookMetrics }],
       endpoints: [

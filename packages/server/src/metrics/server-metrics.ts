@@ -16,7 +16,7 @@ export interface MetricSources {
   /** What came over sockets and was no request, by reason. */
   readonly badRequests: LabelledCounter;
   /** One per token verifier. */
-  readonly tokens: readonly JwtMetrics[];
+  readonly tokens: () => readonly JwtMetrics[];
   readonly hooks: () => HooksMetrics;
   readonly eventHooks: () => readonly EventHookMetrics[];
   readonly store: () => CountingStore | undefined;
@@ -46,7 +46,7 @@ export class ServerMetrics {
         labels: ['reason'],
       },
       (add) => {
-        for (const { refusedTokens } of tokens) addCounts(add, 'reason', refusedTokens);
+        for (const { refusedTokens } of tokens()) addCounts(add, 'reason', refusedTokens);
       },
     );
     reader.counter(
@@ -56,7 +56,7 @@ export class ServerMetrics {
         labels: ['outcome'],
       },
       (add) => {
-        for (const { jwksReads } of tokens) addCounts(add, 'outcome', jwksReads);
+        for (const { jwksReads } of tokens()) addCounts(add, 'outcome', jwksReads);
       },
     );
     addHookMetrics(reader, hooks);
