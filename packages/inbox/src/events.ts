@@ -1,4 +1,5 @@
 import type { Notification } from './notification.ts';
+import type { Preferences } from './preferences.ts';
 
 /** Unread notifications of a user. */
 export interface UnreadCounts {
@@ -45,4 +46,7 @@ export type InboxEvent = EventBase &
         readonly ids: readonly string[];
         readonly reason: RemovalReason;
       }
+    /** What the user wants from now on: all of it. */
+    | { readonly type: 'preferences'; readonly preferences: Preferences }
+    | { readonly type: 'subscribed' | 'unsubscribed'; readonly topic: string }
   );

@@ -273,13 +273,76 @@ describe.each(testBackends)('the inbox on $name', (backend) => {
     clock.set(clock.now() + hour);
     expect(await send('news')).toMatchObject({ created: 2, muted: 0 });
     expect(await send('ads')).toMatchObject({ created: 1, muted: 1 });
-    await vi.waitFor(() => expect(broker.eventsOf('inbox:#ann')).toHaveLength(1), patience);
+    await vi.waitFor(() => expect(broker.eventsOf('inbox:#ann')).toHaveLength(2), patience);
     // 21:30 UTC is 23:30 in Berlin, in the quiet hours.
-    expect(broker.eventsOf('inbox:#ann')[0]).toMatchObject({ type: 'created', silent: true });
+    expect(broker.eventsOf('inbox:#ann')[1]).toMatchObject({ type: 'created', silent: true });
     clock.set(clock.now() + 9 * hour);
     await send('news');
-    await vi.waitFor(() => expect(broker.eventsOf('inbox:#ann')).toHaveLength(2), patience);
-    expect(broker.eventsOf('inbox:#ann')[1]).toMatchObject({ type: 'created', silent: false });
+    await vi.waitFor(() => expect(broker.eventsOf('inbox:#ann')).toHaveLength(3), patience);
+    expect(broker.eventsOf('inbox:#ann')[2]).toMatchObject({ type: 'created', silent: false });
+  });
+
+  test('settings: a change is told once, with the next version, and undoes no other', async () => {
+    await using database = await backend.create();
+    await using fixture = await openInbox(database, {
+      categories: { '*': { webhook: true }, orders: { email: true } },
+      escalation: { email: { deliver: () => Promise.resolve() } },
+    });
+    const { inbox, broker } = fixture;
+    expect((await inbox.snapshot('ann')).settings).toBeUndefined();
+    expect((await inbox.snapshot('ann', { withSettings: true })).settings).toEqual({
+      preferences: { categories: {}, quietHours: null },
+      topics: [],
+      defaults: {
+        '*': { inApp: true, webhook: true, email: false },
+        orders: { inApp: true, webhook: true, email: true },
+      },
+      targets: ['email'],
+    });
+    const quietHours = { from: '22:00', to: '07:00', timeZone: 'Europe/Berlin' };
+    await Promise.all([
+      inbox.changePreferences('ann', { categories: { ads: { inApp: false } } }),
+      inbox.changePreferences('ann', { categories: { ads: { email: true } } }),
+      inbox.changePreferences('ann', { quietHours }),
+      inbox.subscribe('ann', 'news'),
+      inbox.subscribe('ann', 'sport'),
+    ]);
+    const all = { categories: { ads: { inApp: false, email: true } }, quietHours };
+    const { version, settings } = await inbox.snapshot('ann', { withSettings: true });
+    expect(version).toBe(5);
+    expect(settings).toMatchObject({ preferences: all, topics: ['news', 'sport'] });
+    // What is so already is no change.
+    const again = [
+      await inbox.changePreferences('ann', { categories: { ads: { inApp: false } } }),
+      await inbox.changePreferences('ann', {}),
+      await inbox.subscribe('ann', 'news'),
+      await inbox.unsubscribe('ann', 'unknown'),
+    ];
+    expect(again.map((one) => one.version)).toEqual([5, 5, 5, 5]);
+    expect(await inbox.unsubscribe('ann', 'sport')).toEqual({ version: 6 });
+    const fewer = { categories: { ads: { email: null } }, quietHours: null };
+    const preferences = { categories: { ads: { inApp: false } }, quietHours: null };
+    expect(await inbox.changePreferences('ann', fewer)).toEqual({ version: 7, preferences });
+    const none = { preferences: { categories: {}, quietHours: null }, version: 8 };
+    expect(await inbox.changePreferences('ann', { categories: { ads: null } })).toEqual(none);
+    await vi.waitFor(() => expect(broker.eventsOf('inbox:#ann')).toHaveLength(8), patience);
+    const events = broker.eventsOf('inbox:#ann');
+    expect(events.map((event) => event.version)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(events.slice(5)).toMatchObject([
+      { type: 'unsubscribed', topic: 'sport', unread: { total: 0 } },
+      { type: 'preferences', preferences },
+      { type: 'preferences', preferences: none.preferences },
+    ]);
+    for (const wrong of [
+      { categories: { 'Not a name': null } },
+      { quietHours: { ...quietHours, from: '25:00' } },
+      { quietHours: { ...quietHours, timeZone: 'Nowhere' } },
+      { categories: { ads: { mutedUntil: -1 } } },
+    ]) {
+      expect(await codeOf(inbox.changePreferences('ann', wrong))).toBe('inbox_invalid');
+    }
+    expect(await codeOf(inbox.subscribe('ann', 'Not a name'))).toBe('inbox_invalid');
+    expect((await inbox.snapshot('ann')).version).toBe(8);
   });
 
   test('what expired is gone at once, and told soon after', async () => {
@@ -391,5 +454,5 @@ test('moves from SQLite to PostgreSQL, where it goes on', async () => {
   expect(after).toEqual(before);
   expect(await fixture.store.integrityCheck()).toEqual([]);
   await inbox.send({ to: { user: 'ann' }, category: 'a', title: '4' });
-  expect((await inbox.snapshot('ann')).version).toBe(5);
+  expect((await inbox.snapshot('ann')).version).toBe(6);
 });

@@ -4,10 +4,10 @@ import { Escalations } from './escalations.ts';
 import type { UnreadCounts } from './events.ts';
 import { FanOut } from './fan-out.ts';
 import type { InboxTables } from './inbox-module.ts';
-import { Mailboxes } from './mailbox.ts';
+import { Mailboxes, type SettingResult } from './mailbox.ts';
 import type { Notification } from './notification.ts';
 import { settingsOf, type InboxOptions } from './options.ts';
-import { PreferenceBook, type Preferences } from './preferences.ts';
+import { PreferenceBook, type Preferences, type PreferencesChange } from './preferences.ts';
 import {
   InboxReader,
   type InboxSnapshot,
@@ -15,6 +15,7 @@ import {
   type NotificationPage,
   type NumberedPage,
   type PageOptions,
+  type SnapshotOptions,
 } from './reader.ts';
 import { addRetentionJobs } from './retention-jobs.ts';
 import { Sends, type SendRequest, type SendResult, type SendStatus } from './sends.ts';
@@ -48,7 +49,7 @@ export interface Inbox {
   page(user: string, options: PageOptions): Promise<NumberedPage>;
   counts(user: string): Promise<UnreadCounts>;
   /** First page, counts, and the position from which events continue them. */
-  snapshot(user: string, options?: ListOptions): Promise<InboxSnapshot>;
+  snapshot(user: string, options?: SnapshotOptions): Promise<InboxSnapshot>;
   /** The user's own among these ids. */
   get(user: string, ids: readonly string[]): Promise<readonly Notification[]>;
 
@@ -74,9 +75,14 @@ export interface Inbox {
   preferences(user: string): Promise<Preferences>;
   /** Replaces all of a user's preferences. */
   setPreferences(user: string, preferences: Preferences): Promise<Preferences>;
+  /** Changes some of a user's preferences, so that changes on two devices do not undo each other. */
+  changePreferences(
+    user: string,
+    change: PreferencesChange,
+  ): Promise<SettingResult & { readonly preferences: Preferences }>;
 
-  subscribe(user: string, topic: string): Promise<void>;
-  unsubscribe(user: string, topic: string): Promise<void>;
+  subscribe(user: string, topic: string): Promise<SettingResult>;
+  unsubscribe(user: string, topic: string): Promise<SettingResult>;
   topics(user: string): Promise<readonly string[]>;
   countSubscribers(topic: string): Promise<number>;
 
@@ -105,11 +111,14 @@ export function createInbox(options: InboxOptions): Inbox {
   const settings = settingsOf(options);
   const onProblem = options.onProblem ?? ((): void => {});
   const mailboxes = new Mailboxes(store, settings);
-  const preferences = new PreferenceBook(store, settings);
+  const preferences = new PreferenceBook(store, settings, mailboxes);
   const changes = new Changes(store, mailboxes);
   const deliveries = new Deliveries(store, settings, mailboxes);
-  const topics = new Topics(store);
-  const reader = new InboxReader(mailboxes, { store, settings, position: options.position });
+  const topics = new Topics(store, mailboxes);
+  const reader = new InboxReader(
+    { mailboxes, preferences, topics },
+    { store, settings, position: options.position },
+  );
   const fanOut = new FanOut({ mailboxes, preferences }, { store, settings });
   const sends = new Sends({ mailboxes, fanOut }, { store, wakeWorker: () => worker.wake() });
   const escalations = new Escalations(store, preferences, options);
@@ -136,6 +145,7 @@ export function createInbox(options: InboxOptions): Inbox {
     acknowledge: (user, device, ids) => deliveries.acknowledge(user, device, ids),
     preferences: (user) => preferences.get(user),
     setPreferences: (user, wishes) => preferences.set(user, wishes),
+    changePreferences: (user, change) => preferences.change(user, change),
     subscribe: (user, topic) => topics.subscribe(user, topic),
     unsubscribe: (user, topic) => topics.unsubscribe(user, topic),
     topics: (user) => topics.of(user),

@@ -18,6 +18,7 @@ export { createInboxHandler, type InboxHandlerOptions } from './http/handler.ts'
 export { inboxOpenApi } from './http/open-api.ts';
 export { createInbox, type Inbox } from './inbox.ts';
 export { inboxModule, type SendState } from './inbox-module.ts';
+export type { SettingResult } from './mailbox.ts';
 export {
   severities,
   type Notification,
@@ -26,13 +27,21 @@ export {
 } from './notification.ts';
 export type { CategoryOptions, ChannelPosition, InboxOptions } from './options.ts';
 export * from './personal-channels.ts';
-export type { CategoryPreference, Preferences, QuietHours } from './preferences.ts';
+export type {
+  CategoryDefaults,
+  CategoryPreference,
+  Preferences,
+  PreferencesChange,
+  QuietHours,
+} from './preferences.ts';
 export type {
   InboxSnapshot,
   ListOptions,
   NotificationPage,
   NumberedPage,
   PageOptions,
+  SnapshotOptions,
+  UserSettings,
 } from './reader.ts';
 export type { Recipients, SendRequest, SendResult, SendStatus } from './sends.ts';
 export * from './webhook-target.ts';

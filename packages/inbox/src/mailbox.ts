@@ -16,6 +16,17 @@ type EventBody = InboxEvent extends infer Event
     : never
   : never;
 
+/** What a change of a user's settings did. */
+export interface SettingResult {
+  /** Of the user's inbox; the events up to it contain the change. */
+  readonly version: number;
+}
+
+type SettingBody = Extract<
+  EventBody,
+  { readonly type: 'preferences' | 'subscribed' | 'unsubscribed' }
+>;
+
 /**
  * Changes of users' inboxes, each as one transaction with its event. The rules are in
  * `inbox.spec.md`: the mailbox row is locked before anything else of the user is changed, so that
@@ -35,6 +46,16 @@ export class Mailboxes {
     let query = trx.selectFrom('inbox_mailboxes').select('version').where('user_id', '=', user);
     if (this.#store.dialect === 'postgres') query = query.forUpdate();
     return (await query.executeTakeFirst())?.version;
+  }
+
+  /** Locks a user's inbox, making one when there has never been anything in it. */
+  async claim(trx: InboxTransaction, user: string): Promise<number> {
+    await trx
+      .insertInto('inbox_mailboxes')
+      .values({ user_id: user, version: 0 })
+      .onConflict((conflict) => conflict.column('user_id').doNothing())
+      .execute();
+    return (await this.lock(trx, user)) ?? 0;
   }
 
   /** Locks the inboxes of several users, making those that are not there, and raises their versions. */
@@ -102,11 +123,34 @@ export class Mailboxes {
     const unread = await this.unreadOf(trx, user, change.now);
     let version = 0;
     for (let start = 0; start < change.ids.length; start += maxEventIds) {
-      version = (await this.raise(trx, [user])).get(user) ?? 0;
       const body = change.body(change.ids.slice(start, start + maxEventIds));
-      this.announce(trx, user, { ...body, version, unread });
+      version = await this.#announceNext(trx, user, { ...body, unread });
     }
     return { version, unread };
+  }
+
+  /**
+   * Raises the user's version and announces a change that is of no notification. The mailbox must be
+   * locked.
+   * @returns the version after it
+   */
+  async announceSetting(
+    trx: InboxTransaction,
+    user: string,
+    setting: SettingBody,
+  ): Promise<number> {
+    const unread = await this.unreadOf(trx, user, this.#store.clock.now());
+    return this.#announceNext(trx, user, { ...setting, unread });
+  }
+
+  async #announceNext(
+    trx: InboxTransaction,
+    user: string,
+    event: EventBody & Pick<InboxEvent, 'unread'>,
+  ): Promise<number> {
+    const version = (await this.raise(trx, [user])).get(user) ?? 0;
+    this.announce(trx, user, { ...event, version });
+    return version;
   }
 
   async unreadOf(trx: InboxTransaction, user: string, now: number): Promise<UnreadCounts> {

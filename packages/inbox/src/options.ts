@@ -1,5 +1,6 @@
 import type { Store } from '@holdfast/store';
 import type { EscalationTarget } from './escalation-target.ts';
+import type { EscalationTable } from './inbox-module.ts';
 import { personalChannels } from './personal-channels.ts';
 
 /** Where notifications of a category go, unless a user wants it otherwise. */
@@ -76,6 +77,8 @@ export interface InboxSettings {
   readonly categories: Readonly<Record<string, CategoryOptions>>;
   readonly retention: Required<NonNullable<InboxOptions['retention']>>;
   readonly redelivery: Required<NonNullable<InboxOptions['redelivery']>>;
+  /** Where unseen notifications can go to. */
+  readonly targets: readonly EscalationTable['target'][];
 }
 
 export function settingsOf(options: InboxOptions): InboxSettings {
@@ -90,5 +93,8 @@ export function settingsOf(options: InboxOptions): InboxSettings {
       ...options.retention,
     },
     redelivery: { maxAgeMs: 7 * 86_400_000, limit: 100, ...options.redelivery },
+    targets: (['webhook', 'email'] as const).filter(
+      (name) => options.escalation?.[name] !== undefined,
+    ),
   };
 }

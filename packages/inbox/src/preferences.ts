@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { valueList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
 import { InboxError } from './errors.ts';
 import type { InboxTables, PreferenceTable } from './inbox-module.ts';
-import type { InboxTransaction } from './mailbox.ts';
+import type { InboxTransaction, Mailboxes, SettingResult } from './mailbox.ts';
 import { checkId, checkName, checkTime } from './notification.ts';
 import type { CategoryOptions, InboxSettings } from './options.ts';
 
@@ -31,6 +32,18 @@ export interface Preferences {
   readonly quietHours: QuietHours | null;
 }
 
+/** What a user wants otherwise; what is left out stays as it is. */
+export interface PreferencesChange {
+  /** Members that are null follow the next rule again, and so does a category that is null. */
+  readonly categories?: Readonly<
+    Record<
+      string,
+      { readonly [Member in keyof CategoryPreference]?: CategoryPreference[Member] | null } | null
+    >
+  >;
+  readonly quietHours?: QuietHours | null;
+}
+
 /** What is to be done with a notification for one user. */
 export interface Routing {
   readonly isMuted: boolean;
@@ -42,8 +55,12 @@ export interface Routing {
   readonly quietMinutes: number;
 }
 
+/** Where notifications of a category go. */
+export type CategoryDefaults = Required<Omit<CategoryOptions, 'escalateAfterMs'>>;
+
 const maxCategories = 200;
 const minutesOfDay = 24 * 60;
+const builtIn = { inApp: true, webhook: false, email: false, escalateAfterMs: 300_000 };
 
 /**
  * Whose wish counts, first that says something: the user for this category, the user for `*`, the
@@ -52,34 +69,75 @@ const minutesOfDay = 24 * 60;
 export class PreferenceBook {
   readonly #store: Store<InboxTables>;
   readonly #settings: InboxSettings;
+  readonly #mailboxes: Mailboxes;
 
-  constructor(store: Store<InboxTables>, settings: InboxSettings) {
+  constructor(store: Store<InboxTables>, settings: InboxSettings, mailboxes: Mailboxes) {
     this.#store = store;
     this.#settings = settings;
+    this.#mailboxes = mailboxes;
   }
 
   async get(user: string): Promise<Preferences> {
     checkId('user', user);
-    const rows = await this.#store.read((db) =>
-      db.selectFrom('inbox_preferences').selectAll().where('user_id', '=', user).execute(),
-    );
+    return this.#store.read((db) => this.select(db, user));
+  }
+
+  async select(db: InboxTransaction, user: string): Promise<Preferences> {
+    const rows = await db
+      .selectFrom('inbox_preferences')
+      .selectAll()
+      .where('user_id', '=', user)
+      .orderBy('category')
+      .execute();
     return toPreferences(rows);
   }
 
   /** Replaces everything the user wants. Doing it twice changes nothing. */
   async set(user: string, preferences: Preferences): Promise<Preferences> {
+    return (await this.#write(user, () => preferences)).preferences;
+  }
+
+  /** Changes some of what the user wants. Doing it twice changes nothing. */
+  change(
+    user: string,
+    change: PreferencesChange,
+  ): Promise<SettingResult & { readonly preferences: Preferences }> {
+    return this.#write(user, (before) => changed(before, change));
+  }
+
+  async #write(
+    user: string,
+    wanted: (before: Preferences) => Preferences,
+  ): Promise<SettingResult & { readonly preferences: Preferences }> {
     checkId('user', user);
-    const rows = toRows(user, preferences);
-    await this.#store.transaction(async (trx) => {
+    return this.#store.transaction(async (trx) => {
+      const version = await this.#mailboxes.claim(trx, user);
+      const before = await this.select(trx, user);
+      const rows = toRows(user, wanted(before));
+      const preferences = toPreferences(rows);
+      if (isDeepStrictEqual(preferences, before)) return { preferences, version };
       await trx.deleteFrom('inbox_preferences').where('user_id', '=', user).execute();
-      if (rows.length === 0) return;
-      await trx
-        .insertInto('inbox_preferences')
-        .values(rows)
-        .onConflict((conflict) => conflict.columns(['user_id', 'category']).doNothing())
-        .execute();
+      if (rows.length > 0) await trx.insertInto('inbox_preferences').values(rows).execute();
+      const event = { type: 'preferences', preferences } as const;
+      return { preferences, version: await this.#mailboxes.announceSetting(trx, user, event) };
     });
-    return toPreferences(rows);
+  }
+
+  /** What counts where users say nothing. */
+  get defaults(): Readonly<Record<string, CategoryDefaults>> {
+    const { categories } = this.#settings;
+    const names = new Set(['*', ...Object.keys(categories)]);
+    return Object.fromEntries(
+      [...names].map((name) => {
+        const { inApp, webhook, email } = this.#defaultsOf(name);
+        return [name, { inApp, webhook, email }];
+      }),
+    );
+  }
+
+  #defaultsOf(category: string): Required<CategoryOptions> {
+    const { categories } = this.#settings;
+    return { ...builtIn, ...categories['*'], ...categories[category] };
   }
 
   /** How notifications of a category go to each of these users. */
@@ -95,8 +153,7 @@ export class PreferenceBook {
       .where('category', 'in', [options.category, '*'])
       .execute();
     const byUser = Map.groupBy(rows, (row) => row.user_id);
-    const { categories } = this.#settings;
-    const defaults: CategoryOptions = { ...categories['*'], ...categories[options.category] };
+    const defaults = this.#defaultsOf(options.category);
     return new Map(
       users.map((user) => [user, routeOne(byUser.get(user) ?? [], defaults, options)]),
     );
@@ -105,7 +162,7 @@ export class PreferenceBook {
 
 function routeOne(
   rows: readonly PreferenceTable[],
-  defaults: CategoryOptions,
+  defaults: Required<CategoryOptions>,
   options: { readonly category: string; readonly now: number },
 ): Routing {
   const own = rows.find((row) => row.category === options.category);
@@ -117,10 +174,10 @@ function routeOne(
   const mutedUntil = Math.max(own?.muted_until ?? 0, general?.muted_until ?? 0);
   return {
     isMuted: mutedUntil > options.now,
-    inApp: wants('in_app', defaults.inApp ?? true),
-    webhook: wants('webhook', defaults.webhook ?? false),
-    email: wants('email', defaults.email ?? false),
-    escalateAfterMs: defaults.escalateAfterMs ?? 300_000,
+    inApp: wants('in_app', defaults.inApp),
+    webhook: wants('webhook', defaults.webhook),
+    email: wants('email', defaults.email),
+    escalateAfterMs: defaults.escalateAfterMs,
     quietMinutes: general === undefined ? 0 : quietMinutesLeft(general, options.now),
   };
 }
@@ -144,6 +201,19 @@ function minuteOfDay(timeZone: string, now: number): number {
   }
   const [hours = '0', minutes = '0'] = format.format(now).split(':');
   return (Number(hours) % 24) * 60 + Number(minutes);
+}
+
+function changed(before: Preferences, change: PreferencesChange): Preferences {
+  const categories = new Map(Object.entries(before.categories));
+  for (const [name, wish] of Object.entries(change.categories ?? {})) {
+    checkCategory(name);
+    const members = Object.entries({ ...categories.get(name), ...wish });
+    const kept = wish === null ? [] : members.filter(([, value]) => value !== null);
+    if (kept.length === 0) categories.delete(name);
+    else categories.set(name, Object.fromEntries(kept));
+  }
+  const { quietHours = before.quietHours } = change;
+  return { categories: Object.fromEntries(categories), quietHours };
 }
 
 function toPreferences(rows: readonly PreferenceTable[]): Preferences {
@@ -174,7 +244,7 @@ function toRows(user: string, preferences: Preferences): PreferenceTable[] {
   }
   if (preferences.quietHours !== null) names.add('*');
   return [...names].map((category) => {
-    if (category !== '*') checkName('categories', category);
+    checkCategory(category);
     const wish = preferences.categories[category] ?? {};
     const quiet = category === '*' ? preferences.quietHours : null;
     if (quiet !== null) checkTimeZone(quiet.timeZone);
@@ -190,6 +260,10 @@ function toRows(user: string, preferences: Preferences): PreferenceTable[] {
       time_zone: quiet?.timeZone ?? null,
     };
   });
+}
+
+function checkCategory(name: string): void {
+  if (name !== '*') checkName('categories', name);
 }
 
 function toFlag(field: string, value: boolean | undefined): number | null {

@@ -12,6 +12,8 @@ import {
   type Severity,
 } from './notification.ts';
 import type { ChannelPosition, InboxSettings } from './options.ts';
+import type { CategoryDefaults, PreferenceBook, Preferences } from './preferences.ts';
+import type { Topics } from './topics.ts';
 
 export interface ListOptions {
   /** 1 to 100. @defaultValue 20 */
@@ -22,6 +24,11 @@ export interface ListOptions {
   readonly status?: 'all' | 'unread' | 'read' | 'archived';
   readonly category?: string;
   readonly severity?: Severity;
+}
+
+export interface SnapshotOptions extends ListOptions {
+  /** Also what the user has set. @defaultValue false */
+  readonly withSettings?: boolean;
 }
 
 /** For readers that count pages; {@link ListOptions} is cheaper, and steady while things arrive. */
@@ -62,6 +69,19 @@ export interface InboxSnapshot extends NotificationPage {
   readonly position: ChannelPosition;
   /** The server's clock, Unix milliseconds. */
   readonly now: number;
+  /** Present when it was asked for. */
+  readonly settings?: UserSettings;
+}
+
+/** What a user has set, and what a screen needs to show it. */
+export interface UserSettings {
+  readonly preferences: Preferences;
+  /** Topics that the user is subscribed to, in order of their names. */
+  readonly topics: readonly string[];
+  /** Where notifications go as long as the user says nothing: by category, `*` for all others. */
+  readonly defaults: Readonly<Record<string, CategoryDefaults>>;
+  /** Where they can go to beside the application. */
+  readonly targets: InboxSettings['targets'];
 }
 
 /** Reads inboxes. Every answer is one consistent state. */
@@ -69,10 +89,16 @@ export class InboxReader {
   readonly #store: Store<InboxTables>;
   readonly #settings: InboxSettings;
   readonly #mailboxes: Mailboxes;
+  readonly #preferences: PreferenceBook;
+  readonly #topics: Topics;
   readonly #position: (channel: string) => Promise<ChannelPosition>;
 
   constructor(
-    mailboxes: Mailboxes,
+    parts: {
+      readonly mailboxes: Mailboxes;
+      readonly preferences: PreferenceBook;
+      readonly topics: Topics;
+    },
     options: {
       readonly store: Store<InboxTables>;
       readonly settings: InboxSettings;
@@ -81,7 +107,9 @@ export class InboxReader {
   ) {
     this.#store = options.store;
     this.#settings = options.settings;
-    this.#mailboxes = mailboxes;
+    this.#mailboxes = parts.mailboxes;
+    this.#preferences = parts.preferences;
+    this.#topics = parts.topics;
     this.#position = options.position;
   }
 
@@ -128,7 +156,10 @@ export class InboxReader {
    * The position is asked before the state is read. Every event up to it was committed before, so
    * the state contains it; a later one may be contained too, and its version tells.
    */
-  async snapshot(user: string, options: ListOptions = {}): Promise<InboxSnapshot> {
+  async snapshot(
+    user: string,
+    { withSettings = false, ...options }: SnapshotOptions = {},
+  ): Promise<InboxSnapshot> {
     const filter = checkFilter(user, options);
     const channel = this.#settings.channelOf(user);
     const position = await this.#position(channel);
@@ -141,8 +172,19 @@ export class InboxReader {
         .executeTakeFirst();
       const page = await selectPage(db, { ...filter, user, now });
       const unread = await this.#mailboxes.unreadOf(db, user, now);
-      return { ...page, unread, version: mailbox?.version ?? 0, channel, position, now };
+      const version = mailbox?.version ?? 0;
+      const settings = withSettings ? { settings: await this.#settingsOf(db, user) } : {};
+      return { ...page, unread, version, channel, position, now, ...settings };
     });
+  }
+
+  async #settingsOf(db: InboxTransaction, user: string): Promise<UserSettings> {
+    return {
+      preferences: await this.#preferences.select(db, user),
+      topics: await this.#topics.select(db, user),
+      defaults: this.#preferences.defaults,
+      targets: this.#settings.targets,
+    };
   }
 
   /** The user's own notifications among these ids. */

@@ -106,7 +106,15 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     const wishes = { categories: { ads: { inApp: false } }, quietHours: null };
     expect((await ask('ann', 'PUT /inbox/me/preferences', wishes)).body).toEqual(wishes);
     expect((await ask('ann', 'GET /inbox/me/preferences')).body).toEqual(wishes);
-    expect((await ask('ann', 'PUT /inbox/me/topics/news')).status).toBe(200);
+    const change = { categories: { ads: null, '*': { mutedUntil: 5 } } };
+    expect((await ask('ann', 'PATCH /inbox/me/preferences', change)).body).toEqual({
+      preferences: { categories: { '*': { mutedUntil: 5 } }, quietHours: null },
+      version: 9,
+    });
+    expect((await ask('ann', 'PUT /inbox/me/topics/news')).body).toEqual({ version: 10 });
+    expect((await ask('ann', 'GET /inbox/me?settings=true')).body).toMatchObject({
+      settings: { topics: ['news'], preferences: { categories: { '*': { mutedUntil: 5 } } } },
+    });
     expect((await ask('server', 'PUT /inbox/users/a%2Fb%20c/topics/news')).status).toBe(200);
     expect((await ask('server', 'GET /inbox/topics/news')).body).toMatchObject({ subscribers: 2 });
     expect((await ask('server', 'GET /inbox/users/a%2Fb%20c/topics')).body).toEqual({

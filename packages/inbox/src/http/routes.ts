@@ -120,14 +120,14 @@ export const routes: readonly InboxRoute[] = [
   route({
     ...server('PUT', '/users/{user}/topics/{topic}'),
     summary: 'Subscribe a user to a topic',
-    result: schemas.nothing,
-    run: ({ inbox, user, params }) => inbox.subscribe(user, params.topic ?? '').then(empty),
+    result: schemas.settingResult,
+    run: ({ inbox, user, params }) => inbox.subscribe(user, params.topic ?? ''),
   }),
   route({
     ...server('DELETE', '/users/{user}/topics/{topic}'),
     summary: 'Unsubscribe a user from a topic',
-    result: schemas.nothing,
-    run: ({ inbox, user, params }) => inbox.unsubscribe(user, params.topic ?? '').then(empty),
+    result: schemas.settingResult,
+    run: ({ inbox, user, params }) => inbox.unsubscribe(user, params.topic ?? ''),
   }),
   route({
     ...server('GET', '/topics/{topic}'),
@@ -141,9 +141,13 @@ export const routes: readonly InboxRoute[] = [
   route({
     ...user('GET', ''),
     summary: 'First page, counts, and the channel position that continues them',
-    query: schemas.listQuery,
+    query: schemas.snapshotQuery,
     result: schemas.snapshot,
-    run: ({ inbox, user, query }) => inbox.snapshot(user, defined(query) as ListOptions),
+    run: ({ inbox, user, query: { settings, ...query } }) =>
+      inbox.snapshot(user, {
+        ...(defined(query) as ListOptions),
+        withSettings: settings === 'true',
+      }),
   }),
   listRoute(user('GET', '/notifications'), 'Notifications, newest first'),
   route({
@@ -194,6 +198,14 @@ export const routes: readonly InboxRoute[] = [
       inbox.setPreferences(user, body as Parameters<Inbox['setPreferences']>[1]),
   }),
   route({
+    ...user('PATCH', '/preferences'),
+    summary: 'Change some of what the user wants: what is left out stays, null takes a wish back',
+    body: schemas.preferencesChange,
+    result: schemas.preferencesResult,
+    run: ({ inbox, user, body }) =>
+      inbox.changePreferences(user, body as Parameters<Inbox['changePreferences']>[1]),
+  }),
+  route({
     ...user('GET', '/topics'),
     summary: 'Topics the user is subscribed to',
     result: schemas.topics,
@@ -202,17 +214,13 @@ export const routes: readonly InboxRoute[] = [
   route({
     ...user('PUT', '/topics/{topic}'),
     summary: 'Subscribe to a topic',
-    result: schemas.nothing,
-    run: ({ inbox, user, params }) => inbox.subscribe(user, params.topic ?? '').then(empty),
+    result: schemas.settingResult,
+    run: ({ inbox, user, params }) => inbox.subscribe(user, params.topic ?? ''),
   }),
   route({
     ...user('DELETE', '/topics/{topic}'),
     summary: 'Unsubscribe from a topic',
-    result: schemas.nothing,
-    run: ({ inbox, user, params }) => inbox.unsubscribe(user, params.topic ?? '').then(empty),
+    result: schemas.settingResult,
+    run: ({ inbox, user, params }) => inbox.unsubscribe(user, params.topic ?? ''),
   }),
 ];
-
-function empty(): object {
-  return {};
-}

@@ -8,6 +8,7 @@ import { maxChangeIds } from '../changes.ts';
 const time = z.int().describe('Unix milliseconds');
 const id = z.string().max(255);
 const ids = z.array(id).min(1).max(maxChangeIds);
+const quietHours = z.strictObject({ from: z.string(), to: z.string(), timeZone: z.string() });
 const unread = z.object({
   total: z.int(),
   byCategory: z.record(z.string(), z.int()),
@@ -104,14 +105,63 @@ export const page = z.object({
   items: z.array(notification),
   nextCursor: z.string().nullable(),
 });
+export const counts = unread;
+
+export const preferences = z.strictObject({
+  categories: z.record(
+    z.string(),
+    z.strictObject({
+      inApp: z.boolean().optional(),
+      webhook: z.boolean().optional(),
+      email: z.boolean().optional(),
+      mutedUntil: time.optional(),
+    }),
+  ),
+  quietHours: quietHours.nullable(),
+});
+/** What is left out stays, what is null follows the next rule again. */
+export const preferencesChange = z.strictObject({
+  categories: z
+    .record(
+      z.string(),
+      z
+        .strictObject({
+          inApp: z.boolean().nullish(),
+          webhook: z.boolean().nullish(),
+          email: z.boolean().nullish(),
+          mutedUntil: time.nullish(),
+        })
+        .nullable(),
+    )
+    .optional(),
+  quietHours: quietHours.nullish(),
+});
+export const settingResult = z.object({ version: z.int() });
+export const preferencesResult = settingResult.extend({ preferences });
+
+export const topics = z.object({ topics: z.array(z.string()) });
+export const topicInfo = z.object({ topic: z.string(), subscribers: z.int() });
+
+export const snapshotQuery = listQuery.extend({
+  settings: z.enum(['true', 'false']).optional().describe('Also what the user has set'),
+});
 export const snapshot = page.extend({
   unread,
   version: z.int(),
   channel: z.string(),
   position: z.object({ offset: z.int(), epoch: z.string() }),
   now: time,
+  settings: topics
+    .extend({
+      preferences,
+      defaults: z.record(
+        z.string(),
+        z.object({ inApp: z.boolean(), webhook: z.boolean(), email: z.boolean() }),
+      ),
+      targets: z.array(z.enum(['webhook', 'email'])),
+    })
+    .optional(),
 });
-export const counts = unread;
 
 export const idsRequest = z.strictObject({ ids });
 export const readAllRequest = z.strictObject({
@@ -125,20 +175,3 @@ export const connectRequest = z.strictObject({ device: id });
 export const connectResult = z.object({ notifications: z.array(notification), unread });
 export const acknowledgeRequest = z.strictObject({ device: id, ids });
 export const acknowledgeResult = z.object({ acknowledged: z.array(id), notFound: z.array(id) });
-
-export const preferences = z.strictObject({
-  categories: z.record(
-    z.string(),
-    z.strictObject({
-      inApp: z.boolean().optional(),
-      webhook: z.boolean().optional(),
-      email: z.boolean().optional(),
-      mutedUntil: time.optional(),
-    }),
-  ),
-  quietHours: z.strictObject({ from: z.string(), to: z.string(), timeZone: z.string() }).nullable(),
-});
-
-export const topics = z.object({ topics: z.array(z.string()) });
-export const topicInfo = z.object({ topic: z.string(), subscribers: z.int() });
-export const nothing = z.object({});

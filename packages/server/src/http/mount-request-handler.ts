@@ -44,7 +44,7 @@ function admitPage(context: Context, hub: Pick<Hub, 'originProblem'>): Response 
   context.header('Vary', 'Origin');
   if (context.req.method !== 'OPTIONS') return undefined;
   const headers = context.req.header('access-control-request-headers');
-  context.header('Access-Control-Allow-Methods', 'GET, POST, PUT, DELETE, OPTIONS');
+  context.header('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE, OPTIONS');
   context.header('Access-Control-Max-Age', preflightMaxAge);
   if (headers !== undefined) context.header('Access-Control-Allow-Headers', headers);
   return context.body(null, 204);
