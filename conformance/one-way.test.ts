@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { HubOptions } from '@holdfast/hub';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { launchBrowser } from './browser.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { useBrowser } from './browser.ts';
 import { startHub } from './running-hub.ts';
 
 const oneWay: HubOptions = {
@@ -111,14 +110,10 @@ test('wscat gets one push per frame', async () => {
 });
 
 describe('EventSource in a browser', () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await launchBrowser();
-  });
-  afterAll(() => browser.close());
+  const chromium = useBrowser();
 
   async function listen(url: string, home: string) {
-    const page = await browser.newPage();
+    const page = await chromium.browser.newPage();
     onTestFinished(() => page.close());
     await page.goto(home);
     await page.evaluate((address) => {

@@ -2,31 +2,20 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { Centrifuge } from 'centrifuge';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { launchBrowser } from './browser.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { complaintsOf, newContext, useBrowser } from './browser.ts';
 import { firstStartApiKey, startFirstStartServer } from './first-start-server.ts';
 
-let browser: Browser;
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-
-afterAll(() => browser.close());
+const chromium = useBrowser();
 
 /** A fresh browser profile, with everything that went wrong in its pages. */
 async function openPage() {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 1000 } });
-  onTestFinished(() => context.close());
+  const context = await newContext(chromium.browser, { viewport: { width: 1280, height: 1000 } });
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const page = await context.newPage();
-  const troubles: string[] = [];
+  const troubles = complaintsOf(page);
   const hosts = new Set<string>();
-  page.on('pageerror', (error) => troubles.push(error.message));
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) troubles.push(message.text());
-  });
   page.on('request', (request) => hosts.add(new URL(request.url()).host));
   return { page, context, troubles, hosts };
 }

@@ -1,24 +1,21 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MemoryBroker } from '@holdfast/hub';
-import { launchBrowser } from '../browser.ts';
+import { complaintsOf, newContext, useBrowser } from '../browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
 import { type AppOptions, startApp } from './running-app.ts';
 import {
   expectReceived,
   heldBy,
-  newContext,
   oneConnection,
   openTabs,
   patient,
   sharedPageFiles,
 } from './tabs.ts';
 
-let browser: Browser;
+const chromium = useBrowser();
 let files: NonNullable<AppOptions['files']>;
 
 beforeAll(async () => {
-  browser = await launchBrowser();
   files = {
     ...(await sharedPageFiles()),
     '/many': pageFor('/many.js'),
@@ -26,14 +23,12 @@ beforeAll(async () => {
   };
 });
 
-afterAll(() => browser.close());
-
 describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
   test.each([1, 5, 20])(
     '%i tabs: each hears each message once and in order',
     async (count) => {
       await using running = await startApp({ files });
-      const { tabs } = await openTabs(running, { count, mode, browser });
+      const { tabs } = await openTabs(running, { count, mode, ...chromium });
       await oneConnection(running);
       expect(running.hub.metrics.subscriptions).toBe(1);
       const sent = Array.from({ length: 50 }, (_, index) => index);
@@ -46,7 +41,7 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
 
   test('a tab reloads, one is closed, the server is cut and comes back', async () => {
     await using running = await startApp({ files });
-    const { tabs, context } = await openTabs(running, { count: 5, mode, browser });
+    const { tabs, context } = await openTabs(running, { count: 5, mode, ...chromium });
     const [first, second, ...others] = tabs;
     await running.hub.publish('news', 1);
     await expectReceived(tabs, [1]);
@@ -68,14 +63,14 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
 
   test('the last tab takes the connection with it', async () => {
     await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, { count: 2, mode, browser });
+    const { tabs } = await openTabs(running, { count: 2, mode, ...chromium });
     for (const page of tabs) await page.close();
     await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0), patient);
   }, 60_000);
 
   test('calls from any tab, and a new token, leave one connection', async () => {
     await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, { count: 3, mode, browser });
+    const { tabs } = await openTabs(running, { count: 3, mode, ...chromium });
     await tabs[2]!.evaluate('api.client.publish("news", "from a tab")');
     await tabs[1]!.evaluate('api.client.setToken("")');
     await tabs[0]!.evaluate('api.client.publish("news", "after")');
@@ -88,7 +83,7 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
 
   test('the server restarts without its history: every tab is told', async () => {
     const before = await startApp({ files });
-    const { tabs } = await openTabs(before, { count: 3, mode, browser });
+    const { tabs } = await openTabs(before, { count: 3, mode, ...chromium });
     await before.hub.publish('news', 1);
     await expectReceived(tabs, [1]);
     await before[Symbol.asyncDispose]();
@@ -108,7 +103,7 @@ test('the server restarts and its broker keeps the history: no tab misses or rep
   const broker = new MemoryBroker();
   const before = await startApp({ files, hub: { broker } });
   onTestFinished(() => before[Symbol.asyncDispose]());
-  const { tabs } = await openTabs(before, { count: 5, mode: 'elected', browser });
+  const { tabs } = await openTabs(before, { count: 5, mode: 'elected', ...chromium });
   await before.hub.publish('news', 1);
   await expectReceived(tabs, [1]);
   await before.kill();
@@ -124,7 +119,7 @@ test('the server restarts and its broker keeps the history: no tab misses or rep
 describe('the elected leader', () => {
   test('dies again and again while messages flow', async () => {
     await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, { count: 5, mode: 'elected', browser });
+    const { tabs } = await openTabs(running, { count: 5, mode: 'elected', ...chromium });
     const sent: number[] = [];
     const living = [...tabs];
     while (living.length > 1) {
@@ -149,7 +144,7 @@ describe('the elected leader', () => {
 
   test('frozen without a word: another tab takes over, and the frozen one follows when it is back', async () => {
     await using running = await startApp({ files });
-    const { tabs } = await openTabs(running, { count: 3, mode: 'elected', browser });
+    const { tabs } = await openTabs(running, { count: 3, mode: 'elected', ...chromium });
     const holders = await Promise.all(tabs.map(heldBy));
     const leader = tabs[holders.indexOf('this_page')]!;
     const others = tabs.filter((page) => page !== leader);
@@ -174,7 +169,7 @@ test('a worker that cannot be loaded is replaced by an elected tab', async () =>
   await using running = await startApp({
     files: { ...files, '/worker.js': scriptFile('throw 1') },
   });
-  const { tabs } = await openTabs(running, { count: 2, mode: 'worker', browser });
+  const { tabs } = await openTabs(running, { count: 2, mode: 'worker', ...chromium });
   await running.hub.publish('news', 1);
   await expectReceived(tabs, [1]);
   await oneConnection(running);
@@ -183,17 +178,13 @@ test('a worker that cannot be loaded is replaced by an elected tab', async () =>
 
 test('a hundred connects at once, as many thrown away at once: no complaint in the console', async () => {
   await using running = await startApp({ files });
-  const context = await newContext(browser);
+  const context = await newContext(chromium.browser);
   const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (!message.text().includes('favicon')) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
+  const complaints = complaintsOf(page, /status of 404/);
   await page.goto(`${running.url}/many`);
   await vi.waitFor(() => expect(running.hub.metrics.clients).toBe(100), {
     timeout: 80_000,
     interval: 200,
   });
-  expect(complaints.filter((text) => !text.includes('404'))).toEqual([]);
+  expect(complaints).toEqual([]);
 }, 90_000);

@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MemoryBroker } from '@holdfast/hub';
-import { launchBrowser } from '../browser.ts';
+import { newContext, useBrowser } from '../browser.ts';
 import { startServerProcess } from '../server-process.ts';
 import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
 import {
@@ -21,17 +21,14 @@ import {
 } from './tabs.ts';
 import { startTokenApp, tokenOf } from './token-app.ts';
 
-let browser: Browser;
+const chromium = useBrowser({ hasBackForwardCache: true });
 let files: NonNullable<AppOptions['files']>;
 
 beforeAll(async () => {
-  browser = await launchBrowser({ hasBackForwardCache: true });
   files = await sharedPageFiles();
 });
 
-afterAll(() => browser.close());
-
-const elected = (count: number) => ({ count, mode: 'elected', browser });
+const elected = (count: number) => ({ count, mode: 'elected', ...chromium });
 
 async function publish({ hub }: RunningApp, sent: unknown[], count: number): Promise<void> {
   for (let n = 0; n < count; n++) {
@@ -52,7 +49,7 @@ describe('whatever happens, each tab hears each message once and in order', () =
       const broker = new MemoryBroker();
       const before = await startApp({ files, hub: { broker } });
       onTestFinished(() => before[Symbol.asyncDispose]());
-      const { tabs, context } = await openTabs(before, { count, mode, browser });
+      const { tabs, context } = await openTabs(before, { count, mode, ...chromium });
       const sent: unknown[] = [];
       await publish(before, sent, 5);
       await expectReceived(tabs, sent);
@@ -192,8 +189,7 @@ describe('the page of the leader', () => {
 
   test('slept with its machine: the connection is asked at once whether it is alive', async () => {
     await using running = await startApp({ files });
-    const context = await browser.newContext();
-    onTestFinished(() => context.close());
+    const context = await newContext(chromium.browser);
     const page = await context.newPage();
     await page.clock.install();
     await page.goto(`${running.url}/?elected`);
@@ -213,7 +209,7 @@ describe('tokens', () => {
     '%s: the token of another user, given in any tab, leaves one socket, which is theirs',
     async (mode) => {
       await using running = await startTokenApp({ files, tokenFor: () => tokenOf('ann') });
-      const { tabs } = await openTabs(running, { count: 5, mode: `${mode}&jwt`, browser });
+      const { tabs } = await openTabs(running, { count: 5, mode: `${mode}&jwt`, ...chromium });
       await oneConnection(running);
       expect((await running.hub.connections()).connections.map(({ user }) => user)).toEqual([
         'ann',

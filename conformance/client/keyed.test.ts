@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type Client, type ClientOptions, createClient } from '@holdfast/client';
+import { type Client, type ClientOptions, createClient, type PollOptions } from '@holdfast/client';
 import { createSharedClient } from '@holdfast/client/shared';
 import { type HubOptions, signTrackedKeys } from '@holdfast/hub';
 import { startApp, type RunningApp } from './running-app.ts';
@@ -71,8 +71,20 @@ test('a map: all of it, each change, what was missed, and writes that wait for a
   // The whole map came once: what was missed came as changes.
   expect(syncs).toEqual([{ x: 1, y: 2 }]);
   expect(changes).toContainEqual(['y', undefined]);
-  expect(() => client.subscribeMap('map:a')).toThrow('in use');
+  // Another use of it has everything at once, and shares the subscription.
+  const later: unknown[] = [];
+  const second = client.subscribeMap<number>('map:a', {
+    onSync: (entries) => later.push(valuesOf(entries)),
+  });
+  expect(valuesOf(second.entries)).toEqual({ x: 10, z: 3 });
+  await vi.waitFor(() => expect(later).toEqual([{ x: 10, z: 3 }]), patient);
+  expect(() => client.subscribeMap('map:a', { of: 'clients' })).toThrow('other options');
   map.close();
+  await second.set('x', 11);
+  await vi.waitFor(() => expect(valuesOf(second.entries)).toEqual({ x: 11, z: 3 }), patient);
+  expect(valuesOf(map.entries)).toEqual({ x: 10, z: 3 });
+  expect(running.hub.metrics.subscriptions).toBe(1);
+  second.close();
   await vi.waitFor(() => expect(running.hub.metrics.subscriptions).toBe(0), patient);
   await expect(map.set('x', 1)).rejects.toMatchObject({ code: 'misused' });
 });
@@ -95,12 +107,14 @@ test('a shared poll: tracked keys have their values, through a cut connection', 
     ['a', { key: 'a', data: Buffer.from('1'), version: 1 }],
     ['b', { key: 'b', data: Buffer.from('2'), version: 1 }],
   ]);
-  running.hub.on('polling', ({ items: asked }) => ({
-    items: asked.flatMap(({ key }) => items.get(key) ?? []),
-  }));
+  let asked: readonly string[] = [];
+  running.hub.on('polling', ({ items: wanted }) => {
+    asked = wanted.map(({ key }) => key).toSorted();
+    return { items: wanted.flatMap(({ key }) => items.get(key) ?? []) };
+  });
   const client = connect(running);
   const signed: (readonly string[])[] = [];
-  const poll = client.subscribePoll<number>('poll:a', {
+  const options: PollOptions<number> = {
     getSignature: async (keys) => {
       signed.push(keys);
       const issuedAt = Math.floor(Date.now() / 1000);
@@ -110,7 +124,8 @@ test('a shared poll: tracked keys have their values, through a cut connection', 
         signature: signTrackedKeys(secret, { user: '', channel: 'poll:a', keys }, times),
       };
     },
-  });
+  };
+  const poll = client.subscribePoll<number>('poll:a', options);
   await subscribed(poll);
   poll.track(['a', 'b']);
   await vi.waitFor(() => expect(valuesOf(poll.entries)).toEqual({ a: 1, b: 2 }), patient);
@@ -118,7 +133,24 @@ test('a shared poll: tracked keys have their values, through a cut connection', 
   items.set('a', { key: 'a', data: Buffer.from('11'), version: 2 });
   await vi.waitFor(() => expect(valuesOf(poll.entries)).toEqual({ a: 11, b: 2 }), patient);
   expect(signed[0]).toEqual(['a', 'b']);
+  // Each use has its own keys; one that nobody tracks any more is not asked for.
+  const changes: string[] = [];
+  const second = client.subscribePoll<number>('poll:a', {
+    ...options,
+    onChange: ({ key }) => changes.push(key),
+  });
+  second.track(['b']);
+  expect(valuesOf(second.entries)).toEqual({ b: 2 });
+  poll.untrack(['b']);
+  expect(valuesOf(poll.entries)).toEqual({ a: 11 });
+  items.set('a', { key: 'a', data: Buffer.from('12'), version: 3 });
+  items.set('b', { key: 'b', data: Buffer.from('22'), version: 2 });
+  await vi.waitFor(() => expect(valuesOf(second.entries)).toEqual({ b: 22 }), patient);
+  await vi.waitFor(() => expect(valuesOf(poll.entries)).toEqual({ a: 12 }), patient);
+  expect(changes).toEqual(['b']);
   poll.close();
+  await vi.waitFor(() => expect(asked).toEqual(['b']), patient);
+  second.close();
 });
 
 test('deltas, tags filters, and an application that loads its own state', async () => {

@@ -1,6 +1,6 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { launchBrowser } from '../browser.ts';
+import type { Page } from 'playwright-core';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { useBrowser } from '../browser.ts';
 import type { AppOptions, RunningApp } from './running-app.ts';
 import {
   expectServerReceived,
@@ -14,15 +14,12 @@ import {
 } from './tabs.ts';
 import { startTokenApp } from './token-app.ts';
 
-let browser: Browser;
+const chromium = useBrowser();
 let files: NonNullable<AppOptions['files']>;
 
 beforeAll(async () => {
-  browser = await launchBrowser();
   files = await sharedPageFiles();
 });
-
-afterAll(() => browser.close());
 
 /** Publishes without a pause until it is stopped. */
 function load({ hub }: RunningApp) {
@@ -46,7 +43,7 @@ function load({ hub }: RunningApp) {
 
 test('five tabs under load: two leaders in turn are killed with SIGKILL', async () => {
   await using running = await startTokenApp({ files });
-  const { tabs } = await openTabs(running, { count: 5, mode: 'elected&jwt', browser });
+  const { tabs } = await openTabs(running, { count: 5, mode: 'elected&jwt', ...chromium });
   const { sent, stop } = load(running);
   const dead = new Set<Page>();
   for (const page of tabs) page.on('crash', () => dead.add(page));
@@ -69,7 +66,7 @@ test('five tabs under load: two leaders in turn are killed with SIGKILL', async 
 
 test('five tabs under load: the worker that holds the connection is ended', async () => {
   await using running = await startTokenApp({ files });
-  const { tabs } = await openTabs(running, { count: 5, mode: 'worker&jwt', browser });
+  const { tabs } = await openTabs(running, { count: 5, mode: 'worker&jwt', ...chromium });
   const { sent, stop } = load(running);
   const cdp = await browser.newBrowserCDPSession();
   const { targetInfos } = await cdp.send('Target.getTargets');

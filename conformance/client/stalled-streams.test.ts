@@ -1,29 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { launchBrowser } from '../browser.ts';
+import type { Page } from 'playwright-core';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { newContext, useBrowser } from '../browser.ts';
 import { collects, upgrade } from '../proxies/broken-proxies.ts';
 import { freePort, startNginx } from '../proxies/real-proxy.ts';
 import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
-import {
-  allSubscribed,
-  expectReceived,
-  newContext,
-  oneConnection,
-  patient,
-  sharedPageFiles,
-} from './tabs.ts';
+import { allSubscribed, expectReceived, oneConnection, patient, sharedPageFiles } from './tabs.ts';
 
-let browser: Browser;
+const chromium = useBrowser();
 let files: NonNullable<AppOptions['files']>;
 
 beforeAll(async () => {
-  browser = await launchBrowser();
   files = await sharedPageFiles();
 });
-
-afterAll(() => browser.close());
 
 /**
  * No handshake gets through, nor can the server rescue one over connections that are kept open; what a
@@ -63,7 +53,7 @@ test.each([
   async (mode, count) => {
     await using running = await startApp({ files });
     await using proxy = await startBrokenNginx(running);
-    const context = await newContext(browser);
+    const context = await newContext(chromium.browser);
     await context.clock.install();
     const tabs: Page[] = [];
     for (let n = 0; n < count; n++) {

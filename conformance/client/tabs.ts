@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { expect, onTestFinished, vi } from 'vitest';
+import { expect, vi } from 'vitest';
+import { newContext } from '../browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
 import type { AppOptions, RunningApp } from './running-app.ts';
 
@@ -14,12 +15,6 @@ export async function sharedPageFiles(): Promise<NonNullable<AppOptions['files']
     '/page.js': scriptFile(await bundle('pages/shared-page.ts')),
     '/worker.js': scriptFile(await bundle('@holdfast/client/shared-worker')),
   };
-}
-
-export async function newContext(browser: Browser): Promise<BrowserContext> {
-  const context = await browser.newContext();
-  onTestFinished(() => context.close());
-  return context;
 }
 
 export interface TabsOptions {

@@ -1,53 +1,69 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { expect, vi } from 'vitest';
+import { complaintsOf, networkTrouble, newContext } from '../browser.ts';
 import { bundle, scriptFile } from '../client/bundle.ts';
-import type { InboxApp, InboxAppOptions } from './inbox-app.ts';
+import type { PageFiles } from '../pages-server.ts';
+import type { InboxApp } from './inbox-app.ts';
 
 const html = `<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>test</title>
 <style>:root { color-scheme: light dark }</style>
 <div id="root"></div><script src="/page.js"></script></html>`;
 
-export async function inboxPageFiles(): Promise<NonNullable<InboxAppOptions['files']>> {
+export async function inboxPageFiles(): Promise<PageFiles> {
+  const [page, worker] = await Promise.all([
+    bundle('../inbox/pages/inbox-page.tsx'),
+    bundle('@holdfast/client/shared-worker'),
+  ]);
   return {
     '/': { type: 'text/html', body: html },
     '/favicon.ico': { type: 'image/png', body: '' },
-    '/page.js': scriptFile(await bundle('../inbox/pages/inbox-page.tsx')),
+    '/page.js': scriptFile(page),
+    '/worker.js': scriptFile(worker),
   };
 }
 
 export const patient = { timeout: 20_000, interval: 50 };
 
+/** Who holds the connection that the tabs share: one of them, or a worker. */
+export type Sharing = 'elected' | 'worker';
+
 /** A browser profile of its own, with its tabs. */
 export interface Device {
   readonly user: string;
+  readonly sharing: Sharing;
   readonly context: BrowserContext;
   readonly tabs: Page[];
-  /** What a page said in its console that it should not have, and errors that nobody caught. */
-  readonly complaints: string[];
+  /** What pages said that they should not have. */
+  complaints(): readonly string[];
 }
 
 export async function openTab(device: Device, app: Pick<InboxApp, 'url'>): Promise<Page> {
   const page = await device.context.newPage();
-  page.on('pageerror', (error) => device.complaints.push(error.message));
-  page.on('console', (message) => {
-    const isOurs = !/Failed to load resource|WebSocket connection/.test(message.text());
-    if (['error', 'warning'].includes(message.type()) && isOurs) {
-      device.complaints.push(message.text());
-    }
-  });
-  await page.goto(`${app.url}/?user=${device.user}`);
+  await page.goto(`${app.url}/?user=${device.user}&${device.sharing}`);
   device.tabs.push(page);
   await becomesLive(page);
   return page;
 }
 
+export interface DeviceOptions {
+  readonly user: string;
+  /** @defaultValue 1 */
+  readonly tabs?: number;
+  /** @defaultValue 'elected' */
+  readonly sharing?: Sharing;
+}
+
+/** Ends with the test. */
 export async function openDevice(
   browser: Browser,
   app: Pick<InboxApp, 'url'>,
-  { user, tabs = 1 }: { readonly user: string; readonly tabs?: number },
+  { user, tabs = 1, sharing = 'elected' }: DeviceOptions,
 ): Promise<Device> {
-  const device = { user, context: await browser.newContext(), tabs: [], complaints: [] };
+  const context = await newContext(browser);
+  const complaints: (readonly string[])[] = [];
+  context.on('page', (page) => complaints.push(complaintsOf(page, networkTrouble)));
+  const device = { user, sharing, context, tabs: [], complaints: () => complaints.flat() };
   for (let index = 0; index < tabs; index++) await openTab(device, app);
   return device;
 }

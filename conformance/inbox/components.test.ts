@@ -1,39 +1,18 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
 import { createClient } from '@holdfast/client';
 import { createInboxStore, createUserApi } from '@holdfast/client/inbox';
-import { InboxBell, InboxPanel, InboxProvider } from '@holdfast/react/inbox';
-import { testBackends } from '@holdfast/store/testing';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { launchBrowser } from '../browser.ts';
-import {
-  type Device,
-  expectShown,
-  inboxPageFiles,
-  openDevice,
-  patient,
-} from './browser-devices.ts';
-import { type InboxApp, type InboxAppOptions, startInboxApp } from './inbox-app.ts';
+import { InboxBell, InboxPanel, InboxPreferences, InboxProvider } from '@holdfast/react/inbox';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { type Device, expectShown, patient } from './browser-devices.ts';
+import type { InboxApp } from './inbox-app.ts';
+import { useInboxBrowser } from './inbox-browser.ts';
 
-let browser: Browser;
-let files: NonNullable<InboxAppOptions['files']>;
-
-beforeAll(async () => {
-  [browser, files] = await Promise.all([launchBrowser(), inboxPageFiles()]);
-});
-
-afterAll(() => browser.close());
-
-async function startApp(): Promise<InboxApp & AsyncDisposable> {
-  const database = await testBackends[0]!.create();
-  onTestFinished(() => database[Symbol.asyncDispose]());
-  return startInboxApp({ url: database.url, files });
-}
+const inboxes = useInboxBrowser();
 
 async function open(app: InboxApp): Promise<{ readonly page: Page; readonly device: Device }> {
-  const device = await openDevice(browser, app, { user: 'ann' });
-  onTestFinished(() => device.context.close());
+  const device = await inboxes.open(app, { user: 'ann' });
   return { page: device.tabs[0]!, device };
 }
 
@@ -50,7 +29,7 @@ const focused = (page: Page): Promise<string> =>
   }`);
 
 test('a screen reader is told what there is, by role and name', async () => {
-  await using app = await startApp();
+  await using app = await inboxes.start();
   await send(app, 'Payment failed', { severity: 'error', body: 'The card was declined.' });
   await send(app, 'Your order has left', { link: '/orders/7', source: 'Shop' });
   const { page, device } = await open(app);
@@ -64,6 +43,7 @@ test('a screen reader is told what there is, by role and name', async () => {
   for (const line of [
     '- heading "Notifications" [level=2]',
     '- button "Mark all read"',
+    '- button "Notification settings"',
     '- button "Close"',
     '- group "Show"',
     '- radio "All" [checked]',
@@ -92,11 +72,11 @@ test('a screen reader is told what there is, by role and name', async () => {
   expect(
     await page.evaluate('getComputedStyle(document.querySelector("dialog")).animationName'),
   ).toBe('none');
-  expect(device.complaints).toEqual([]);
+  expect(device.complaints()).toEqual([]);
 });
 
 test('everything can be done with the keyboard, and the focus is never lost', async () => {
-  await using app = await startApp();
+  await using app = await inboxes.start();
   for (const title of ['1', '2', '3', '4']) await send(app, title);
   const { page } = await open(app);
   const { keyboard } = page;
@@ -108,6 +88,8 @@ test('everything can be done with the keyboard, and the focus is never lost', as
   const dialog = page.getByRole('dialog', { name: 'Notifications' });
   await dialog.waitFor();
   expect(await focused(page)).toBe('Mark all read');
+  await keyboard.press('Tab');
+  expect(await focused(page)).toBe('Notification settings');
   await keyboard.press('Tab');
   expect(await focused(page)).toBe('Close');
   await keyboard.press('Tab');
@@ -150,7 +132,7 @@ test('everything can be done with the keyboard, and the focus is never lost', as
 });
 
 test('the archive gives back what was put there; a change that is refused is taken back and said', async () => {
-  await using app = await startApp();
+  await using app = await inboxes.start();
   for (const title of ['1', '2']) await send(app, title);
   const { page } = await open(app);
   await expectShown([page], { unread: 2, titles: ['2', '1'] });
@@ -176,7 +158,7 @@ test('the archive gives back what was put there; a change that is refused is tak
 });
 
 test('a long list comes in pages, without a gap, while more arrive', async () => {
-  await using app = await startApp();
+  await using app = await inboxes.start();
   const titles = Array.from({ length: 75 }, (_, index) => `n${index}`);
   for (const title of titles) await send(app, title);
   const { page } = await open(app);
@@ -193,7 +175,7 @@ test('a long list comes in pages, without a gap, while more arrive', async () =>
 });
 
 test('text is text and links lead to pages, whatever the server said', async () => {
-  await using app = await startApp();
+  await using app = await inboxes.start();
   const { page, device } = await open(app);
   const attempts = [
     '<img src=x onerror="globalThis.pwned = 1">',
@@ -243,8 +225,8 @@ test('text is text and links lead to pages, whatever the server said', async () 
     'for (const headline of document.querySelectorAll(".hf-headline")) headline.click()',
   );
   expect(await page.evaluate('globalThis.pwned')).toBeUndefined();
-  expect(page.url()).toBe(`${app.url}/?user=ann`);
-  expect(device.complaints).toEqual([]);
+  expect(page.url()).toBe(`${app.url}/?user=ann&elected`);
+  expect(device.complaints()).toEqual([]);
 });
 
 test('on a server they render, and ask nobody anything', () => {
@@ -261,11 +243,13 @@ test('on a server they render, and ask nobody anything', () => {
   const children = [
     createElement(InboxBell, { key: 'bell' }),
     createElement(InboxPanel, { key: 'panel', labels: { title: 'Nachrichten' } }),
+    createElement(InboxPreferences, { key: 'preferences' }),
   ];
   const html = renderToString(createElement(InboxProvider, { inbox, children }));
   expect(html).toContain('aria-label="Notifications"');
   expect(html).toContain('Nachrichten</h2>');
   expect(html).toContain('Loading notifications');
+  expect(html).toContain('Loading settings');
   expect(html.match(/data-href="holdfast-theme/g)).toHaveLength(1);
   expect(asked).toBe(0);
 });

@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import { createHub, createJwtVerifier, type Hub } from '@holdfast/hub';
 import { createInbox, createInboxHandler, type Inbox, inboxModule } from '@holdfast/inbox';
 import { openStore } from '@holdfast/store';
 import { SignJWT } from 'jose';
+import { answerFile, listen, type ListeningServer, type PageFiles } from '../pages-server.ts';
 
 const secret = 'a secret of more than thirty-two bytes';
 
@@ -17,26 +16,21 @@ export function tokenOf(user: string): Promise<string> {
 export interface InboxAppOptions {
   /** Of the store. */
   readonly url: string;
-  /** Pages and scripts by path. */
-  readonly files?: Readonly<Record<string, { readonly type: string; readonly body: string }>>;
+  readonly files?: PageFiles;
   /** @defaultValue any free one */
   readonly port?: number;
 }
 
 /** An application with an inbox, whose network can be broken and which can be stopped at once. */
-export interface InboxApp extends AsyncDisposable {
+export interface InboxApp extends ListeningServer, AsyncDisposable {
   readonly hub: Hub;
   readonly inbox: Inbox;
-  readonly url: string;
-  readonly port: number;
   /** Requests that users made of the inbox: `POST read` and the like. */
   readonly requests: string[];
   /** Device and notification of every acknowledgement, repeated ones too. */
   readonly acknowledged: string[];
   /** What is answered instead of the inbox, with a status; undefined: the inbox itself. */
   refuseWith: number | undefined;
-  /** Cuts every TCP connection, as a broken network would. */
-  cutConnections(): void;
 }
 
 /** Starts one on 127.0.0.1. `GET /token?user=ann` gives a token, as an application's session would. */
@@ -70,6 +64,9 @@ export async function startInboxApp({
   const inbox = createInbox({
     store,
     position: async (channel) => (await hub.history(channel, { limit: 0 })).position,
+    categories: { orders: { email: true } },
+    // Nothing is unseen for so long that it is used.
+    escalation: { email: { deliver: () => Promise.resolve() } },
   });
   const handle = createInboxHandler(inbox, {
     basePath: '/api/inbox',
@@ -91,11 +88,7 @@ export async function startInboxApp({
       response.end(await tokenOf(target.searchParams.get('user') ?? ''));
       return;
     }
-    const file = files[target.pathname];
-    if (file !== undefined) {
-      response.writeHead(200, { 'content-type': file.type }).end(file.body);
-      return;
-    }
+    if (answerFile(files, target.pathname, response)) return;
     const body = await bodyOf(request);
     const [, operation] = /^\/api\/inbox\/me(?:\/(.*))?$/.exec(target.pathname) ?? ['', undefined];
     requests.push(`${request.method ?? ''} ${operation ?? ''}`);
@@ -127,31 +120,16 @@ export async function startInboxApp({
     if (hub.handleRequest(request, response)) return;
     answer(request, response).catch(() => response.destroy());
   });
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
   hub.attach(server);
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address() as AddressInfo;
-  const cutConnections = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
+  const listening = await listen(server, port);
   return Object.assign(app, {
+    ...listening,
     hub,
     inbox,
     requests,
     acknowledged,
-    port: address.port,
-    url: `http://127.0.0.1:${address.port}`,
-    cutConnections,
     async [Symbol.asyncDispose]() {
-      const closed = once(server, 'close');
-      server.close();
-      cutConnections();
-      await closed;
+      await listening.kill();
       await hub.shutdown({ timeoutMs: 0 });
       await inbox.close();
       await store.close();

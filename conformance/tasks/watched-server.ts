@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SignJWT } from 'jose';
+import { answerFile, listen } from '../pages-server.ts';
 import { type ServerProcess, startServerProcess } from '../server-process.ts';
 
 const secret = 'a secret of more than thirty-two bytes';
@@ -120,29 +119,19 @@ export async function startWatchedServer(): Promise<WatchedServer> {
 export async function startPages(
   script: string,
 ): Promise<{ readonly url: string } & AsyncDisposable> {
+  const html =
+    '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>tasks</title><style>:root{color-scheme:light dark}body{margin:1.5rem;background:Canvas}main{display:grid;gap:1.5rem;max-width:34rem;margin:auto}</style><div id="root"></div><script src="/page.js"></script></html>';
+  const files = {
+    '/': { type: 'text/html; charset=utf-8', body: html },
+    '/page.js': { type: 'text/javascript', body: script },
+  };
   const server = createServer((request, response) => {
     const target = new URL(request.url ?? '/', 'http://localhost');
+    if (answerFile(files, target.pathname, response)) return;
     if (target.pathname === '/token') {
       void tokenOf(target.searchParams.get('user') ?? '').then((token) => response.end(token));
-    } else if (target.pathname === '/page.js') {
-      response.writeHead(200, { 'content-type': 'text/javascript' }).end(script);
-    } else if (target.pathname === '/') {
-      response
-        .writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
-        .end(
-          '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>tasks</title><style>:root{color-scheme:light dark}body{margin:1.5rem;background:Canvas}main{display:grid;gap:1.5rem;max-width:34rem;margin:auto}</style><div id="root"></div><script src="/page.js"></script></html>',
-        );
     } else response.writeHead(404).end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  const listening = await listen(server);
+  return { url: listening.url, [Symbol.asyncDispose]: () => listening.kill() };
 }

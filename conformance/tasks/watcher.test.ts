@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { createElement, type ReactNode } from 'react';
 import { renderToString } from 'react-dom/server';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
@@ -9,7 +9,7 @@ import { createClient } from '@holdfast/client';
 import { createTaskStore, createUserApi } from '@holdfast/client/tasks';
 import { HoldfastProvider } from '@holdfast/react';
 import { TaskList, TaskProgress, TasksProvider } from '@holdfast/react/tasks';
-import { launchBrowser } from '../browser.ts';
+import { complaintsOf, newContext, useBrowser } from '../browser.ts';
 import { bundle } from '../client/bundle.ts';
 import {
   leaseMs,
@@ -22,27 +22,24 @@ import {
 const patience = { timeout: 20_000, interval: 20 };
 vi.setConfig({ testTimeout: 60_000 });
 
-let browser: Browser;
+const chromium = useBrowser();
 let server: WatchedServer;
 let pages: Awaited<ReturnType<typeof startPages>>;
 
 beforeAll(async () => {
-  [browser, server, pages] = await Promise.all([
-    launchBrowser(),
+  [server, pages] = await Promise.all([
     startWatchedServer(),
     bundle('../tasks/pages/tasks-page.tsx').then(startPages),
   ]);
 });
 
 afterAll(async () => {
-  await browser.close();
   await server[Symbol.asyncDispose]();
   await pages[Symbol.asyncDispose]();
 });
 
 async function open(user: string, query: string): Promise<Page> {
-  const context = await browser.newContext({ locale: 'en-GB' });
-  onTestFinished(() => context.close());
+  const context = await newContext(chromium.browser, { locale: 'en-GB' });
   const page = await context.newPage();
   const server_ = encodeURIComponent(server.url);
   await page.goto(`${pages.url}/?user=${user}&server=${server_}&${query}`);
@@ -190,11 +187,7 @@ test('what a language model writes is read by two pages from the beginning, and 
     }
   };
   const first = await open('eve', `task=${id}&output&list`);
-  const complaints: string[] = [];
-  first.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  first.on('pageerror', (error) => complaints.push(error.message));
+  const complaints = complaintsOf(first);
   await first.reload();
   await write(words.slice(0, 20));
   const second = await open('eve', `task=${id}&output`);

@@ -1,12 +1,14 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
+import type { Client } from '@holdfast/client';
 import { createInboxStore, createUserApi, type InboxStore } from '@holdfast/client/inbox';
 import { createSharedClient } from '@holdfast/client/shared';
 import { HoldfastProvider } from '@holdfast/react';
-import { InboxBell, InboxPanel, InboxProvider } from '@holdfast/react/inbox';
+import { InboxBell, InboxPanel, InboxPreferences, InboxProvider } from '@holdfast/react/inbox';
 
 /** What a test asks of the page, through `page.evaluate`. */
 interface PageApi {
+  client: Client;
   inbox: InboxStore;
   /** Titles of what the application was told of, in order. */
   heard: string[];
@@ -16,6 +18,7 @@ const scope = globalThis as unknown as {
   api: PageApi;
   location: { origin: string; search: string };
   document: { getElementById(id: string): never };
+  SharedWorker: new (url: string, options: object) => unknown;
 };
 const parameters = new URLSearchParams(scope.location.search);
 const user = parameters.get('user') ?? '';
@@ -26,11 +29,28 @@ const getToken = async (): Promise<string> => {
   return answer.text();
 };
 
-const client = createSharedClient({ url, user, getToken, backoff });
+const client = createSharedClient({
+  url,
+  user,
+  getToken,
+  backoff,
+  ...(parameters.has('worker')
+    ? { worker: (name: string) => new scope.SharedWorker('/worker.js', { name }) }
+    : {}),
+});
 const inbox = createInboxStore({ client, api: createUserApi({ url, getToken }), backoff });
 const heard: string[] = [];
 inbox.onNotification(({ title }) => heard.push(title));
-scope.api = { inbox, heard };
+scope.api = { client, inbox, heard };
+
+const topics = [
+  { name: 'news', title: 'News of the shop', hint: 'About once a month.' },
+  { name: 'sale', title: 'Sales' },
+];
+const categories = [
+  { name: 'orders', title: 'Orders', hint: 'From the payment to your door.' },
+  { name: 'ads', title: 'Offers' },
+];
 
 createRoot(scope.document.getElementById('root')).render(
   <StrictMode>
@@ -39,10 +59,11 @@ createRoot(scope.document.getElementById('root')).render(
         <header>
           <strong>Acme</strong>
           <button type="button">before</button>
-          <InboxBell />
+          <InboxBell topics={topics} categories={categories} />
           <button type="button">after</button>
         </header>
         {parameters.has('panel') && <InboxPanel />}
+        {parameters.has('preferences') && <InboxPreferences />}
       </InboxProvider>
     </HoldfastProvider>
   </StrictMode>,

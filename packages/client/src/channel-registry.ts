@@ -106,10 +106,10 @@ function channelOptions(options: SubscriptionOptions): ChannelOptions {
   ) as ChannelOptions;
 }
 
-function isCompatible(existing: ChannelOptions, wanted: ChannelOptions): boolean {
+/** Whether one subscription can serve both. Functions are each caller's own business. */
+export function isCompatible<Options extends object>(existing: Options, wanted: Options): boolean {
   return Object.entries(wanted).every(
-    ([name, value]) =>
-      JSON.stringify(existing[name as keyof ChannelOptions]) === JSON.stringify(value),
+    ([name, value]) => JSON.stringify(existing[name as keyof Options]) === JSON.stringify(value),
   );
 }
 

@@ -5,8 +5,9 @@ import { deliver } from './deliver.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
 import { DirectWire } from './direct-wire.ts';
 import { createEnvironment } from './environment.ts';
-import type { Entry, MapOptions, MapSubscription, PollOptions, PollSubscription } from './keyed.ts';
-import { KeyedView } from './keyed-view.ts';
+import type { MapOptions, MapSubscription, PollOptions, PollSubscription } from './keyed.ts';
+import { KeyedRegistry } from './keyed-registry.ts';
+import { LiveMap, LivePoll } from './keyed-subscription.ts';
 import {
   type ClientOptions,
   type ConnectionOptions,
@@ -21,7 +22,6 @@ import {
   type SubscriptionState,
 } from './subscription.ts';
 import type {
-  Call,
   ChannelEvent,
   ClientInfo,
   HistoryOptions,
@@ -76,16 +76,20 @@ export interface Client {
     options?: SubscriptionOptions<Data>,
   ): Subscription<Data>;
   /**
-   * Follows a map channel: all its keys at first, then each change. One subscription for a channel.
+   * Follows a map channel: all its keys at first, then each change. Several uses of one channel share
+   * one subscription on the wire.
    *
    * @throws {@link ClientError} `not_available` with a shared connection, `misused` when the channel is
-   * in use.
+   * in use with other options.
    */
   subscribeMap<Value = unknown>(
     channel: string,
     options?: MapOptions<Value>,
   ): MapSubscription<Value>;
-  /** Follows those keys of a shared-poll channel that are tracked. Otherwise like `subscribeMap`. */
+  /**
+   * Follows those keys of a shared-poll channel that are tracked. Of several uses the first one's
+   * `getSignature` is asked, for the keys of all. Otherwise like `subscribeMap`.
+   */
   subscribePoll<Value = unknown>(
     channel: string,
     options: PollOptions<Value>,
@@ -141,6 +145,7 @@ class WireClient implements Client {
   readonly #options: ConnectionOptions;
   readonly #wire: Wire;
   readonly #channels: ChannelRegistry;
+  readonly #keyed: KeyedRegistry;
   readonly #calls: CallQueue;
   readonly #listeners = new Set<() => void>();
   readonly #serverChannels = new Map<string, SubscriptionState>();
@@ -151,6 +156,7 @@ class WireClient implements Client {
     this.#options = resolveConnectionOptions({ ...options, environment });
     this.#state = idleState(environment.now());
     this.#channels = new ChannelRegistry(() => this.#wire, environment);
+    this.#keyed = new KeyedRegistry(() => this.#wire, environment);
     this.#calls = new CallQueue({
       wire: () => this.#wire,
       environment,
@@ -218,47 +224,18 @@ class WireClient implements Client {
     channel: string,
     options: MapOptions<Value> = {},
   ): MapSubscription<Value> {
-    const view = new KeyedView(options);
     const request = { channel, kind: 'map', options: options as MapOptions } as const;
-    const handle = this.#wire.attachKeyed(request, (event) => view.handle(event));
-    const call = async (call: Call): Promise<void> => {
-      await this.#calls.enqueue(call, { retry: true });
-    };
-    return {
-      channel,
-      get state() {
-        return view.state;
-      },
-      get entries() {
-        return view.entries as ReadonlyMap<string, Entry<Value>>;
-      },
-      onChange: (listener) => view.onChange(listener),
-      close: () => handle.detach(),
-      set: (key, data) => call({ type: 'map_set', channel, key, data }),
-      remove: (key) => call({ type: 'map_remove', channel, key }),
-    };
+    return new LiveMap<Value>(this.#keyed, request, (call) =>
+      this.#calls.enqueue(call, { retry: true }),
+    );
   }
 
   subscribePoll<Value = unknown>(
     channel: string,
     options: PollOptions<Value>,
   ): PollSubscription<Value> {
-    const view = new KeyedView(options);
     const request = { channel, kind: 'poll', options: options as PollOptions } as const;
-    const handle = this.#wire.attachKeyed(request, (event) => view.handle(event));
-    return {
-      channel,
-      get state() {
-        return view.state;
-      },
-      get entries() {
-        return view.entries as ReadonlyMap<string, Entry<Value>>;
-      },
-      onChange: (listener) => view.onChange(listener),
-      close: () => handle.detach(),
-      track: (keys) => handle.track(keys),
-      untrack: (keys) => handle.untrack(keys),
-    };
+    return new LivePoll<Value>(this.#keyed, request);
   }
 
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<void> {
@@ -305,6 +282,7 @@ class WireClient implements Client {
   close(): void {
     this.#calls.close();
     this.#channels.clear();
+    this.#keyed.clear();
     this.#wire.close();
     this.#listeners.clear();
   }

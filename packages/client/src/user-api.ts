@@ -21,7 +21,7 @@ export interface UserApiCall {
   /** Below the server's URL, beginning with a slash. */
   readonly path: string;
   /** @defaultValue 'POST' with a body, else 'GET' */
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Members that are undefined are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   /** Sent as JSON. */

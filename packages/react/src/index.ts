@@ -6,5 +6,8 @@
 export * from './provider.tsx';
 export * from './use-connection.ts';
 export * from './use-history.ts';
+export type { KeyedState } from './use-keyed.ts';
+export * from './use-map.ts';
 export * from './use-presence.ts';
-export * from './use-subscription.ts';
+export * from './use-shared-poll.ts';
+export { useSubscription } from './use-subscription.ts';

@@ -1,8 +1,10 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { SubscriptionOptions, SubscriptionState } from '@holdfast/client';
 import { useClient } from './provider.tsx';
+import { useNewest } from './use-newest.ts';
 
-const notYet: SubscriptionState = {
+/** Of a component that has not asked for anything yet. */
+export const notYetSubscribed: SubscriptionState = {
   status: 'subscribing',
   position: undefined,
   recovered: undefined,
@@ -19,11 +21,8 @@ export function useSubscription<Data = unknown>(
   options: SubscriptionOptions<Data> = {},
 ): SubscriptionState {
   const client = useClient();
-  const newest = useRef(options);
-  useEffect(() => {
-    newest.current = options;
-  });
-  const [state, setState] = useState(notYet);
+  const newest = useNewest(options);
+  const [state, setState] = useState(notYetSubscribed);
   useEffect(() => {
     if (channel === undefined) return undefined;
     const subscription = client.subscribe<Data>(channel, {
@@ -38,8 +37,8 @@ export function useSubscription<Data = unknown>(
     return () => {
       stop();
       subscription.close();
-      setState(notYet);
+      setState(notYetSubscribed);
     };
-  }, [client, channel]);
+  }, [client, channel, newest]);
   return state;
 }

@@ -1,8 +1,9 @@
-import type { UserApi } from '../user-api.ts';
+import type { UserApi, UserApiCall } from '../user-api.ts';
 import type { Loaded } from '../live/live-source.ts';
 import type { Position } from '../wire.ts';
 import { type InboxChange, type InboxFilter, type InboxState, maxItems } from './inbox-state.ts';
 import type { Notification, UnreadCounts } from './notification.ts';
+import type { UserSettings } from './user-settings.ts';
 
 /** Most that the server gives in one page. */
 const maxPage = 100;
@@ -17,6 +18,14 @@ interface Snapshot extends InboxPage {
   readonly version: number;
   readonly channel: string;
   readonly position: Position;
+  readonly settings?: UserSettings;
+}
+
+/** What is to be read. */
+export interface InboxView {
+  readonly filter: InboxFilter;
+  /** Also what the user has set. */
+  readonly withSettings: boolean;
 }
 
 /** The user's operations of the inbox, as calls. */
@@ -36,12 +45,14 @@ export class InboxApi {
 
   /** Reads as much as is known already, so that nothing that is shown goes away. */
   async load(
-    { filter, known }: { readonly filter: InboxFilter; readonly known: InboxState | undefined },
+    { filter, withSettings }: InboxView,
+    known: InboxState | undefined,
     signal: AbortSignal,
   ): Promise<Loaded<InboxState>> {
     const wanted = Math.max(known?.items.length ?? 0, this.#pageSize);
     const limit = Math.min(wanted, maxPage);
-    const snapshot = (await this.#get('', { ...filter, limit }, signal)) as Snapshot;
+    const settings = withSettings ? { settings: 'true' } : {};
+    const snapshot = (await this.#get('', { ...filter, limit, ...settings }, signal)) as Snapshot;
     const items = [...snapshot.items];
     let { nextCursor } = snapshot;
     while (nextCursor !== null && items.length < Math.min(wanted, maxItems)) {
@@ -55,9 +66,18 @@ export class InboxApi {
         ? []
         : await this.#missed(known.newestId, signal);
     const newestId = missed.at(-1)?.id ?? (await this.#newestId({ filter, items, known }, signal));
-    const list = { filter, items, nextCursor, isListed: true };
-    const missedSince = known?.newestId;
-    const state = { ...list, unread, version, newestId, missed, missedSince };
+    const state = {
+      filter,
+      items,
+      nextCursor,
+      isListed: true,
+      unread,
+      version,
+      newestId,
+      missed,
+      missedSince: known?.newestId,
+      settings: snapshot.settings,
+    };
     return { state, channel, position };
   }
 
@@ -71,16 +91,8 @@ export class InboxApi {
 
   /** @returns the version that contains the change */
   async change(change: InboxChange, signal: AbortSignal): Promise<number> {
-    const { type } = change;
-    const path = type === 'read_all' ? 'read-all' : type;
-    const body =
-      type === 'read_all'
-        ? {
-            upTo: change.upTo,
-            ...(change.category === undefined ? {} : { category: change.category }),
-          }
-        : { ids: change.ids };
-    const answer = await this.#api.request({ path: `${this.#path}/${path}`, body, signal });
+    const { path, ...call } = callFor(change);
+    const answer = await this.#api.request({ path: `${this.#path}/${path}`, ...call, signal });
     return (answer as { readonly version: number }).version;
   }
 
@@ -131,10 +143,36 @@ export class InboxApi {
 
   #get(
     path: string,
-    query: InboxFilter & { readonly limit: number; readonly cursor?: string | undefined },
+    query: InboxFilter & {
+      readonly limit: number;
+      readonly cursor?: string | undefined;
+      readonly settings?: string;
+    },
     signal: AbortSignal,
   ): Promise<unknown> {
     return this.#api.request({ path: `${this.#path}${path}`, query: { ...query }, signal });
+  }
+}
+
+function callFor(change: InboxChange): Pick<UserApiCall, 'path' | 'method' | 'body'> {
+  switch (change.type) {
+    case 'read_all': {
+      const { upTo, category } = change;
+      return { path: 'read-all', body: { upTo, ...(category === undefined ? {} : { category }) } };
+    }
+    case 'preferences':
+      return { path: 'preferences', method: 'PATCH', body: change.change };
+    case 'subscribe':
+    case 'unsubscribe': {
+      const method = change.type === 'subscribe' ? 'PUT' : 'DELETE';
+      return { path: `topics/${encodeURIComponent(change.topic)}`, method };
+    }
+    case 'read':
+    case 'unread':
+    case 'archive':
+    case 'unarchive':
+    case 'delete':
+      return { path: change.type, body: { ids: change.ids } };
   }
 }
 

@@ -112,6 +112,7 @@ class ServerInbox {
       newestId: idOf(this.#next - 1),
       missed: [],
       missedSince: undefined,
+      settings: undefined,
     };
   }
 

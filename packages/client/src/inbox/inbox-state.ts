@@ -1,4 +1,10 @@
 import type { InboxEvent, Notification, UnreadCounts } from './notification.ts';
+import {
+  type SettingChange,
+  settingsAfter,
+  settingsWith,
+  type UserSettings,
+} from './user-settings.ts';
 
 /** Which notifications are in the list. */
 export interface InboxFilter {
@@ -26,6 +32,8 @@ export interface InboxState {
   readonly missed: readonly Notification[];
   /** The newest that was known before this reading; undefined when it was the first. */
   readonly missedSince: string | undefined;
+  /** Undefined as long as nobody wants to know. */
+  readonly settings: UserSettings | undefined;
 }
 
 /** What the user does. */
@@ -38,7 +46,8 @@ export type InboxChange =
       readonly category?: string;
       readonly at: number;
     }
-  | { readonly type: 'archive' | 'unarchive' | 'delete'; readonly ids: readonly string[] };
+  | { readonly type: 'archive' | 'unarchive' | 'delete'; readonly ids: readonly string[] }
+  | SettingChange;
 
 /** Notifications that are kept; older ones are read again with the next page. */
 export const maxItems = 1_000;
@@ -57,6 +66,7 @@ export function applied(state: InboxState, event: InboxEvent): InboxState | unde
     version: event.version,
     newestId: newestOf(state, event),
     missed: [],
+    settings: state.settings && settingsAfter(state.settings, event),
   };
 }
 
@@ -84,6 +94,10 @@ function withEvent(list: List, event: InboxEvent): List {
     }
     case 'removed':
       return without(list, event.ids);
+    case 'preferences':
+    case 'subscribed':
+    case 'unsubscribed':
+      return list;
   }
 }
 
@@ -147,6 +161,10 @@ export function overlaid(state: InboxState, change: InboxChange): InboxState {
       const next = changed(state, change.ids, (item) => ({ ...item, archivedAt: null }));
       return { ...state, ...next, unread: counted(state.unread, back, 1) };
     }
+    case 'preferences':
+    case 'subscribe':
+    case 'unsubscribe':
+      return { ...state, settings: state.settings && settingsWith(state.settings, change) };
   }
 }
 
@@ -188,8 +206,19 @@ function isUnknown(list: List, event: InboxEvent, before?: string): boolean {
     return event.ids.some((id) => !known.has(id) && isWithin(list, id) && isOfPage(id));
   }
   // A kind of event that a newer server has.
-  return !['created', 'read', 'unread', 'unarchived', 'removed'].includes(event.type);
+  return !knownEvents.has(event.type);
 }
+
+const knownEvents: ReadonlySet<string> = new Set<InboxEvent['type']>([
+  'created',
+  'read',
+  'unread',
+  'unarchived',
+  'removed',
+  'preferences',
+  'subscribed',
+  'unsubscribed',
+]);
 
 function isWithin({ nextCursor }: List, id: string): boolean {
   return nextCursor === null || id >= nextCursor;

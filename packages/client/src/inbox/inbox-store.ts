@@ -1,5 +1,5 @@
 import type { Client } from '../client.ts';
-import type { ClientError } from '../client-error.ts';
+import { ClientError } from '../client-error.ts';
 import { deliver } from '../deliver.ts';
 import { createEnvironment } from '../environment.ts';
 import { defaultBackoff } from '../live/backoff.ts';
@@ -8,7 +8,7 @@ import { LiveStore, type LiveStatus } from '../live/live-store.ts';
 import type { UserApi } from '../user-api.ts';
 import { Acknowledger } from './acknowledger.ts';
 import { deviceId } from './device-id.ts';
-import { InboxApi } from './inbox-api.ts';
+import { InboxApi, type InboxView } from './inbox-api.ts';
 import {
   applied,
   type InboxChange,
@@ -19,6 +19,7 @@ import {
   withPage,
 } from './inbox-state.ts';
 import type { InboxEvent, Notification, UnreadCounts } from './notification.ts';
+import type { PreferencesChange, UserSettings } from './user-settings.ts';
 
 /** What there is to show. Never changed in place: a new one after each change. */
 export interface InboxSnapshot {
@@ -40,6 +41,8 @@ export interface InboxSnapshot {
   readonly unread: UnreadCounts;
   /** Changes of this tab that the server has not answered yet. */
   readonly unconfirmed: number;
+  /** What the user has set. Undefined until it was read, which begins with `openSettings()`. */
+  readonly settings: UserSettings | undefined;
 }
 
 export interface InboxStoreOptions extends LiveStoreOptions {
@@ -102,6 +105,22 @@ export interface InboxStore {
   /** Reads the next page. Does nothing when there is none, or one is on its way. */
   loadMore(): Promise<void>;
   setFilter(filter: InboxFilter): void;
+  /** Reads what the user has set, and keeps it up to date from then on. Does nothing the second time. */
+  openSettings(): void;
+  /**
+   * Changes some of what the user wants; what is left out stays as it is, so that changes on two
+   * devices do not undo each other. Shown, repeated and taken back like every other change.
+   *
+   * @example
+   * ```ts
+   * await inbox.setPreferences({ categories: { ads: { mutedUntil: mutedForGood } } });
+   * await inbox.setPreferences({ categories: { ads: { mutedUntil: null } }, quietHours: null });
+   * ```
+   */
+  setPreferences(change: PreferencesChange): Promise<void>;
+  /** From now on what is sent to the topic goes to this user too. */
+  subscribeTopic(topic: string): Promise<void>;
+  unsubscribeTopic(topic: string): Promise<void>;
   /** Tries at once what waits for its next attempt, and what was given up. */
   retry(): void;
   /** Ends everything; changes that wait are rejected with `closed`. */
@@ -136,6 +155,7 @@ class LiveInbox implements InboxStore {
   readonly #known = new Set<string>();
   readonly #now: () => number;
   #filter: InboxFilter;
+  #withSettings = false;
   readonly #initial: InboxSnapshot;
   #snapshot: InboxSnapshot;
   #isLoadingMore = false;
@@ -157,14 +177,14 @@ class LiveInbox implements InboxStore {
     this.#live = new LiveStore<InboxState, InboxEvent, InboxChange, number>(
       client,
       {
-        load: (known, signal) => this.#api.load({ filter: this.#filter, known }, signal),
+        load: (known, signal) => this.#api.load(this.#view, known, signal),
         apply: applied,
         overlay: overlaid,
         send: (change, signal) => this.#api.change(change, signal),
         isEnough: (known, { missedSince }) =>
           known === undefined || (missedSince !== undefined && missedSince <= known.newestId),
         contains: ({ version }, receipt) => version >= receipt,
-        viewOf: () => JSON.stringify(this.#filter),
+        viewOf: () => JSON.stringify(this.#view),
       },
       {
         ...options,
@@ -262,6 +282,25 @@ class LiveInbox implements InboxStore {
     this.#live.reset(base === undefined ? undefined : { ...base, ...empty });
   }
 
+  openSettings(): void {
+    if (this.#withSettings) return;
+    this.#withSettings = true;
+    this.#live.reset(this.#live.base);
+    this.#live.start();
+  }
+
+  async setPreferences(change: PreferencesChange): Promise<void> {
+    await this.#live.change({ type: 'preferences', change });
+  }
+
+  async subscribeTopic(topic: string): Promise<void> {
+    await this.#live.change({ type: 'subscribe', topic: checkTopic(topic) });
+  }
+
+  async unsubscribeTopic(topic: string): Promise<void> {
+    await this.#live.change({ type: 'unsubscribe', topic: checkTopic(topic) });
+  }
+
   retry(): void {
     this.#live.retry();
   }
@@ -271,6 +310,10 @@ class LiveInbox implements InboxStore {
     this.#live.close();
     this.#listeners.clear();
     this.#onNotification.clear();
+  }
+
+  get #view(): InboxView {
+    return { filter: this.#filter, withSettings: this.#withSettings };
   }
 
   async #readPage(): Promise<void> {
@@ -342,8 +385,15 @@ class LiveInbox implements InboxStore {
       isLoadingMore: this.#isLoadingMore,
       unread: state?.unread ?? nothingUnread,
       unconfirmed,
+      settings: state?.settings,
     };
   }
+}
+
+/** Those few names stand for something else in the path of a URL; the server knows about all others. */
+function checkTopic(topic: string): string {
+  if (!/^\.{0,2}$/.test(topic)) return topic;
+  throw new ClientError('misused', `there can be no topic of the name '${topic}'`);
 }
 
 const nothingUnread: UnreadCounts = { total: 0, byCategory: {} };

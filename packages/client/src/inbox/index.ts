@@ -12,3 +12,12 @@ export * from './inbox-store.ts';
 export type { InboxFilter } from './inbox-state.ts';
 export { safeLink } from './notification.ts';
 export type { InboxEvent, Notification, UnreadCounts } from './notification.ts';
+export { isWanted, mutedForGood } from './user-settings.ts';
+export type {
+  CategoryPreference,
+  NotificationTarget,
+  Preferences,
+  PreferencesChange,
+  QuietHours,
+  UserSettings,
+} from './user-settings.ts';

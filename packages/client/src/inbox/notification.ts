@@ -1,3 +1,5 @@
+import type { Preferences } from './user-settings.ts';
+
 /** A notification as the server tells it. All text is plain text: never interpret it. */
 export interface Notification {
   /** Greater means newer. */
@@ -44,6 +46,8 @@ export type InboxEvent = {
   | { readonly type: 'unread'; readonly ids: readonly string[] }
   | { readonly type: 'unarchived'; readonly notifications: readonly Notification[] }
   | { readonly type: 'removed'; readonly ids: readonly string[]; readonly reason: string }
+  | { readonly type: 'preferences'; readonly preferences: Preferences }
+  | { readonly type: 'subscribed' | 'unsubscribed'; readonly topic: string }
 );
 
 /**

@@ -116,6 +116,40 @@ export const inboxCss = `
   .hf-actions .hf-icon-button:hover { background: color-mix(in srgb, currentColor 10%, transparent); }
 }
 
+.hf-icon-button[data-icon='back'] { margin-inline-start: -0.5rem; }
+.hf-icon-button[data-icon='back']:dir(rtl) svg { transform: scaleX(-1); }
+.hf-head-alone { padding-block-end: 0.75rem; border-block-end: 1px solid var(--hf-border); }
+.hf-setting { padding: 0.9rem 1.25rem 1rem; border-block-end: 1px solid var(--hf-border); }
+.hf-setting:last-child { border-block-end: 0; }
+.hf-setting-head { display: flex; align-items: center; gap: 0.5rem; margin-inline-end: -0.4rem; min-block-size: 2.125rem; }
+.hf-setting h3 {
+  flex: 1; margin: 0; min-inline-size: 0; font: inherit; font-weight: 600; color: inherit;
+  letter-spacing: normal; overflow-wrap: anywhere;
+}
+.hf-setting-hint { margin: 0; color: var(--hf-muted); font-size: 0.8125rem; overflow-wrap: anywhere; }
+.hf-setting-head + .hf-setting-hint { margin-block-start: -0.25rem; }
+.hf-setting-muted { margin: 0 0 0.25rem; color: var(--hf-warning); font-size: 0.8125rem; }
+.hf-mute {
+  display: flex; flex-wrap: wrap; align-items: center; gap: 0.4rem; margin-block: 0.25rem 0.5rem;
+  color: var(--hf-muted); font-size: 0.8125rem;
+}
+.hf-checks { display: flex; flex-wrap: wrap; gap: 0 1.5rem; margin-block-start: 0.3rem; }
+.hf-check { padding-block: 0.2rem; }
+.hf-check label { display: inline-flex; align-items: center; gap: 0.55rem; cursor: pointer; }
+.hf-check input {
+  flex: none; inline-size: 1.1rem; block-size: 1.1rem; margin: 0; accent-color: var(--hf-accent); cursor: pointer;
+}
+.hf-check .hf-setting-hint { padding-inline-start: 1.65rem; }
+.hf-times { display: flex; flex-wrap: wrap; gap: 0.5rem 1.25rem; margin-block: 0.5rem; padding-inline-start: 1.65rem; }
+.hf-times label { display: inline-flex; align-items: center; gap: 0.55rem; }
+.hf-times span { min-inline-size: 2.5rem; }
+.hf-times + .hf-setting-hint { padding-inline-start: 1.65rem; }
+.hf-field {
+  padding: 0.3rem 0.5rem; border: 1px solid var(--hf-border); border-radius: calc(var(--hf-radius) * 0.8);
+  background: var(--hf-surface); color: inherit;
+}
+@media (pointer: coarse) { .hf-check label, .hf-field { min-block-size: 2.75rem; } }
+
 .hf-more { display: block; margin: 1rem auto 1.5rem; }
 .hf-more[aria-disabled='true'] { opacity: 0.6; }
 .hf-empty {

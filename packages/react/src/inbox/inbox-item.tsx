@@ -1,5 +1,6 @@
 import { memo, type MemoExoticComponent, type MouseEvent, type ReactNode, useState } from 'react';
 import { type Notification, safeLink } from '@holdfast/client/inbox';
+import { IconButton } from '../theme/icon-button.tsx';
 import { Icon } from '../theme/icons.tsx';
 import { RelativeTime } from '../theme/relative-time.tsx';
 import { useLabels } from './inbox-labels.ts';
@@ -56,13 +57,13 @@ function Item(props: InboxItemProps): ReactNode {
             )}
           </p>
           <div className="hf-actions">
-            <ItemButton
+            <IconButton
               label={isRead ? labels.markUnread(title) : labels.markRead(title)}
               icon={isRead ? 'envelope' : 'check'}
               tabIndex={tabIndex}
               onClick={() => actions.onRead(notification, !isRead)}
             />
-            <ItemButton
+            <IconButton
               label={isArchived ? labels.unarchiveOne(title) : labels.archiveOne(title)}
               icon={isArchived ? 'restore' : 'archive'}
               tabIndex={tabIndex}
@@ -127,30 +128,5 @@ function Headline({
         </a>
       )}
     </h3>
-  );
-}
-
-function ItemButton({
-  label,
-  icon,
-  tabIndex,
-  onClick,
-}: {
-  readonly label: string;
-  readonly icon: Parameters<typeof Icon>[0]['name'];
-  readonly tabIndex: number;
-  readonly onClick: () => void;
-}): ReactNode {
-  return (
-    <button
-      type="button"
-      className="hf-icon-button"
-      aria-label={label}
-      title={label}
-      tabIndex={tabIndex}
-      onClick={onClick}
-    >
-      <Icon name={icon} />
-    </button>
   );
 }

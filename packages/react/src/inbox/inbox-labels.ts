@@ -1,4 +1,5 @@
 import { createContext, useContext } from 'react';
+import type { NotificationTarget } from '@holdfast/client/inbox';
 
 /** Every word that the components say, for other languages. */
 export interface InboxLabels {
@@ -34,6 +35,31 @@ export interface InboxLabels {
   readonly failed: string;
   readonly retry: string;
   readonly changeFailed: string;
+  /** Name of the settings, and of the button that leads to them. */
+  readonly settings: string;
+  readonly back: string;
+  readonly loadingSettings: string;
+  /** What is not wished otherwise for one category. */
+  readonly general: string;
+  readonly generalHint: string;
+  readonly targets: Readonly<Record<NotificationTarget, string>>;
+  readonly mute: (title: string) => string;
+  readonly unmute: (title: string) => string;
+  readonly muteFor: string;
+  readonly muteHour: string;
+  readonly muteDay: string;
+  readonly muteWeek: string;
+  readonly muteForGood: string;
+  readonly mutedUntil: (time: string) => string;
+  readonly mutedForGood: string;
+  readonly quietHours: string;
+  readonly quietHoursOn: string;
+  readonly quietHoursHint: string;
+  readonly quietFrom: string;
+  readonly quietTo: string;
+  readonly timeZone: (zone: string) => string;
+  readonly useTimeZone: (zone: string) => string;
+  readonly topics: string;
 }
 
 export const defaultLabels: InboxLabels = {
@@ -67,6 +93,29 @@ export const defaultLabels: InboxLabels = {
   failed: 'Your notifications cannot be shown.',
   retry: 'Try again',
   changeFailed: 'That did not work, and was taken back.',
+  settings: 'Notification settings',
+  back: 'Back to the notifications',
+  loadingSettings: 'Loading settings',
+  general: 'All notifications',
+  generalHint: 'Unless you choose otherwise below.',
+  targets: { inApp: 'In the app', email: 'E-mail', webhook: 'Elsewhere' },
+  mute: (title) => `Mute: ${title}`,
+  unmute: (title) => `Unmute: ${title}`,
+  muteFor: 'Mute for',
+  muteHour: '1 hour',
+  muteDay: '1 day',
+  muteWeek: '1 week',
+  muteForGood: 'Until I unmute',
+  mutedUntil: (time) => `Muted until ${time}`,
+  mutedForGood: 'Muted',
+  quietHours: 'Quiet hours',
+  quietHoursOn: 'Be silent at certain hours',
+  quietHoursHint: 'What comes makes no sound, and nothing is sent elsewhere.',
+  quietFrom: 'From',
+  quietTo: 'To',
+  timeZone: (zone) => `Time zone: ${zone}`,
+  useTimeZone: (zone) => `Use ${zone}`,
+  topics: 'Topics',
 };
 
 export const LabelsContext: ReturnType<typeof createContext<InboxLabels>> =

@@ -1,15 +1,19 @@
-import { type MouseEvent, type ReactNode, useEffect, useId, useMemo, useState } from 'react';
+import { type MouseEvent, type ReactNode, useId, useMemo, useState } from 'react';
 import type { InboxFilter, Notification } from '@holdfast/client/inbox';
+import { IconButton } from '../theme/icon-button.tsx';
 import { Icon } from '../theme/icons.tsx';
 import { useListFocus } from '../theme/list-focus.ts';
 import { ThemeStyle } from '../theme/theme-style.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { InboxItem, type InboxItemActions } from './inbox-item.tsx';
 import { defaultLabels, type InboxLabels, LabelsContext, useLabels } from './inbox-labels.ts';
+import { Notices, useAttempts } from './inbox-notices.tsx';
 import { useInboxStore } from './inbox-provider.tsx';
+import { PanelSkeleton } from './panel-skeleton.tsx';
+import { type InboxSubjects, SettingsView } from './settings-view.tsx';
 import { useInbox } from './use-inbox.ts';
 
-export interface InboxPanelProps {
+export interface InboxPanelProps extends InboxSubjects {
   /** Words in another language; those that are missing are English. */
   readonly labels?: Partial<InboxLabels> | undefined;
   /**
@@ -19,6 +23,8 @@ export interface InboxPanelProps {
   readonly onOpen?: ((notification: Notification, event: MouseEvent) => void) | undefined;
   /** Shows a button that closes what the panel is in. */
   readonly onClose?: (() => void) | undefined;
+  /** Shows a button that leads to the user's settings. @defaultValue true */
+  readonly hasSettings?: boolean | undefined;
   /** Of the page's Content-Security-Policy, where that asks for one. */
   readonly nonce?: string | undefined;
   /** Of the element around everything. */
@@ -26,36 +32,51 @@ export interface InboxPanelProps {
 }
 
 /** The user's notifications, to stand in a page. For one that is opened, see `InboxDrawer`. */
-export function InboxPanel({ labels, nonce, className = '', ...rest }: InboxPanelProps): ReactNode {
+export function InboxPanel(props: InboxPanelProps): ReactNode {
+  const { labels, nonce, className = '', hasSettings = true, onClose, onOpen, ...subjects } = props;
+  const [view, setView] = useState<'list' | 'settings' | 'list again'>('list');
+  const common = { className: `hf hf-panel ${className}`, onClose };
   return (
     <LabelsContext value={{ ...defaultLabels, ...labels }}>
       <ThemeStyle name="inbox" css={inboxCss} nonce={nonce} />
-      <PanelContent className={`hf hf-panel ${className}`} {...rest} />
+      {view === 'settings' ? (
+        <SettingsView {...common} {...subjects} onBack={() => setView('list again')} />
+      ) : (
+        <ListView
+          {...common}
+          onOpen={onOpen}
+          onSettings={hasSettings ? () => setView('settings') : undefined}
+          isBack={view === 'list again'}
+        />
+      )}
     </LabelsContext>
   );
 }
 
 const filters = ['all', 'unread', 'archived'] as const;
 
-function PanelContent({
+function ListView({
   onOpen,
   onClose,
+  onSettings,
+  isBack,
   className,
-}: Pick<InboxPanelProps, 'onOpen' | 'onClose' | 'className'>): ReactNode {
+}: Pick<InboxPanelProps, 'onOpen' | 'onClose'> & {
+  readonly onSettings: (() => void) | undefined;
+  /** The user comes from the settings. */
+  readonly isBack: boolean;
+  readonly className: string;
+}): ReactNode {
   const labels = useLabels();
   const inbox = useInbox();
   const headingId = useId();
-  const [hasFailed, setFailed] = useState(false);
+  const { hasFailed, attempt } = useAttempts();
   const { items, status, unread, filter } = inbox;
   const focus = useListFocus<HTMLUListElement>(
     items.map(({ id }) => id),
     '.hf-headline',
   );
   const store = useInboxStore();
-  const attempt = (change: Promise<void>): void => {
-    setFailed(false);
-    change.catch(() => setFailed(true));
-  };
   // The same for as long as can be, so that one notification's change does not draw all of them.
   const actions = useMemo(
     (): InboxItemActions => ({
@@ -64,7 +85,7 @@ function PanelContent({
         attempt(isArchived ? store.archive([id]) : store.unarchive([id])),
       onOpen: (one, event) => onOpen?.(one, event),
     }),
-    [store, onOpen],
+    [store, onOpen, attempt],
   );
   return (
     <section className={className} aria-labelledby={headingId}>
@@ -78,15 +99,16 @@ function PanelContent({
         >
           {labels.markAllRead}
         </button>
+        {onSettings !== undefined && (
+          <IconButton
+            label={labels.settings}
+            icon="settings"
+            takesFocus={isBack}
+            onClick={onSettings}
+          />
+        )}
         {onClose !== undefined && (
-          <button
-            type="button"
-            className="hf-icon-button"
-            aria-label={labels.close}
-            onClick={onClose}
-          >
-            <Icon name="close" />
-          </button>
+          <IconButton label={labels.close} icon="close" onClick={onClose} />
         )}
       </div>
       <Filters filter={filter} unread={unread.total} onChange={(next) => inbox.setFilter(next)} />
@@ -113,7 +135,7 @@ function PanelContent({
           </ul>
         )}
         {inbox.isListed && items.length === 0 && !inbox.hasMore && <Empty filter={filter} />}
-        {!inbox.isListed && status !== 'failed' && <Skeleton />}
+        {!inbox.isListed && status !== 'failed' && <PanelSkeleton label={labels.loading} />}
         {inbox.hasMore && (
           <button
             type="button"
@@ -162,65 +184,6 @@ function Filters({
   );
 }
 
-/** A connection that is back within this time is nobody's concern, nor worth a word of a screen reader. */
-const staleMs = 1_000;
-
-/** Whether something has been so for a time. */
-function useLasting(isSo: boolean, afterMs: number): boolean {
-  const [hasLasted, setLasted] = useState(false);
-  useEffect(() => {
-    if (!isSo) return undefined;
-    const timer = setTimeout(() => setLasted(true), afterMs);
-    return () => {
-      clearTimeout(timer);
-      setLasted(false);
-    };
-  }, [isSo, afterMs]);
-  return isSo && hasLasted;
-}
-
-function Notices({
-  status,
-  hasFailed,
-  onRetry,
-}: {
-  readonly status: ReturnType<typeof useInbox>['status'];
-  readonly hasFailed: boolean;
-  readonly onRetry: () => void;
-}): ReactNode {
-  const labels = useLabels();
-  const isStale = useLasting(status === 'stale', staleMs);
-  return (
-    <>
-      <div role="status">
-        {isStale && (
-          <p className="hf-notice">
-            <Icon name="offline" />
-            {labels.stale}
-          </p>
-        )}
-      </div>
-      <div role="alert">
-        {hasFailed && (
-          <p className="hf-notice hf-problem">
-            <Icon name="error" />
-            {labels.changeFailed}
-          </p>
-        )}
-        {status === 'failed' && (
-          <p className="hf-notice hf-problem">
-            <Icon name="error" />
-            <span>{labels.failed}</span>
-            <button type="button" className="hf-button hf-solid" onClick={onRetry}>
-              {labels.retry}
-            </button>
-          </p>
-        )}
-      </div>
-    </>
-  );
-}
-
 function Empty({ filter: { status } }: { readonly filter: InboxFilter }): ReactNode {
   const labels = useLabels();
   const [title, hint] =
@@ -234,22 +197,6 @@ function Empty({ filter: { status } }: { readonly filter: InboxFilter }): ReactN
       <Icon name={status === 'unread' ? 'success' : status === 'archived' ? 'archive' : 'bell'} />
       <p className="hf-empty-title">{title}</p>
       <p>{hint}</p>
-    </div>
-  );
-}
-
-function Skeleton(): ReactNode {
-  const labels = useLabels();
-  return (
-    <div className="hf-skeleton hf-late">
-      <p className="hf-hidden">{labels.loading}</p>
-      {['a', 'b', 'c', 'd'].map((key) => (
-        <div key={key} aria-hidden="true">
-          <span />
-          <span />
-          <span />
-        </div>
-      ))}
     </div>
   );
 }

@@ -1,5 +1,6 @@
-import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useMemo, useSyncExternalStore } from 'react';
 import type { Arrival, InboxSnapshot, InboxStore, Notification } from '@holdfast/client/inbox';
+import { useNewest } from '../use-newest.ts';
 import { useInboxStore } from './inbox-provider.tsx';
 
 type Actions = Omit<
@@ -24,15 +25,12 @@ export function useInbox({ onNotification }: UseInboxOptions = {}): InboxSnapsho
     useCallback(() => inbox.getSnapshot(), [inbox]),
     useCallback(() => inbox.getServerSnapshot(), [inbox]),
   );
-  const newest = useRef(onNotification);
-  useEffect(() => {
-    newest.current = onNotification;
-  });
+  const newest = useNewest(onNotification);
   const isListening = onNotification !== undefined;
   useEffect(() => {
     if (!isListening) return undefined;
     return inbox.onNotification((...arguments_) => newest.current?.(...arguments_));
-  }, [inbox, isListening]);
+  }, [inbox, isListening, newest]);
   const actions = useMemo(() => actionsOf(inbox), [inbox]);
   return useMemo(() => ({ ...snapshot, ...actions }), [snapshot, actions]);
 }
@@ -47,6 +45,10 @@ function actionsOf(inbox: InboxStore): Actions {
     remove: (ids) => inbox.remove(ids),
     loadMore: () => inbox.loadMore(),
     setFilter: (filter) => inbox.setFilter(filter),
+    openSettings: () => inbox.openSettings(),
+    setPreferences: (change) => inbox.setPreferences(change),
+    subscribeTopic: (topic) => inbox.subscribeTopic(topic),
+    unsubscribeTopic: (topic) => inbox.unsubscribeTopic(topic),
     retry: () => inbox.retry(),
   };
 }

@@ -32,6 +32,12 @@ function subscribe(listener: () => void): () => void {
 
 const readMinute = (): number => Math.floor(now / (minuteMs / 2));
 
+/** Unix milliseconds, which the component that uses it is drawn anew with each half of a minute. */
+export function useNow(): number {
+  useSyncExternalStore(subscribe, readMinute, readMinute);
+  return Date.now();
+}
+
 export interface RelativeTimeProps {
   /** Unix milliseconds. */
   readonly at: number;
@@ -41,11 +47,11 @@ export interface RelativeTimeProps {
 
 /** How long ago something was, in words that stay true, with the exact time beside. */
 export function RelativeTime({ at, locale }: RelativeTimeProps): ReactNode {
-  useSyncExternalStore(subscribe, readMinute, readMinute);
+  const now = useNow();
   const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
   return (
     <time dateTime={new Date(at).toISOString()} title={exact.format(at)}>
-      {relativeTime(at, { now: Date.now(), locale })}
+      {relativeTime(at, { now, locale })}
     </time>
   );
 }
