@@ -1,30 +1,10 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Client, type ClientOptions, createClient, type PollOptions } from '@holdfast/client';
 import { createSharedClient } from '@holdfast/client/shared';
-import { type HubOptions, signTrackedKeys } from '@holdfast/hub';
+import { keyedHub as hub, signKeys } from './keyed-hub.ts';
 import { startApp, type RunningApp } from './running-app.ts';
 
-const secret = 'a secret of more than thirty-two bytes';
 const patient = { timeout: 10_000, interval: 20 };
-
-const history = { historySize: 100, historyTtlMs: 60_000, forceRecovery: true };
-const hub: HubOptions = {
-  sharedPoll: { hmacSecretKey: secret },
-  channel: {
-    withoutNamespace: { ...history, presence: true, allowedDeltaTypes: ['fossil'] },
-    namespaces: [
-      { name: 'map', subscriptionType: 'map', map: { mode: 'recoverable', streamTtlMs: 60_000 } },
-      { name: 'online', subscriptionType: 'map_clients', map: { mode: 'ephemeral' } },
-      { name: 'room', mapClientsPresenceChannelPrefix: 'online:' },
-      { name: 'tagged', ...history, allowTagsFilter: true },
-      {
-        name: 'poll',
-        subscriptionType: 'shared_poll',
-        sharedPoll: { mode: 'versioned', refreshIntervalMs: 50 },
-      },
-    ],
-  },
-};
 
 function connect({ url }: RunningApp, options: Partial<ClientOptions> = {}): Client {
   const client = createClient({
@@ -117,12 +97,7 @@ test('a shared poll: tracked keys have their values, through a cut connection', 
   const options: PollOptions<number> = {
     getSignature: async (keys) => {
       signed.push(keys);
-      const issuedAt = Math.floor(Date.now() / 1000);
-      const times = { issuedAt, expireAt: issuedAt + 3_600 };
-      return {
-        keys,
-        signature: signTrackedKeys(secret, { user: '', channel: 'poll:a', keys }, times),
-      };
+      return signKeys(keys);
     },
   };
   const poll = client.subscribePoll<number>('poll:a', options);

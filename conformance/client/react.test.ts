@@ -1,40 +1,45 @@
-import type { Browser } from 'playwright-core';
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createClient } from '@holdfast/client';
-import { HoldfastProvider, useConnection, useHistory, usePresence } from '@holdfast/react';
-import { launchBrowser } from '../browser.ts';
+import {
+  HoldfastProvider,
+  useConnection,
+  useHistory,
+  useMap,
+  usePresence,
+  useSharedPoll,
+} from '@holdfast/react';
+import { complaintsOf, newContext, useBrowser } from '../browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
+import { keyedHub, signKeys } from './keyed-hub.ts';
 import { startApp } from './running-app.ts';
 
-let browser: Browser;
+const chromium = useBrowser();
 
-beforeAll(async () => {
-  browser = await launchBrowser();
+/** The page of a script, and what it says that it should not. */
+async function openPage() {
+  const context = await newContext(chromium.browser);
+  const page = await context.newPage();
+  const complaints = complaintsOf(page);
+  const text = (id: string) => page.locator(`#${id}`).textContent();
+  return { page, complaints, text };
+}
+
+const filesOf = async (script: string) => ({
+  '/': pageFor('/page.js'),
+  '/favicon.ico': { type: 'image/png', body: '' },
+  '/page.js': scriptFile(await bundle(script)),
 });
 
-afterAll(() => browser.close());
+const patient = { timeout: 10_000 };
 
 test('under StrictMode: one connection, one subscription, each message once, nothing in the console', async () => {
-  const files = {
-    '/': pageFor('/page.js'),
-    '/favicon.ico': { type: 'image/png', body: '' },
-    '/page.js': scriptFile(await bundle('pages/react-page.tsx')),
-  };
-  await using running = await startApp({ files });
+  await using running = await startApp({ files: await filesOf('pages/react-page.tsx') });
   await running.hub.publish('news', 0);
-  const context = await browser.newContext();
-  onTestFinished(() => context.close());
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
+  const { page, complaints, text } = await openPage();
   await page.goto(running.url);
-  const text = (id: string) => page.locator(`#${id}`).textContent();
-  await expect.poll(() => text('subscription'), { timeout: 10_000 }).toBe('subscribed');
+  await expect.poll(() => text('subscription'), patient).toBe('subscribed');
   await expect.poll(() => text('history')).toBe('[0]');
   expect(await text('connection')).toBe('connected');
   await expect.poll(() => text('present')).toBe('1');
@@ -44,11 +49,56 @@ test('under StrictMode: one connection, one subscription, each message once, not
   expect(running.hub.metrics).toMatchObject({ connections: 1, subscriptions: 1 });
   running.cutConnections();
   await running.hub.publish('news', 4);
-  await expect.poll(() => text('received'), { timeout: 10_000 }).toBe('[1,2,3,4]');
+  await expect.poll(() => text('received'), patient).toBe('[1,2,3,4]');
   expect(await text('history')).toBe('[0,1,2,3,4]');
   await page.click('button');
   await vi.waitFor(() => expect(running.hub.metrics.subscriptions).toBe(0));
   expect(running.hub.metrics.connections).toBe(1);
+  expect(complaints).toEqual([]);
+});
+
+test('maps and shared polls under StrictMode: components share a subscription, and each has its own keys', async () => {
+  await using running = await startApp({
+    files: await filesOf('pages/keyed-page.tsx'),
+    hub: keyedHub,
+  });
+  let asked: readonly string[] = [];
+  running.hub.on('polling', ({ items }) => {
+    asked = items.map(({ key }) => key).toSorted();
+    return { items: items.map(({ key }) => ({ key, data: Buffer.from(`"${key}1"`), version: 1 })) };
+  });
+  await running.hub.publishMap('map:a', { key: 'x', data: 1 });
+  const { page, complaints, text } = await openPage();
+  await page.exposeFunction('sign', signKeys);
+  await page.goto(running.url);
+  await expect.poll(() => text('same-map'), patient).toBe('{"x":1}');
+  expect(await text('map')).toBe('{"x":1}');
+  expect(await text('map-state')).toBe('subscribed');
+  expect(running.hub.metrics).toMatchObject({ connections: 1, subscriptions: 1 });
+  await page.getByText('write').click();
+  await expect.poll(() => text('same-map'), patient).toBe('{"x":1,"written":1}');
+  running.cutConnections();
+  await running.hub.publishMap('map:a', { key: 'y', data: 2 });
+  await page.getByText('remove').click();
+  await expect.poll(() => text('map'), patient).toBe('{"x":1,"y":2}');
+  expect(await text('same-map')).toBe('{"x":1,"y":2}');
+  expect((await text('changed'))?.split(' ').toSorted()).toEqual(['written', 'written', 'y']);
+
+  await expect.poll(() => text('scores'), patient).toBe('{"a":"a1","b":"b1"}');
+  expect(await text('one-score')).toBe('{"a":"a1"}');
+  expect(asked).toEqual(['a', 'b']);
+  await page.getByText('other keys').click();
+  await expect.poll(() => text('scores'), patient).toBe('{"b":"b1","c":"c1"}');
+  // The other component still shows it.
+  expect(await text('one-score')).toBe('{"a":"a1"}');
+  await expect.poll(() => asked, patient).toEqual(['a', 'b', 'c']);
+
+  await page.getByText('toggle').click();
+  await vi.waitFor(() => expect(running.hub.metrics.subscriptions).toBe(0), patient);
+  await page.getByText('toggle').click();
+  await expect.poll(() => text('same-map'), patient).toBe('{"x":1,"y":2}');
+  await expect.poll(() => text('scores'), patient).toBe('{"b":"b1","c":"c1"}');
+  expect(running.hub.metrics).toMatchObject({ connections: 1, subscriptions: 1 });
   expect(complaints).toEqual([]);
 });
 
@@ -58,10 +108,13 @@ test('on the server it renders, and connects to nothing', () => {
   function Page() {
     const { status } = useConnection();
     const { publications } = useHistory('news');
-    return `${status}, ${publications.length}, ${usePresence('news').size}`;
+    const map = useMap('map:a');
+    const poll = useSharedPoll('poll:a', { keys: ['a'], getSignature: () => Promise.reject() });
+    const sizes = [publications.length, usePresence('news').size, map.entries.size];
+    return `${status}, ${[...sizes, poll.entries.size].join(', ')}`;
   }
   expect(renderToString(createElement(HoldfastProvider, { client }, createElement(Page)))).toBe(
-    'idle, 0, 0',
+    'idle, 0, 0, 0, 0',
   );
   expect(client.state.status).toBe('idle');
 });

@@ -8,6 +8,8 @@ import { useInboxBrowser } from './inbox-browser.ts';
 const inboxes = useInboxBrowser();
 
 async function openSettings(page: Page): Promise<ReturnType<Page['getByRole']>> {
+  // What is behind another tab is drawn once a second.
+  await page.bringToFront();
   await page.locator('.hf-bell').click();
   await page.getByRole('button', { name: 'Notification settings' }).click();
   const settings = page.getByRole('region', { name: 'Notification settings' });
@@ -157,6 +159,7 @@ test('what is set in one tab or device is seen in the others; what is refused is
   app.refuseWith = undefined;
   // Two that are away at the same time undo nothing of each other.
   for (const { context } of [laptop, phone]) await context.setOffline(true);
+  await pages[0]!.bringToFront();
   await emailOf(0).check();
   await screens[2]!.getByRole('checkbox', { name: 'Sales' }).check();
   await screens[2]!
