@@ -68,7 +68,7 @@ test('five tabs under load: the worker that holds the connection is ended', asyn
   await using running = await startTokenApp({ files });
   const { tabs } = await openTabs(running, { count: 5, mode: 'worker&jwt', ...chromium });
   const { sent, stop } = load(running);
-  const cdp = await browser.newBrowserCDPSession();
+  const cdp = await chromium.browser.newBrowserCDPSession();
   const { targetInfos } = await cdp.send('Target.getTargets');
   const worker = targetInfos.find(({ type }) => type === 'shared_worker');
   await cdp.send('Target.closeTarget', { targetId: worker!.targetId });

@@ -2,14 +2,19 @@ import { createClient } from '@holdfast/client';
 import {
   createInboxStore,
   createUserApi,
+  mutedForGood,
   type InboxEvent,
   type InboxStore,
   type InboxStoreOptions,
   type Notification,
+  type PreferencesChange,
+  type UserSettings,
 } from '@holdfast/client/inbox';
 import type {
   InboxEvent as ServerEvent,
   Notification as ServerNotification,
+  PreferencesChange as ServerChange,
+  UserSettings as ServerSettings,
 } from '@holdfast/inbox';
 import { testBackends } from '@holdfast/store/testing';
 import { expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
@@ -73,7 +78,47 @@ test('a snapshot and what follows it, on two devices, and another user sees noth
   expect(other.heard).toEqual([]);
 });
 
-test('client and server mean the same by a notification and by an event', () => {
+test('a change of settings is shown as the server will tell it, and is refused with its code', async () => {
+  await using app = await startInboxApp({ url: await newDatabase() });
+  const { store } = openDevice(app, 'ann');
+  store.openSettings();
+  await vi.waitFor(() => expect(store.getSnapshot().settings).toBeDefined(), patient);
+  const other = openDevice(app, 'ann');
+  other.store.openSettings();
+  await live(other);
+  const quietHours = { from: '22:00', to: '07:00', timeZone: 'Asia/Tokyo' };
+  const changes: readonly PreferencesChange[] = [
+    { categories: { ads: { inApp: false, email: true }, '*': { mutedUntil: mutedForGood } } },
+    { categories: { ads: { inApp: null }, orders: { webhook: false } }, quietHours },
+    {},
+    { categories: { ads: null, '*': { mutedUntil: null } } },
+    { quietHours: null },
+  ];
+  for (const change of changes) {
+    const done = store.setPreferences(change);
+    const shown = store.getSnapshot().settings?.preferences;
+    await done;
+    expect(shown).toEqual(await app.inbox.preferences('ann'));
+  }
+  for (const topic of ['sport', 'news', 'sport']) await store.subscribeTopic(topic);
+  await store.unsubscribeTopic('sport');
+  const told = () => [store, other.store].map((one) => one.getSnapshot().settings);
+  const { settings } = await app.inbox.snapshot('ann', { withSettings: true });
+  expect(settings?.topics).toEqual(['news']);
+  await vi.waitFor(() => expect(told()).toEqual([settings, settings]), patient);
+
+  const invalid = { code: 'refused', details: { status: 400, reason: 'inbox_invalid' } };
+  const wrongHours = { ...quietHours, from: '25:00' };
+  await expect(store.setPreferences({ quietHours: wrongHours })).rejects.toMatchObject(invalid);
+  await expect(store.subscribeTopic('Not a name')).rejects.toMatchObject(invalid);
+  await expect(store.subscribeTopic('a/../b')).rejects.toMatchObject(invalid);
+  await expect(store.subscribeTopic('..')).rejects.toMatchObject({ code: 'misused' });
+  expect(told()).toEqual([settings, settings]);
+});
+
+test('client and server mean the same by a notification, an event and settings', () => {
+  expectTypeOf<ServerSettings>().toExtend<UserSettings>();
+  expectTypeOf<ServerChange>().toEqualTypeOf<PreferencesChange>();
   expectTypeOf<ServerNotification>().toEqualTypeOf<Notification>();
   expectTypeOf<ServerEvent>().toExtend<InboxEvent>();
 });
