@@ -18,7 +18,7 @@ export interface KeyedUse {
 
 /** The entries of a channel, as the events about them have it, for all its uses. */
 export class KeyedView {
-  readonly uses = new Set<KeyedUse>();
+  readonly uses: Set<KeyedUse> = new Set<KeyedUse>();
   state: SubscriptionState = { ...unsubscribedState, status: 'subscribing' };
   entries: ReadonlyMap<string, Entry> = new Map();
   #isSynced = false;
