@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { HubOptions } from '@holdfast/hub';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { useBrowser } from './browser.ts';
+import { useBrowser } from './test-browser.ts';
 import { startHub } from './running-hub.ts';
 
 const oneWay: HubOptions = {

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { Centrifuge } from 'centrifuge';
 import type { Page } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { complaintsOf, newContext, useBrowser } from './browser.ts';
+import { complaintsOf, newContext, useBrowser } from './test-browser.ts';
 import { firstStartApiKey, startFirstStartServer } from './first-start-server.ts';
 
 const chromium = useBrowser();

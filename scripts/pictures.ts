@@ -75,6 +75,11 @@ async function photographInbox(browser: Browser): Promise<void> {
     await page.getByRole('button', { name: /^Notifications/ }).click();
     await page.getByText('Your order is on its way').first().waitFor();
     await keep(page, 'inbox');
+    await page.getByRole('button', { name: 'Notification settings' }).click();
+    await page.getByRole('checkbox', { name: 'Be silent at certain hours' }).check();
+    await page.getByText('Time zone').waitFor();
+    await page.setViewportSize({ width: 760, height: 680 });
+    await keep(page, 'inbox-settings');
   } finally {
     child.kill('SIGTERM');
     await ended;

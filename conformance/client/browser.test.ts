@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MemoryBroker } from '@holdfast/hub';
-import { complaintsOf, newContext, useBrowser } from '../browser.ts';
+import { complaintsOf, newContext, useBrowser } from '../test-browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
 import { type AppOptions, startApp } from './running-app.ts';
 import {

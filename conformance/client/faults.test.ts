@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MemoryBroker } from '@holdfast/hub';
-import { newContext, useBrowser } from '../browser.ts';
+import { newContext, useBrowser } from '../test-browser.ts';
 import { startServerProcess } from '../server-process.ts';
 import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
 import {

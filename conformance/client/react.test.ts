@@ -10,7 +10,7 @@ import {
   usePresence,
   useSharedPoll,
 } from '@holdfast/react';
-import { complaintsOf, newContext, useBrowser } from '../browser.ts';
+import { complaintsOf, newContext, useBrowser } from '../test-browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
 import { keyedHub, signKeys } from './keyed-hub.ts';
 import { startApp } from './running-app.ts';

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { useBrowser } from '../browser.ts';
+import { useBrowser } from '../test-browser.ts';
 import type { AppOptions, RunningApp } from './running-app.ts';
 import {
   expectServerReceived,

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { newContext, useBrowser } from '../browser.ts';
+import { newContext, useBrowser } from '../test-browser.ts';
 import { collects, upgrade } from '../proxies/broken-proxies.ts';
 import { freePort, startNginx } from '../proxies/real-proxy.ts';
 import { type AppOptions, startApp, type RunningApp } from './running-app.ts';

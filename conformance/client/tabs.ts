@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { expect, vi } from 'vitest';
-import { newContext } from '../browser.ts';
+import { newContext } from '../test-browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
 import type { AppOptions, RunningApp } from './running-app.ts';
 

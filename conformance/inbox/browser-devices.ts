@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { expect, vi } from 'vitest';
-import { complaintsOf, networkTrouble, newContext } from '../browser.ts';
+import { complaintsOf, networkTrouble, newContext } from '../test-browser.ts';
 import { bundle, scriptFile } from '../client/bundle.ts';
 import type { PageFiles } from '../pages-server.ts';
 import type { InboxApp } from './inbox-app.ts';

@@ -162,6 +162,9 @@ describe.each<Sharing>(['elected', 'worker'])('tabs that share a connection, %s'
     const late = await openTab(device, app);
     await expectShown([late], { unread: sent.length, titles });
     expect(await heardBy(late)).toEqual([]);
+    // Whoever takes over continues from where the others are, and reads nothing.
+    expect(snapshotsRead(app)).toBe(1);
+    expect(app.hub.metrics).toMatchObject({ clients: 1, subscriptions: 1 });
     await vi.waitFor(
       () => expect(new Set(app.acknowledged).size, 'acknowledged').toBe(sent.length),
       patient,

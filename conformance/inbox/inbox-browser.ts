@@ -1,6 +1,6 @@
 import { testBackends } from '@holdfast/store/testing';
 import { beforeAll, onTestFinished } from 'vitest';
-import { useBrowser } from '../browser.ts';
+import { useBrowser } from '../test-browser.ts';
 import type { PageFiles } from '../pages-server.ts';
 import { type Device, type DeviceOptions, inboxPageFiles, openDevice } from './browser-devices.ts';
 import { type InboxApp, type InboxAppOptions, startInboxApp } from './inbox-app.ts';

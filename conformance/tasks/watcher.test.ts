@@ -9,7 +9,7 @@ import { createClient } from '@holdfast/client';
 import { createTaskStore, createUserApi } from '@holdfast/client/tasks';
 import { HoldfastProvider } from '@holdfast/react';
 import { TaskList, TaskProgress, TasksProvider } from '@holdfast/react/tasks';
-import { complaintsOf, newContext, useBrowser } from '../browser.ts';
+import { complaintsOf, newContext, useBrowser } from '../test-browser.ts';
 import { bundle } from '../client/bundle.ts';
 import {
   leaseMs,

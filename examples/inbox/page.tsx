@@ -15,12 +15,15 @@ const order = () => fetch(`/orders?user=${user}`, { method: 'POST' });
 const client = createSharedClient({ url: HOLDFAST_URL, user, getToken });
 const inbox = createInboxStore({ client, api: createUserApi({ url: HOLDFAST_URL, getToken }) });
 
+const categories = [{ name: 'orders', title: 'Orders', hint: 'From the payment to your door.' }];
+const topics = [{ name: 'offers', title: 'Offers', hint: 'About once a week.' }];
+
 createRoot(document.getElementById('root')).render(
   <HoldfastProvider client={client}>
     <InboxProvider inbox={inbox}>
       <header>
         <strong>Shop, for {user}</strong>
-        <InboxBell />
+        <InboxBell categories={categories} topics={topics} />
       </header>
       <main>
         <button type="button" onClick={() => void order()}>
