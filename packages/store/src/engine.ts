@@ -44,6 +44,8 @@ export interface Engine {
     work: (connection: DatabaseConnection) => Promise<T>,
     options?: EngineTransactionOptions,
   ): Promise<T>;
+  /** The same for one single statement, which sees one state of the database by itself. */
+  readOnce<T>(work: (connection: DatabaseConnection) => Promise<T>): Promise<T>;
   /**
    * Waits until no other open transaction, in any process, holds one of these keys, and holds them
    * until this transaction ended. Keys of one call are taken in one fixed order, so that two such

@@ -71,6 +71,8 @@ const pollIntervalMs = 1000;
 const drainPollMs = 20;
 const fetchRows = 500;
 const maxBlockedChannels = 256;
+/** Rows that wait to be deleted; with more no others are published. */
+const maxHandled = 5000;
 const minBackoffMs = 500;
 const maxBackoffMs = 30_000;
 const discardRows = 1000;
@@ -86,15 +88,18 @@ export class OutboxRelay {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #metrics: OutboxMetrics;
-  /** Channels whose rows are being published or deleted. */
+  /** Channels whose rows are being published. */
   readonly #busy = new Map<string, Promise<void>>();
   /** Channels whose last publish failed. */
   readonly #blocked = new Map<string, Blocked>();
-  /** Published rows that are not deleted yet, by channel. */
+  /** Numbers of rows that were published or refused, and may still be read. */
+  readonly #handled = new Set<number>();
+  /** Those of them that are to be deleted. */
   #published: Row[] = [];
   #rejected: RejectedRow[] = [];
-  #settling: Promise<void> | undefined;
-  #settleFailed = false;
+  #deleting: Promise<void> | undefined;
+  /** There may be rows that the last look left out. */
+  #owesLook = false;
   #running: Promise<void> | undefined;
   #runAgain = false;
   #isClosed = false;
@@ -161,6 +166,7 @@ export class OutboxRelay {
     this.#stopPolling?.();
     await this.#running;
     await Promise.all(this.#busy.values());
+    await (this.#deleting ?? this.#deleteHandled());
     await this.#resign?.();
   }
 
@@ -200,6 +206,7 @@ export class OutboxRelay {
   async #dispatch(): Promise<void> {
     const now = this.#clock.monotonic();
     const excluded = [...this.#busy.keys()];
+    this.#owesLook = excluded.length > 0;
     let blocked = 0;
     for (const [channel, { until }] of this.#blocked) {
       if (until <= now) continue;
@@ -211,25 +218,32 @@ export class OutboxRelay {
       this.#options.maxChannels - this.#busy.size,
       maxBlockedChannels - blocked,
     );
-    if (room <= 0) return;
-    const rows = await this.#fetch(excluded);
-    const byChannel = Map.groupBy(rows, (row) => row.channel);
+    const isBehind = this.#handled.size >= maxHandled;
+    if (isBehind) this.#owesLook = true;
+    if (room <= 0 || isBehind) return;
+    const limit = fetchRows + this.#handled.size;
+    const rows = await this.#fetch(excluded, limit);
+    const unhandled = rows.filter(({ seq }) => !this.#handled.has(seq));
     let started = 0;
-    for (const [channel, channelRows] of byChannel) {
-      if (started >= room || this.#isClosed) return;
+    for (const [channel, channelRows] of Map.groupBy(unhandled, (row) => row.channel)) {
+      if (this.#isClosed) return;
+      if (started >= room) {
+        this.#owesLook = true;
+        return;
+      }
       started += 1;
       this.#busy.set(channel, this.#publishChannel(channel, channelRows));
     }
-    if (rows.length === fetchRows) this.#runAgain = true;
+    if (rows.length === limit) this.#runAgain = true;
   }
 
-  #fetch(excluded: readonly string[]): Promise<readonly Row[]> {
-    return this.#engine.read((connection) => {
+  #fetch(excluded: readonly string[], limit: number): Promise<readonly Row[]> {
+    return this.#engine.readOnce((connection) => {
       let query = openSession<StoreTables>(this.#engine, connection)
         .selectFrom('outbox')
         .select(['seq', 'id', 'channel', 'data', 'created_at'])
         .orderBy('seq')
-        .limit(fetchRows);
+        .limit(limit);
       if (excluded.length > 0) {
         const list = valueList(this.#engine.name, excluded);
         query = query.where(sql<boolean>`channel not in ${list}`);
@@ -250,11 +264,13 @@ export class OutboxRelay {
           this.#options.publishTimeoutMs,
           { clock: this.#clock, onDeadline: () => new Error('the broker did not answer in time') },
         );
+        this.#handled.add(row.seq);
         this.#published.push(row);
         this.#metrics.published += 1;
         this.#unblock(channel);
       } catch (error) {
         if (this.#options.isPermanent(error)) {
+          this.#handled.add(row.seq);
           this.#rejected.push({ ...row, reason: String(error).slice(0, 500) });
           this.#metrics.rejected += 1;
           this.#options.onDiscarded({ reason: 'rejected', channels: [channel], count: 1, error });
@@ -265,10 +281,9 @@ export class OutboxRelay {
         break;
       }
     }
-    // Until its rows are gone the channel stays busy, or they would be read and published again.
-    await this.#settle();
     this.#busy.delete(channel);
-    this.#wake();
+    if (this.#hasHandled && !this.#isClosed) this.#deleting ??= this.#deleteHandled();
+    if (this.#owesLook) this.#wake();
   }
 
   #block(channel: string, error: unknown): void {
@@ -285,49 +300,46 @@ export class OutboxRelay {
   /** The first success after failures says that the broker is back: the others need not wait. */
   #unblock(channel: string): void {
     if (!this.#blocked.delete(channel)) return;
+    this.#owesLook = true;
     for (const [other, { attempts }] of this.#blocked) {
       this.#blocked.set(other, { attempts, until: 0 });
     }
     this.#metrics.blockedChannels = this.#blocked.size;
   }
 
-  /**
-   * Deletes published rows; channels that finish meanwhile share the next transaction. While the
-   * database is away it tries again every second: a row that is remembered as published must not be
-   * read and published once more after the broker has forgotten its key.
-   */
-  async #settle(): Promise<void> {
-    // Whoever began it reports its failure, and tries again with everything that is there then.
-    while (this.#settling !== undefined) await this.#settling.catch(() => {});
-    while (this.#published.length > 0 || this.#rejected.length > 0) {
-      // A stop waits for one attempt, not for one of each channel.
-      if (this.#isClosed && this.#settleFailed) return;
-      this.#settling = this.#settleNow();
-      try {
-        await this.#settling;
-        this.#settleFailed = false;
-      } catch (error) {
-        this.#settleFailed = true;
-        this.#options.onProblem({ message: 'published events cannot be deleted', cause: error });
-        if (!this.#isClosed) await delay(this.#clock, pollIntervalMs);
-      } finally {
-        this.#settling = undefined;
-      }
-    }
+  get #hasHandled(): boolean {
+    return this.#published.length > 0 || this.#rejected.length > 0;
   }
 
-  async #settleNow(): Promise<void> {
-    const published = this.#published;
-    const rejected = this.#rejected;
-    this.#published = [];
-    this.#rejected = [];
-    try {
-      await this.#engine.write((connection) => this.#remove(connection, published, rejected));
-    } catch (error) {
-      this.#published.push(...published);
-      this.#rejected.push(...rejected);
-      throw error;
+  /**
+   * Deletes rows that are published or refused, beside what is published meanwhile; those share the
+   * next transaction. While the database is away it tries again every second: a row that is remembered
+   * as published must not be read and published once more after the broker has forgotten its key.
+   * Never rejects.
+   */
+  async #deleteHandled(): Promise<void> {
+    while (this.#hasHandled) {
+      const published = this.#published;
+      const rejected = this.#rejected;
+      this.#published = [];
+      this.#rejected = [];
+      try {
+        await this.#engine.write((connection) => this.#remove(connection, published, rejected));
+      } catch (error) {
+        this.#published.push(...published);
+        this.#rejected.push(...rejected);
+        this.#options.onProblem({ message: 'published events cannot be deleted', cause: error });
+        if (!this.#isClosed) await delay(this.#clock, pollIntervalMs);
+        // A stop waits for one attempt.
+        if (this.#isClosed) break;
+        continue;
+      }
+      // A look that began before the rows were gone may still bring them.
+      await this.#running;
+      for (const { seq } of [...published, ...rejected]) this.#handled.delete(seq);
     }
+    this.#deleting = undefined;
+    if (this.#owesLook) this.#wake();
   }
 
   async #remove(

@@ -151,6 +151,18 @@ export class PostgresEngine implements Engine {
     return this.#transact('read', work, options.timeoutMs ?? this.#options.transactionTimeoutMs);
   }
 
+  /** Needs no transaction around it: one way to the database and back, where {@link read} takes three. */
+  readOnce<T>(work: (connection: DatabaseConnection) => Promise<T>): Promise<T> {
+    return this.#turnstile.run(() =>
+      this.#withClient((client) =>
+        this.#bounded(
+          work(new PostgresSession(client, this.label)),
+          this.#options.transactionTimeoutMs,
+        ),
+      ),
+    );
+  }
+
   async lock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<void> {
     const ordered = keys.toSorted((a, b) => (a < b ? -1 : Number(a > b))).map(String);
     await connection.executeQuery(
@@ -341,7 +353,10 @@ export class PostgresEngine implements Engine {
       client = await this.#pool.acquire();
       return await work(client);
     } catch (error) {
-      isBroken = isConnectionError(error);
+      // After a deadline a statement may still be running: the connection is given up with it.
+      isBroken =
+        isConnectionError(error) ||
+        (error instanceof StoreError && /_(timeout|unreachable)$/.test(error.code));
       throw fromPostgresError(error, this.label);
     } finally {
       if (client !== undefined) this.#pool.release(client, isBroken);

@@ -195,6 +195,10 @@ export class SqliteEngine implements Engine {
     return this.#reads.run(() => this.#readNow(work, timeoutMs));
   }
 
+  readOnce<T>(work: (connection: DatabaseConnection) => Promise<T>): Promise<T> {
+    return this.read(work);
+  }
+
   async #readNow<T>(
     work: (connection: DatabaseConnection) => Promise<T>,
     timeoutMs: number,
