@@ -156,7 +156,7 @@ export class PostgresEngine implements Engine {
     return this.#turnstile.run(() =>
       this.#withClient((client) =>
         this.#bounded(
-          work(new PostgresSession(client, this.label)),
+          work(new PostgresSession(client, { label: this.label, mode: 'read' })),
           this.#options.transactionTimeoutMs,
         ),
       ),
