@@ -21,6 +21,8 @@ export function answerWithoutUpgrade(
     Connection: 'Upgrade, close',
     Upgrade: 'websocket',
     Vary: 'Accept',
+    // A page that diagnoses its connection reads this from any origin; nothing in it is about a user.
+    'Access-Control-Allow-Origin': '*',
     ...echoOf(request),
   };
   if (stripped === undefined) {
