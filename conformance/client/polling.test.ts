@@ -149,6 +149,28 @@ test('a proxy with little patience is asked for less, and the connection stays',
   expect(running.hub.metrics.connectionsOpened.counts.get('polling')).toBe(1);
 }, 60_000);
 
+test('a refusal is told in the words of the server', async () => {
+  await using running = await startApp({ hub: { client: { allowedOrigins: [] } } });
+  const client = poll(running.url, {
+    fetch: async (input, init) => {
+      const headers = new Headers(init?.headers);
+      headers.set('Origin', 'https://page.example');
+      return fetch(input, { ...init, headers });
+    },
+  });
+  await vi.waitFor(
+    () =>
+      expect(client.state.lastClose).toMatchObject({
+        code: 1006,
+        reason: expect.stringMatching(
+          /^refused: HTTP 403, the Origin https:\/\/page\.example is not allowed: add it to/,
+        ) as string,
+      }),
+    patient,
+  );
+  expect(client.state.status).not.toBe('connected');
+});
+
 test('a server that has too much to do is left alone for as long as it asks', async () => {
   await using running = await startApp({ hub: { client: { connectionLimit: 1 } } });
   const first = poll(running.url);

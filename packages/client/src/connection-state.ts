@@ -91,11 +91,15 @@ const words: Readonly<Record<number, string>> = {
   3509: 'too many errors',
 };
 
+/** WebSocket's code for an end without a word. With a reason it is an answer to a poll. */
+const lostCode = 1006;
+
 /**
  * A close in words. Codes of our own engine below 1000 and WebSocket's tell nothing by their text;
  * for the server's codes its own reason is added when it says more.
  */
 export function closeInWords(code: number, reason: string): string {
+  if (code === lostCode && reason !== '') return `refused: ${reason}`;
   const known = words[code];
   if (known === undefined) return reason === '' ? `closed with code ${code}` : reason;
   const isPlain = code < 3000 || reason === '' || known.includes(reason);

@@ -1,4 +1,10 @@
 import type { TransportName } from './connection-state.ts';
+import {
+  deferCloseOf,
+  type EngineSocket,
+  type WebSocketConstructor,
+} from './deferred-close-socket.ts';
+import { errorAnswer } from './error-answer.ts';
 import type { Endpoint } from './options.ts';
 
 /** One thing that was tried, and what it showed. */
@@ -22,6 +28,8 @@ export interface DiagnoseOptions {
   readonly endpoints: readonly Endpoint[];
   /** @defaultValue the platform's own */
   readonly fetch?: typeof globalThis.fetch;
+  /** WebSocket class. @defaultValue the platform's own */
+  readonly webSocket?: unknown;
   /** @defaultValue true unless the platform says otherwise */
   readonly isOnline?: boolean;
   /** The page's protocol. @defaultValue that of `location` */
@@ -30,9 +38,14 @@ export interface DiagnoseOptions {
   readonly timeoutMs?: number;
 }
 
+const defaultTimeoutMs = 8_000;
+
+/** How much a finding says: an answer that was read more than one that was not, which says hardly anything. */
+const weights = { read: 2, inferred: 1, unreadable: 0 } as const;
+
 interface Finding extends DiagnosisCheck {
-  /** Nothing could be read: a finding that could says more. */
-  readonly isVague?: boolean;
+  /** @defaultValue 'read' */
+  readonly weight?: keyof typeof weights;
   readonly cause: string;
   readonly mend: string;
 }
@@ -47,8 +60,10 @@ interface Answer {
 
 /**
  * The browser's half of the doctor. A browser tells a page nothing about a WebSocket that failed, so
- * the same addresses are asked over plain HTTP, whose answers can be read. Only GET requests without
- * credentials are sent: one for each endpoint, and a second one where the first cannot be read.
+ * the same addresses are asked over plain HTTP, whose answers can be read: one GET request without
+ * credentials for each endpoint, and a second one where the first cannot be read. Whether handshakes
+ * get through too, one shows, over which nothing is sent. That a stream is collected on its way only
+ * `holdfast doctor` can tell, and the client, which leaves it for the next transport.
  */
 export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
   const scope = globalThis as {
@@ -88,7 +103,9 @@ export async function diagnose(options: DiagnoseOptions): Promise<Diagnosis> {
 function conclude(findings: readonly Finding[]): Diagnosis {
   const checks = findings.map(({ name, result, evidence }) => ({ name, result, evidence }));
   const failures = findings.filter(({ result }) => result === 'fail');
-  const failure = failures.find(({ isVague }) => isVague !== true) ?? failures[0];
+  const [failure] = failures.toSorted(
+    (one, other) => weights[other.weight ?? 'read'] - weights[one.weight ?? 'read'],
+  );
   if (failure === undefined) {
     return {
       result: 'pass',
@@ -100,22 +117,68 @@ function conclude(findings: readonly Finding[]): Diagnosis {
   return { result: 'fail', cause: failure.cause, mend: failure.mend, checks };
 }
 
-async function examine(
+async function examine(endpoint: Endpoint, options: DiagnoseOptions): Promise<Finding> {
+  const { webSocket = globalThis.WebSocket, timeoutMs = defaultTimeoutMs } = options;
+  if (endpoint.transport !== 'websocket' || webSocket === undefined) return ask(endpoint, options);
+  const [finding, isOpened] = await Promise.all([
+    ask(endpoint, options),
+    opens(endpoint.endpoint, { webSocket: webSocket as WebSocketConstructor, timeoutMs }),
+  ]);
+  if (isOpened) return { name: 'websocket', ...healthy('the handshake succeeds') };
+  return finding.result === 'fail' ? finding : { ...finding, ...unopened(finding) };
+}
+
+/** Whether a handshake succeeds. */
+async function opens(
+  url: string,
+  { webSocket, timeoutMs }: { webSocket: WebSocketConstructor; timeoutMs: number },
+): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const Socket = deferCloseOf(webSocket, () => resolve(false));
+  let socket: EngineSocket;
+  try {
+    socket = new Socket(url);
+  } catch {
+    return false;
+  }
+  Object.assign(socket, { onopen: () => resolve(true) });
+  const timer = setTimeout(() => resolve(false), timeoutMs);
+  const isOpened = await promise;
+  clearTimeout(timer);
+  socket.close();
+  return isOpened;
+}
+
+function unopened({ evidence }: Finding): Omit<Finding, 'name'> {
+  return {
+    ...fail(
+      `${evidence} to a request, but no handshake succeeds`,
+      'requests reach the server and handshakes of WebSocket do not: a proxy on the way removes their headers (Upgrade, Connection) or answers them itself',
+      'let the proxy pass them on: `holdfast proxy-config` prints its configuration, and the log of the server names what arrives; until then the client uses the next transport',
+    ),
+    weight: 'inferred',
+  };
+}
+
+/** Asks an endpoint over plain HTTP. */
+async function ask(
   { transport, endpoint }: Endpoint,
-  { fetch = globalThis.fetch, timeoutMs = 8_000 }: DiagnoseOptions,
+  { fetch = globalThis.fetch, timeoutMs = defaultTimeoutMs }: DiagnoseOptions,
 ): Promise<Finding> {
   const base = { name: transport };
+  const address = endpoint.replace(/^ws/, 'http');
   let answer: Answer;
   try {
-    const response = await fetch(endpoint.replace(/^ws/, 'http'), {
+    const response = await fetch(address, {
       cache: 'no-store',
       credentials: 'omit',
       signal: AbortSignal.timeout(timeoutMs),
     });
     answer = await read(response);
   } catch (error) {
-    const isThere = await answersAtAll(endpoint, { fetch, timeoutMs });
-    return { ...base, ...unreachable(error as Error, { isThere, timeoutMs }), isVague: true };
+    const isThere = await answersAtAll(address, { fetch, timeoutMs });
+    const judgement = unreachable(error as Error, { address, isThere, timeoutMs });
+    return { ...base, ...judgement, weight: 'unreadable' };
   }
   return { ...base, ...judge(transport, answer) };
 }
@@ -129,7 +192,7 @@ async function read(response: Response): Promise<Answer> {
     return { status, code: undefined, message: '', isHtml: false, isRedirected: redirected };
   }
   const text = (await response.text()).slice(0, 2_000);
-  const error = errorOf(text);
+  const error = errorAnswer(text);
   return {
     status,
     code: error?.code,
@@ -137,18 +200,6 @@ async function read(response: Response): Promise<Answer> {
     isHtml: type.includes('html'),
     isRedirected: redirected,
   };
-}
-
-function errorOf(text: string): { readonly code: string; readonly message: string } | undefined {
-  try {
-    const { error } = JSON.parse(text) as {
-      readonly error?: { code?: unknown; message?: unknown };
-    };
-    if (typeof error?.code !== 'string' || typeof error.message !== 'string') return undefined;
-    return { code: error.code, message: error.message };
-  } catch {
-    return undefined;
-  }
 }
 
 type Judgement = Pick<Finding, 'result' | 'evidence' | 'cause' | 'mend'>;
@@ -159,11 +210,11 @@ function fail(evidence: string, cause: string, mend: string): Judgement {
 
 /** Whether something answers, even if the page may not read what. */
 async function answersAtAll(
-  endpoint: string,
+  address: string,
   { fetch, timeoutMs }: { fetch: typeof globalThis.fetch; timeoutMs: number },
 ): Promise<boolean> {
   try {
-    const response = await fetch(endpoint.replace(/^ws/, 'http'), {
+    const response = await fetch(address, {
       mode: 'no-cors',
       cache: 'no-store',
       credentials: 'omit',
@@ -178,13 +229,17 @@ async function answersAtAll(
 
 function unreachable(
   { name }: Error,
-  { isThere, timeoutMs }: { isThere: boolean; timeoutMs: number },
+  {
+    address,
+    isThere,
+    timeoutMs,
+  }: { readonly address: string; readonly isThere: boolean; readonly timeoutMs: number },
 ): Judgement {
   if (isThere) {
     return fail(
       'something answers, but does not let this page read the answer',
-      'the answer comes from something other than Holdfast, or from one that does not know the origin of this page',
-      'add the origin of the page to client.allowed_origins, and look whether a proxy answers by itself',
+      'something other than Holdfast answers: a proxy whose server is down, a sign-in, or another site at a wrong address',
+      `open ${address} in a tab of its own: what it shows says who answers`,
     );
   }
   if (name === 'TimeoutError' || name === 'AbortError') {
@@ -197,7 +252,7 @@ function unreachable(
   return fail(
     'nothing answers',
     'the server is down, its name or its certificate is wrong, or the Content-Security-Policy of the page forbids the connection',
-    'open the address in a tab of its own: if an answer comes, add the server to connect-src of the policy; if none comes, start there',
+    `open ${address} in a tab of its own: if an answer comes, add the server to connect-src of the policy; if none comes, start there`,
   );
 }
 

@@ -334,7 +334,7 @@ export class DirectWire implements Wire {
       transport: isUsed ? this.#options.endpoints[transport]?.transport : undefined,
       since: status === this.#state.status ? this.#state.since : now,
       attempts,
-      nextRetryAt: retryInMs === undefined ? undefined : now + retryInMs,
+      nextRetryAt: retryInMs === undefined ? undefined : Math.ceil(now + retryInMs),
     });
   }
 

@@ -1,5 +1,6 @@
 import type { EngineSocket, SocketClose } from './deferred-close-socket.ts';
 import type { Environment } from './environment.ts';
+import { errorAnswer } from './error-answer.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /** How long a poll asks the server to wait, until the way there turns out to be less patient. */
@@ -195,7 +196,9 @@ export class PollingSocket implements EngineSocket {
     if (this.#readyState === closed) return;
     this.#readyState = closed;
     this.#abort.abort();
-    const reason = answer === undefined ? '' : `HTTP ${answer.status}`;
+    const message = answer === undefined ? undefined : errorAnswer(answer.text)?.message;
+    const status = answer === undefined ? '' : `HTTP ${answer.status}`;
+    const reason = message === undefined ? status : `${status}, ${message}`;
     const hint = answer?.retryAfterMs;
     const close = {
       code: answer?.status === 413 ? 1009 : 1006,
