@@ -1,21 +1,17 @@
-import type { Browser } from 'playwright-core';
 import type { Diagnosis } from '@holdfast/client';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchBrowser } from '../browser.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { newContext, useBrowser } from '../browser.ts';
 import { type ProxiedServer, startProxiedServer } from '../proxies/proxied-server.ts';
 import { startNginx } from '../proxies/real-proxy.ts';
 import { type AppOptions, startApp } from './running-app.ts';
-import { newContext, sharedPageFiles } from './tabs.ts';
+import { sharedPageFiles } from './tabs.ts';
 
-let browser: Browser;
+const chromium = useBrowser();
 let files: NonNullable<AppOptions['files']>;
 
 beforeAll(async () => {
-  browser = await launchBrowser();
   files = await sharedPageFiles();
 });
-
-afterAll(() => browser.close());
 
 interface Case {
   readonly name: string;
@@ -92,7 +88,7 @@ test.each(cases)(
       allowedOrigin === undefined ? {} : { client: { allowed_origins: [allowedOrigin] } },
     );
     await using front = location === undefined ? undefined : await startFront(server, location);
-    const context = await newContext(browser);
+    const context = await newContext(chromium.browser);
     const page = await context.newPage();
     const url = `${front?.url ?? `http://127.0.0.1:${server.port}`}${path}`;
     await page.goto(`${site.url}/?own&server=${encodeURIComponent(url)}`);
