@@ -1,6 +1,6 @@
 import type { Diagnosis } from '@holdfast/client';
 import { beforeAll, expect, test } from 'vitest';
-import { newContext, useBrowser } from '../browser.ts';
+import { newContext, useBrowser } from '../test-browser.ts';
 import { type ProxiedServer, startProxiedServer } from '../proxies/proxied-server.ts';
 import { startNginx } from '../proxies/real-proxy.ts';
 import { type AppOptions, startApp } from './running-app.ts';
