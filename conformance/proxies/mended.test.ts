@@ -26,7 +26,11 @@ const proxies: readonly (readonly [
 test.each(proxies)('%s as proxy-config has it lets everybody through', async (name, start) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-proxied-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  await using server = await startProxiedServer({ data_dir: folder, store: {} });
+  await using server = await startProxiedServer({
+    data_dir: folder,
+    store: {},
+    inbox: { faces: { tradingagents: true } },
+  });
   await using proxy = await start(server.listenPort, proxyConfig(name, server.settings));
   const { url } = proxy;
   expect(await tryWebSocket(url)).toBe(101);
@@ -40,9 +44,16 @@ test.each(proxies)('%s as proxy-config has it lets everybody through', async (na
     expect.stringContaining('everything missed recovered'),
   ]);
   // What is for users passes, what is not for clients stays inside.
-  for (const place of ['/api/inbox/me', '/api/inbox/me/counts', '/api/tasks/me']) {
+  for (const place of [
+    '/api/inbox/me',
+    '/api/inbox/me/counts',
+    '/api/tasks/me',
+    '/api/notifications',
+    '/api/notifications/stream',
+  ]) {
     expect([place, (await fetch(`${url}${place}`)).status]).toEqual([place, 401]);
   }
+  expect(await tryWebSocket(url, '/api/ws/notifications')).toBe(401);
   for (const place of ['/api/info', '/api/inbox/send', '/api/inbox/menu']) {
     const { status } = await fetch(`${url}${place}`, { method: 'POST' });
     expect([place, status]).not.toEqual([place, 401]);

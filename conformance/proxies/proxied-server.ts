@@ -150,9 +150,9 @@ export async function tryCentrifuge(
 }
 
 /** Opens a plain `ws` socket and speaks one command. Resolves with the status of the handshake. */
-export function tryWebSocket(url: string): Promise<number> {
+export function tryWebSocket(url: string, path = '/connection/websocket'): Promise<number> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`${url.replace('http', 'ws')}/connection/websocket`);
+    const socket = new WebSocket(`${url.replace('http', 'ws')}${path}`);
     socket.on('unexpected-response', (_request, response) => {
       response.destroy();
       resolve(response.statusCode ?? 0);

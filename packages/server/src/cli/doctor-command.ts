@@ -67,11 +67,14 @@ async function runDoctor(
   const all = [...findings.values()];
   const failed = all.filter(({ status }) => status === 'fail').length;
   const warned = all.filter(({ status }) => status === 'warn').length;
+  const skipped = all.filter(({ status }) => status === 'skip').length;
   if (json) {
     const checks = [...findings].map(([name, finding]) => Object.assign({ name }, finding));
     terminal.out(JSON.stringify({ url: target.websocket, ok: failed === 0, checks }, undefined, 2));
   } else {
-    terminal.out(`${all.length} checks: ${failed} failed, ${warned} with a warning.`);
+    terminal.out(
+      `${all.length} checks: ${failed} failed, ${warned} with a warning, ${skipped} left out.`,
+    );
   }
   return failed === 0 ? exitCodes.ok : exitCodes.failed;
 }

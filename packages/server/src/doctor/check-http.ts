@@ -28,7 +28,11 @@ export async function checkHttp(visitor: Visitor): Promise<Finding> {
     await response.arrayBuffer();
     const by = response.headers.get('server');
     const { status } = response;
-    evidence = `HTTP ${status}${status === 426 ? ', as the server answers what is no handshake' : ''}${by === null ? '' : `, Server: ${printable(by)}`}`;
+    const what =
+      status === 426
+        ? 'HTTP 426, as the server answers what is no handshake'
+        : `something answers: HTTP ${status}`;
+    evidence = `${what}${by === null ? '' : `, Server: ${printable(by)}`}`;
     const echoed = response.headers.get('x-holdfast-nonce') ?? undefined;
     cache ??= cacheOf({ sent, echoed, headers: Object.fromEntries(response.headers) });
   }

@@ -42,9 +42,6 @@ const needsClient: readonly CheckName[] = [
   'silence',
 ];
 
-/** Checks that make no sense before one of these has passed. */
-const needed: readonly CheckName[] = ['dns', 'tcp', 'tls'];
-
 /**
  * Examines a server from outside, one check after the other, and reports each. Opens at most
  * `connections` + 6 connections at a time, and closes them all.
@@ -76,10 +73,9 @@ class Examination {
   async run(): Promise<void> {
     const { timeoutMs } = this.#options;
     try {
-      await this.#check('dns', () => probeDns(this.#target));
-      await this.#check('tcp', () => probeTcp(this.#target, timeoutMs));
-      await this.#check('tls', () => probeTls(this.#target, timeoutMs));
-      if (needed.some((name) => this.findings.get(name)?.status === 'fail')) return;
+      if (!(await this.#check('dns', () => probeDns(this.#target)))) return;
+      if (!(await this.#check('tcp', () => probeTcp(this.#target, timeoutMs)))) return;
+      if (!(await this.#check('tls', () => probeTls(this.#target, timeoutMs)))) return;
       await this.#check('http', () => checkHttp(this.#visitor));
       await this.#check('http2', () => checkHttp2(this.#visitor));
       // It waits most of its time, so it does that beside the others.
@@ -263,7 +259,8 @@ class Examination {
     return { ...problem, status: 'fail', evidence: `${evidence}; ${problem.evidence}` };
   }
 
-  async #check(name: CheckName, look: () => Promise<Finding>): Promise<void> {
+  /** @returns whether it did not fail */
+  async #check(name: CheckName, look: () => Promise<Finding>): Promise<boolean> {
     let finding: Finding;
     try {
       finding = await look();
@@ -273,6 +270,7 @@ class Examination {
       finding = judgeNetworkError(inner);
     }
     this.#tell(name, finding);
+    return finding.status !== 'fail';
   }
 
   #tell(name: CheckName, finding: Finding): void {

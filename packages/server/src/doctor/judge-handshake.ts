@@ -68,7 +68,8 @@ export function ownVerdict({ body }: HandshakeAnswer): Verdict | undefined {
   };
 }
 
-function foreignVerdict({ status, headers, body }: HandshakeAnswer): Verdict {
+/** For answers of whatever stands before the server. */
+export function foreignVerdict({ status, headers, body }: HandshakeAnswer): Verdict {
   const server = headers.server?.toLowerCase() ?? '';
   const isHtml = /html/.test(headers['content-type'] ?? '');
   if (headers['cf-mitigated'] !== undefined) {

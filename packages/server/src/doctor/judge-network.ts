@@ -1,12 +1,20 @@
 import type { Finding } from './finding.ts';
+import { printable } from './judge-handshake.ts';
 
 /** Says what an error of the network below HTTP means. */
 export function judgeNetworkError(error: unknown): Finding {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);
-  const evidence = code === '' ? message : `${code}: ${message}`;
+  const said = printable(reasonOf(error) ?? message).trim();
+  const evidence = code === '' || said.includes(code) ? said : `${code}: ${said}`;
   const [cause, mend] = verdict(code, message);
   return { status: 'fail', evidence, cause, mend };
+}
+
+/** What OpenSSL says in words: its messages are places in its source. */
+function reasonOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !error.message.includes(':SSL routines:')) return undefined;
+  return 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined;
 }
 
 /** For those who are their own authority: Node reads no other store than its own by default. */

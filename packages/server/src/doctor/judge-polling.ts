@@ -42,7 +42,7 @@ export function judgeOpening(
   const { status, batch } = answer;
   if (status !== 200) {
     const own = status === 404 ? undefined : ownVerdict(answer);
-    if (own === undefined) return judgeRoute(status);
+    if (own === undefined) return judgeRoute(answer);
     return { status: 'fail', evidence: `HTTP ${status}`, ...own };
   }
   if (batch === undefined) {

@@ -1,5 +1,5 @@
 import type { HandshakeAnswer } from './judge-handshake.ts';
-import { printable } from './judge-handshake.ts';
+import { foreignVerdict, printable } from './judge-handshake.ts';
 import type { Finding } from './finding.ts';
 
 /** What came over a streaming response. Times in milliseconds since the request. */
@@ -8,7 +8,7 @@ export interface StreamObservation {
   readonly headAfterMs: number | undefined;
   /** When the answer to connect arrived; undefined when it did not. */
   readonly firstMessageAfterMs: number | undefined;
-  /** Whether the server let the doctor in, so that the response goes on. */
+  /** Whether the response goes on; it ends where the server did not let the doctor in. */
   readonly isOpen: boolean;
   readonly waitedMs: number;
   /** HTTP status of the command sent beside the stream, and whether its reply came over the stream. */
@@ -27,8 +27,16 @@ export function judgeStream(observation: StreamObservation): Finding {
     };
   }
   const { status, headers } = answer;
-  if (status !== 200) return judgeRoute(status);
+  if (status !== 200) return judgeRoute(answer);
   const coding = headers['content-encoding'];
+  if (firstMessageAfterMs === undefined && !isOpen) {
+    return {
+      status: 'fail',
+      evidence: `HTTP 200, ${printable(headers['content-type'] ?? 'of no type')}, which ended without a message`,
+      cause: 'Something else answers this path, such as the fallback of a web application.',
+      mend: fallbackRoute,
+    };
+  }
   if (firstMessageAfterMs === undefined) {
     return {
       status: 'fail',
@@ -54,15 +62,22 @@ export function judgeStream(observation: StreamObservation): Finding {
   return { status: 'pass', evidence };
 }
 
+const fallbackRoute =
+  'Route this path to the server like that of WebSocket: it is what clients fall back to.';
+
 /** Says what an answer other than 200 means for a transport that clients fall back to. */
-export function judgeRoute(status: number): Finding {
+export function judgeRoute(answer: Pick<HandshakeAnswer, 'status' | 'headers'>): Finding {
+  const { status } = answer;
+  const evidence = `HTTP ${status}`;
+  if (status >= 500)
+    return { status: 'fail', evidence, ...foreignVerdict({ ...answer, body: '' }) };
   return {
     status: status === 404 ? 'warn' : 'fail',
-    evidence: `HTTP ${status}`,
+    evidence,
     cause:
       status === 404
         ? 'The transport is turned off, or the proxy does not pass its path.'
         : 'The request does not reach the transport.',
-    mend: 'Route this path to the server like that of WebSocket: it is what clients fall back to.',
+    mend: fallbackRoute,
   };
 }

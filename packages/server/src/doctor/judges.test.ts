@@ -69,6 +69,16 @@ describe('answers to a handshake', () => {
   });
 });
 
+test('an error of OpenSSL is told in its words, without places in its source', () => {
+  const error = Object.assign(new Error('40:error:0A:SSL routines:f:wrong version:x.c:77:\n'), {
+    code: 'ERR_SSL_WRONG_VERSION_NUMBER',
+    reason: 'wrong version number',
+  });
+  expect(judgeNetworkError(error).evidence).toBe(
+    'ERR_SSL_WRONG_VERSION_NUMBER: wrong version number',
+  );
+});
+
 test.each([
   ['ENOTFOUND', 'no address'],
   ['ECONNREFUSED', 'Nothing listens'],
@@ -191,12 +201,26 @@ describe('streams', () => {
     ['pass', good],
     ['fail', { ...good, answer: undefined }],
     ['fail', { ...good, firstMessageAfterMs: undefined }],
+    ['fail', { ...good, firstMessageAfterMs: undefined, isOpen: false }],
     ['fail', { ...good, command: { status: 405, isReplied: false } }],
     ['fail', { ...good, answer: { status: 502, headers: {} } }],
     ['warn', { ...good, answer: { status: 404, headers: {} } }],
     ['skip', { ...good, isOpen: false }],
   ])('%s: %o', (status, observation) => {
     expect(judgeStream(observation).status).toBe(status);
+  });
+
+  test('what is wrong behind a proxy is not blamed on its routes', () => {
+    const page = { 'content-type': 'text/html' };
+    const nothing = { ...good, firstMessageAfterMs: undefined, isOpen: false };
+    const finding = judgeStream({ ...nothing, answer: { status: 200, headers: page } });
+    expect(finding).toMatchObject({
+      evidence: expect.stringContaining('text/html'),
+      cause: expect.stringContaining('Something else answers'),
+    });
+    expect(judgeStream({ ...good, answer: { status: 502, headers: {} } }).cause).toContain(
+      'cannot reach the server',
+    );
   });
 });
 

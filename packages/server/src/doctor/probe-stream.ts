@@ -45,7 +45,9 @@ export async function probeStream(
     const firstMessageAfterMs = first && performance.now() - started;
     const { session, node } = first?.connect ?? {};
     if (session === undefined || node === undefined) {
-      return { ...common, firstMessageAfterMs, isOpen: false };
+      // Nothing that came in all the time, rather than nothing of ours.
+      const isOpen = first === undefined && stop.signal.aborted;
+      return { ...common, firstMessageAfterMs, isOpen };
     }
     const command = await fetch(target.emulation, {
       method: 'POST',
@@ -121,7 +123,10 @@ export async function openQuietStream(
 /** Most of a stream that is looked at. */
 const maxCharacters = 65_536;
 
-/** Reads messages, in SSE's framing or one a line, until one fits; undefined when the time is over. */
+/**
+ * Reads messages, in SSE's framing or one a line, until one fits; undefined when the time is over or
+ * none came.
+ */
 async function readUntil(
   reader: ReadableStreamDefaultReader<string>,
   fits: (reply: StreamReply) => boolean,
