@@ -1,30 +1,20 @@
 /**
- * Ten thousand notifications through a server that is killed at random moments, or as many as the first
- * argument says. Ends with an error when one is missing or came twice.
+ * Ten thousand notifications through a server that is killed at random moments, on SQLite and on
+ * PostgreSQL, or as many as the first argument says. Ends with an error when one is missing or came twice.
  */
 import { writeSync } from 'node:fs';
-import { runKilledServer, userOf } from './killed-server.ts';
+import { startPostgres } from '@holdfast/store/testing';
+import { killing, runTroubledServer } from './troubled-server.ts';
 
 const sends = Number(process.argv[2] ?? 10_000);
 const users = 20;
-const { kills, repeated, heard, ids, unread, durationMs } = await runKilledServer({
-  sends,
-  users,
-  maxSendsPerLife: 800,
-});
-let missing = 0;
-let doubled = 0;
-for (const [user, numbers] of heard) {
-  const different = new Set(numbers).size;
-  const expected = Array.from({ length: sends }, (_, send) => userOf(send, users)).filter(
-    (one) => one === user,
-  ).length;
-  missing += expected - different;
-  doubled += numbers.length - different + (numbers.length - new Set(ids.get(user)).size);
+await using postgres = await startPostgres();
+const storeUrl = await postgres.createDatabase('app');
+
+for (const [store, where] of Object.entries({ SQLite: {}, PostgreSQL: { storeUrl } })) {
+  const trouble = killing(sends, { maxSendsPerLife: 800 });
+  const result = await runTroubledServer({ sends, users, trouble, ...where });
+  const durationMs = Math.round(result.durationMs);
+  writeSync(1, `${JSON.stringify({ store, sends, users, ...result, durationMs })}\n`);
+  if (result.missing > 0 || result.doubled > 0) process.exitCode = 1;
 }
-const counted = [...unread.values()].reduce((sum, one) => sum + one, 0);
-writeSync(
-  1,
-  `${JSON.stringify({ sends, users, kills, repeated, missing, doubled, counted, durationMs: Math.round(durationMs) })}\n`,
-);
-process.exitCode = missing === 0 && doubled === 0 && counted === sends ? 0 : 1;

@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3';
 import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
 import { StoreError } from './errors.ts';
@@ -292,6 +293,34 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
       expect(broker.of(`c${channel}`)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
   });
+});
+
+test('a database that fails while channels wait for it together holds up nothing but them', async () => {
+  await using database = await testBackends[0]!.create();
+  await using store = await open(database, { sqlite: { lockTimeoutMs: 50 } });
+  const broker = new FakeBroker();
+  const locked = Promise.withResolvers<void>();
+  broker.before = () => locked.promise;
+  const problems: string[] = [];
+  store.outbox.start({
+    publish: broker.publish,
+    onProblem: ({ message }) => problems.push(message),
+  });
+  const channels = ['a', 'b', 'c', 'd'];
+  await Promise.all(channels.map((channel) => append(store, channel, 1)));
+  await vi.waitFor(() => expect(broker.calls).toBe(channels.length), patience);
+  const stranger = new Database(database.url.slice('sqlite:'.length));
+  stranger.exec('begin immediate');
+  locked.resolve();
+  // Reached by a timer only, which a process that is kept busy never comes to.
+  await vi.waitFor(
+    () => expect(problems).toContain('published events cannot be deleted'),
+    patience,
+  );
+  stranger.exec('commit');
+  stranger.close();
+  await vi.waitFor(async () => expect(await waitingRows(store)).toBe(0), patience);
+  expect(broker.calls).toBe(channels.length);
 });
 
 describe('several nodes on PostgreSQL', () => {
