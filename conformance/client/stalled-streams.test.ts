@@ -63,6 +63,9 @@ test.each([
     }
     await allSubscribed(tabs);
     expect(await transportsOf(tabs)).toEqual(tabs.map(() => 'polling'));
+    expect(await tabs[0]!.evaluate('api.client.state.lastClose.reason')).toMatch(
+      /^nothing came through a stream in time: a proxy collects/,
+    );
     // Both streams were tried, and what the server answered stayed in the proxy.
     const opened = running.hub.metrics.connectionsOpened.counts;
     expect(Object.fromEntries(opened)).toEqual({ http_stream: 1, sse: 1, polling: 1 });

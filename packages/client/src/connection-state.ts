@@ -61,7 +61,7 @@ const words: Readonly<Record<number, string>> = {
   5: 'the application could not get a token',
   11: 'the connection ended before the server answered',
   12: 'the application could not get the data to connect with',
-  20: 'connected, but nothing came through: a proxy collects what it should pass on',
+  20: 'nothing came through a stream in time: a proxy collects what it should pass on',
   1000: 'closed normally',
   1001: 'the server or a proxy in front of it went away',
   1006: 'the connection could not be made or was cut without a word: network, proxy or server',

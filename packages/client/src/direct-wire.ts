@@ -37,7 +37,8 @@ const writeErrorCode = 10;
 const roundTripTimeoutMs = 3_000;
 /** The engine's code for a connection whose pings stopped. */
 const noPingCode = 2;
-/** The engine's error for a transport that did not open or ended. */
+/** The engine's errors for an answer that did not come, and for a transport that did not open or ended. */
+const timeoutError = 1;
 const transportClosedError = 2;
 /** Our own, beside the engine's. */
 const stalledCode = 20;
@@ -279,7 +280,9 @@ export class DirectWire implements Wire {
       // A refusal of the token function says nothing about the transport.
       const reached = error.code >= 100 || type === 'connectToken' || type === 'connectData';
       const isTransport = error.code === transportClosedError || this.#socketClose !== undefined;
-      if (isTransport) this.#rememberTransport(error.code, error.message);
+      const isStalled = type === 'connect' && error.code === timeoutError && this.#isOverStream;
+      if (isStalled) this.#remember(stalledCode, '');
+      else if (isTransport) this.#rememberTransport(error.code, error.message);
       else this.#remember(error.code, error.message);
       const hint = this.#retryAfterMs ?? saidRetryAfterMs(error.message);
       const retryAfter = hint === undefined ? {} : { retryAfterMs: hint };
@@ -383,11 +386,15 @@ export class DirectWire implements Wire {
     this.#remember(seen?.code ?? code, seen?.reason ?? reason);
   }
 
+  get #isOverStream(): boolean {
+    const { transport } = this.#state;
+    return transport === 'http_stream' || transport === 'sse';
+  }
+
   /** The first question over a new connection. A stream that carries no answer is one that is collected. */
   async #tryOut(): Promise<void> {
     const connectedAt = this.#connectedAt;
-    const { transport } = this.#state;
-    const isStream = transport === 'http_stream' || transport === 'sse';
+    const isStream = this.#isOverStream;
     const timeoutMs = isStream ? 2 * this.#options.connectTimeoutMs : roundTripTimeoutMs;
     const roundTripMs = await this.#measure(timeoutMs);
     const isCurrent = this.#machine.status === 'connected' && connectedAt === this.#connectedAt;
