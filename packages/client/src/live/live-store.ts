@@ -5,11 +5,12 @@ import { createEnvironment, type Environment } from '../environment.ts';
 import { type LocksLike, platformLocks } from '../shared/web-locks.ts';
 import type { Subscription, SubscriptionState } from '../subscription.ts';
 import type { Position } from '../wire.ts';
-import { type Backoff, defaultBackoff, pauseMs } from './backoff.ts';
+import { defaultBackoff } from './backoff.ts';
 import { ChangeQueue } from './change-queue.ts';
 import type { BaseChange, LiveStoreHooks, LiveStoreOptions } from './live-options.ts';
 import type { LiveSource, Loaded } from './live-source.ts';
 import { Overlays } from './overlays.ts';
+import { ReadLoop } from './read-loop.ts';
 import { joinTabCircle, type TabCircle } from './tab-circle.ts';
 
 /**
@@ -57,7 +58,6 @@ export class LiveStore<State, Event, Change, Receipt> {
   readonly #source: LiveSource<State, Event, Change, Receipt>;
   readonly #hooks: LiveStoreHooks<State, Event>;
   readonly #environment: Environment;
-  readonly #backoff: Backoff;
   readonly #locks: LocksLike | undefined;
   readonly #queue: ChangeQueue<Change, Receipt>;
   readonly #changeTimeoutMs: number;
@@ -65,23 +65,18 @@ export class LiveStore<State, Event, Change, Receipt> {
   readonly #closed = new AbortController();
   readonly #overlays: Overlays<State, Change, Receipt>;
   readonly #recorders = new Set<Event[]>();
+  readonly #reads: ReadLoop<Loaded<State>>;
   #snapshot: LiveSnapshot<State>;
   #base: State | undefined;
   #problem: ClientError | undefined;
-  #hasFailed = false;
   #circle: TabCircle<CircleMessage<State, Change, Receipt>> | undefined;
   #subscription: Subscription<Event> | undefined;
   /** Where the subscription came back without what happened in between. */
   #joinedAt: Position | undefined;
-  /** Reads that are wanted, and how many of them were done. */
-  #wanted = 0;
-  #done = 0;
-  #isLoading = false;
   /** What happened since the newest wish to read anew. */
   #record: Event[] = [];
   #offer: Loaded<State> | undefined;
   #onOffer: () => void = () => undefined;
-  #cancelPause: () => void = () => undefined;
   #stopWatching: () => void = () => undefined;
   readonly #timers = new Set<() => void>();
   #isStarted = false;
@@ -97,7 +92,18 @@ export class LiveStore<State, Event, Change, Receipt> {
     this.#overlays = new Overlays<State, Change, Receipt>(source);
     this.#hooks = hooks;
     this.#environment = options.environment ?? createEnvironment();
-    this.#backoff = { ...defaultBackoff, ...options.backoff };
+    const backoff = { ...defaultBackoff, ...options.backoff };
+    this.#reads = new ReadLoop({
+      read: () => this.#read(),
+      install: (loaded, settle) => this.#install(loaded, settle),
+      onFailed: (problem) => {
+        this.#problem = problem;
+        this.#emit();
+      },
+      environment: this.#environment,
+      backoff,
+      signal: this.#closed.signal,
+    });
     this.#locks = options.locks ?? platformLocks();
     this.#changeTimeoutMs = options.changeTimeoutMs ?? 60_000;
     this.#queue = new ChangeQueue<Change, Receipt>({
@@ -105,7 +111,7 @@ export class LiveStore<State, Event, Change, Receipt> {
       onDone: ({ id, receipt }) => this.#confirmed(id, receipt as Receipt, true),
       onFailed: ({ id }) => this.#takenBack(id, true),
       environment: this.#environment,
-      backoff: this.#backoff,
+      backoff,
       maxSize: options.maxChanges ?? 100,
       timeoutMs: this.#changeTimeoutMs,
     });
@@ -157,12 +163,12 @@ export class LiveStore<State, Event, Change, Receipt> {
 
   /** Tries at once what waits for its next attempt, and what was given up. */
   retry(): void {
-    if (this.#hasFailed) {
-      this.#hasFailed = false;
+    if (this.#reads.hasFailed) {
+      this.#reads.resume();
       if (this.#subscription?.state.status === 'unsubscribed') this.#endSubscription();
       this.#want();
     }
-    this.#cancelPause();
+    this.#reads.hurry();
     this.#queue.run();
   }
 
@@ -218,7 +224,6 @@ export class LiveStore<State, Event, Change, Receipt> {
     this.#closed.abort();
     for (const cancel of this.#timers) cancel();
     this.#queue.close();
-    this.#cancelPause();
     this.#stopWatching();
     this.#endSubscription();
     this.#circle?.close();
@@ -227,31 +232,8 @@ export class LiveStore<State, Event, Change, Receipt> {
 
   /** @param event - the one that shows that something is missing */
   #want(event?: Event): void {
-    if (this.#wanted === this.#done) this.#record = event === undefined ? [] : [event];
-    this.#wanted += 1;
-    if (!this.#isLoading && !this.#hasFailed) void this.#load();
-  }
-
-  async #load(): Promise<void> {
-    this.#isLoading = true;
-    for (let attempt = 0; this.#isReading; attempt++) {
-      const turn = this.#wanted;
-      try {
-        this.#install(await this.#read(), turn);
-        if (this.#isReading) await this.#pause(attempt);
-      } catch (error) {
-        if (this.#closed.signal.aborted) break;
-        this.#problem = asClientError(error);
-        this.#hasFailed = !this.#problem.retryable;
-        this.#emit();
-        if (!this.#hasFailed) await this.#pause(attempt);
-      }
-    }
-    this.#isLoading = false;
-  }
-
-  get #isReading(): boolean {
-    return this.#wanted > this.#done && !this.#hasFailed && !this.#closed.signal.aborted;
+    if (!this.#reads.isDue) this.#record = event === undefined ? [] : [event];
+    this.#reads.want();
   }
 
   /** From another tab that has it, or from the server, for the other tabs too. */
@@ -289,8 +271,7 @@ export class LiveStore<State, Event, Change, Receipt> {
     return position.epoch === epoch && offset !== undefined && position.offset >= offset;
   }
 
-  #install(loaded: Loaded<State>, turn: number): void {
-    if (this.#closed.signal.aborted) return;
+  #install(loaded: Loaded<State>, settle: () => void): void {
     const events: Event[] = [];
     let state: State | undefined = loaded.state;
     for (const event of this.#record) {
@@ -304,7 +285,7 @@ export class LiveStore<State, Event, Change, Receipt> {
     const isWhole = state !== undefined && this.#record.length <= maxRecord;
     // Otherwise it is read once more, with what happened since kept for that.
     if (isWhole || this.#record.length > maxRecord) this.#record = [];
-    if (isWhole) this.#done = turn;
+    if (isWhole) settle();
     if (isWhole || this.#base === undefined) {
       this.#setBase(state ?? loaded.state, { isAnew: true, events });
     }
@@ -344,7 +325,7 @@ export class LiveStore<State, Event, Change, Receipt> {
   #subscriptionChanged(): void {
     const { status, problem } = this.#subscription?.state ?? {};
     if (status === 'unsubscribed') {
-      this.#hasFailed = true;
+      this.#reads.fail();
       this.#problem = new ClientError(
         'refused',
         `the server does not let this user follow the channel: ${problem?.message ?? ''}`,
@@ -356,7 +337,7 @@ export class LiveStore<State, Event, Change, Receipt> {
 
   #event(event: Event): void {
     for (const recorder of this.#recorders) record(recorder, event);
-    const isReading = this.#wanted > this.#done;
+    const isReading = this.#reads.isDue;
     if (isReading) record(this.#record, event);
     if (this.#base === undefined) return;
     const next = this.#source.apply(this.#base, event);
@@ -414,7 +395,7 @@ export class LiveStore<State, Event, Change, Receipt> {
         this.#answer();
         break;
       case 'loaded':
-        if (!this.#isReading || message.view !== this.#source.viewOf()) break;
+        if (!this.#reads.isReading || message.view !== this.#source.viewOf()) break;
         this.#offer = message.loaded;
         this.#onOffer();
         break;
@@ -447,10 +428,10 @@ export class LiveStore<State, Event, Change, Receipt> {
   }
 
   #statusNow(): LiveStatus {
-    if (this.#hasFailed) return 'failed';
+    if (this.#reads.hasFailed) return 'failed';
     if (this.#base === undefined) return 'loading';
     const isCurrent =
-      this.#wanted === this.#done &&
+      !this.#reads.isDue &&
       this.#subscription?.state.status === 'subscribed' &&
       this.#client.state.status === 'connected';
     return isCurrent ? 'live' : 'stale';
@@ -484,22 +465,6 @@ export class LiveStore<State, Event, Change, Receipt> {
     });
     this.#timers.add(cancel);
   }
-
-  #pause(attempt: number): Promise<void> {
-    const delayMs = pauseMs(attempt, { backoff: this.#backoff, environment: this.#environment });
-    return new Promise((resolve) => {
-      const cancel = this.#environment.after(delayMs, resolve);
-      this.#cancelPause = () => {
-        cancel();
-        resolve();
-      };
-    });
-  }
-}
-
-/** What a source threw that is no error of the client's is a mistake in it, and stays one. */
-function asClientError(error: unknown): ClientError {
-  return error instanceof ClientError ? error : new ClientError('misused', String(error));
 }
 
 function record<Event>(events: Event[], event: Event): void {
