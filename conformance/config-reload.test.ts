@@ -1,11 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { Centrifuge } from 'centrifuge';
 import { SignJWT } from 'jose';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Program, startProgram } from './program.ts';
+import { Authority } from './proxies/certificates.ts';
 
 const patient = { timeout: 20_000, interval: 50 };
 
@@ -163,4 +167,47 @@ test('SIGHUP brings namespaces, keys, origins and limits, and disturbs nobody', 
   expect(events).toEqual(['connecting 0', 'connected']);
   server.program.process.kill('SIGTERM');
   expect(await server.program.ended).toBe(0);
+});
+
+test('SIGHUP brings a renewed certificate to those who come', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-renewed-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const [cert, key] = [path.join(folder, 'cert.pem'), path.join(folder, 'key.pem')];
+  const install = (made: { readonly cert: string; readonly key: string }): string => {
+    copyFileSync(made.cert, cert);
+    copyFileSync(made.key, key);
+    return new X509Certificate(readFileSync(cert)).fingerprint256;
+  };
+  using authority = new Authority();
+  const first = authority.issue();
+  const second = authority.issue();
+  const sections = {
+    http_server: {
+      address: '127.0.0.1',
+      port: 0,
+      tls: { enabled: true, cert_pem: cert, key_pem: key },
+    },
+    store: { enabled: false },
+  };
+  const before = install(first);
+  const server = await serve(sections);
+  const meet = async (): Promise<TLSSocket> => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connectTls({ host: hostname, port: Number(port), rejectUnauthorized: false });
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'secureConnect');
+    return socket;
+  };
+  const early = await meet();
+  expect(early.getPeerCertificate().fingerprint256).toBe(before);
+
+  install({ cert: second.cert, key: first.key });
+  const text = JSON.stringify(sections);
+  expect(await server.reload(text, /nothing was changed/)).toContain('cannot be used together');
+  expect((await meet()).getPeerCertificate().fingerprint256).toBe(before);
+
+  const after = install(second);
+  await server.reload(text, /certificates were read again/);
+  expect((await meet()).getPeerCertificate().fingerprint256).toBe(after);
+  expect(early.destroyed).toBe(false);
 });

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Config } from './config/index.ts';
 import type { PortRole } from './endpoints.ts';
@@ -24,12 +25,11 @@ export interface OpenPort {
 export async function openPorts(config: Config, front: HttpFront): Promise<readonly OpenPort[]> {
   const { http_server: http, websocket } = config;
   const rescuesHandshakes = websocket.rescue_stripped_handshakes;
-  const tls = tlsOptions(http.tls, 'http_server.tls');
+  const tls = portTls(config, 'external');
   if (http.internal_port === 0) {
     const where = { address: http.address, port: http.port, portKey: 'http_server.port' } as const;
     return [await openPort({ role: 'only', where, tls, rescuesHandshakes }, front)];
   }
-  const ownTls = tlsOptions(http.internal_tls, 'http_server.internal_tls');
   const internal = {
     role: 'internal',
     where: {
@@ -37,7 +37,7 @@ export async function openPorts(config: Config, front: HttpFront): Promise<reado
       port: http.internal_port,
       portKey: 'http_server.internal_port',
     },
-    tls: ownTls ?? (http.tls_external ? undefined : tls),
+    tls: portTls(config, 'internal'),
     rescuesHandshakes,
   } as const;
   const external = {
@@ -53,6 +53,30 @@ export async function openPorts(config: Config, front: HttpFront): Promise<reado
     closePorts([first]);
     throw error;
   }
+}
+
+/** @throws StartError as `tlsOptions` */
+function portTls({ http_server: http }: Config, role: PortRole): HttpServerOptions['tls'] {
+  if (role !== 'internal') return tlsOptions(http.tls, 'http_server.tls');
+  const own = tlsOptions(http.internal_tls, 'http_server.internal_tls');
+  return own ?? (http.tls_external ? undefined : tlsOptions(http.tls, 'http_server.tls'));
+}
+
+/**
+ * Reads certificates and keys anew, for the connections that come from now on.
+ *
+ * @returns whether there are any.
+ * @throws StartError when some cannot work; then all stay as they were.
+ */
+export function renewCertificates(ports: readonly OpenPort[], config: Config): boolean {
+  const renewed = ports.flatMap(({ role, servers }) => {
+    const tls = portTls(config, role);
+    return servers.flatMap((server) =>
+      server instanceof TlsServer && tls !== undefined ? [{ server, tls }] : [],
+    );
+  });
+  for (const { server, tls } of renewed) server.setSecureContext(tls);
+  return renewed.length > 0;
 }
 
 /** Accepts nothing new; connections that are open stay. */

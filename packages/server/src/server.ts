@@ -27,7 +27,7 @@ import { HttpFront } from './http/http-front.ts';
 import { createLogger, type ServerLogger } from './logging.ts';
 import { NodeDetails } from './metrics/node-details.ts';
 import { ServerMetrics } from './metrics/server-metrics.ts';
-import { closePorts, openPorts, type OpenPort } from './open-ports.ts';
+import { closePorts, openPorts, type OpenPort, renewCertificates } from './open-ports.ts';
 import { StartError } from './start-error.ts';
 import { RunningConfig } from './running-config.ts';
 import { createTokenVerifiers, type TokenVerifiers } from './token-verifiers.ts';
@@ -62,8 +62,10 @@ export interface RunningServer {
   readonly signInLink?: string;
   /**
    * Takes over what can change while the server runs: namespaces and what they allow, token keys,
-   * allowed origins, limits of connections and the level of the log. Connections stay. What needs a
-   * restart is named in the log and changes nothing.
+   * allowed origins, limits of connections, certificates and the level of the log. Connections stay.
+   * What needs a restart is named in the log and changes nothing.
+   *
+   * @throws StartError, TokenOptionError when a certificate or key cannot work; then nothing changed.
    */
   reload(config: Config): void;
   /**
@@ -130,6 +132,7 @@ async function compose(
     hub,
     hubOptions: (changed) => hubOptions(changed, ports),
     verifiers,
+    renewCertificates: (changed) => renewCertificates(ports, changed),
     logger,
   });
   const sessions = new AdminSessions({

@@ -46,7 +46,7 @@ async function runServer(
     writePidFile(pidFile);
   } catch (error) {
     await server?.stop();
-    if (!(error instanceof StartError || error instanceof TokenOptionError)) throw error;
+    if (!isExplained(error)) throw error;
     terminal.err(`${terminal.errColors.red('error')} ${error.message}`);
     terminal.err('The server was not started.');
     return exitCodes.failed;
@@ -79,6 +79,13 @@ function writePidFile(file: string): void {
   }
 }
 
+const cannotWork = 'the new configuration cannot work: nothing was changed';
+
+/** Whether an error says in its message what is wrong and what to do about it. */
+function isExplained(error: unknown): error is StartError | TokenOptionError {
+  return error instanceof StartError || error instanceof TokenOptionError;
+}
+
 /** Reads the configuration again. One that cannot work changes nothing. */
 function reload(server: RunningServer, terminal: Terminal, given: GivenConfig): void {
   const { logger } = server;
@@ -88,13 +95,14 @@ function reload(server: RunningServer, terminal: Terminal, given: GivenConfig): 
       const problems = loaded.errors.map(
         ({ key, problem, reason, remedy }) => `${key} ${problem}, because ${reason}. ${remedy}`,
       );
-      logger.error({ problems }, 'the new configuration cannot work: nothing was changed');
+      logger.error({ problems }, cannotWork);
       return;
     }
     for (const { key, message } of loaded.warnings) logger.warn({ key }, message);
     server.reload(loaded.config);
   } catch (error) {
-    logger.error({ err: error }, 'the configuration could not be read again: nothing was changed');
+    if (isExplained(error)) logger.error({ problems: [error.message] }, cannotWork);
+    else logger.error({ err: error }, 'the configuration could not be read: nothing was changed');
   }
 }
 

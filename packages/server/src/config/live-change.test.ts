@@ -20,6 +20,7 @@ describe('a new configuration', () => {
 
   test.each([
     ['log.level', { log: { level: 'debug' } }],
+    ['http_server.tls.cert_pem', { http_server: { tls: { cert_pem: 'other.pem' } } }],
     ['client.allowed_origins', { client: { allowed_origins: ['https://a.example'] } }],
     ['client.connection_limit', { client: { connection_limit: 7 } }],
     ['client.connection_rate_limit', { client: { connection_rate_limit: 7 } }],

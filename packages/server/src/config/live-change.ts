@@ -17,7 +17,7 @@ export interface LiveChange {
 
 /** Options outside of namespaces that can change while a server runs. */
 const liveOptions =
-  /^(?:log\.level|client\.(?:allowed_origins|connection_limit|connection_rate_limit|user_connection_limit|(?:subscription_)?token\..+))$/;
+  /^(?:log\.level|http_server\.(?:internal_)?tls\.(?:cert|key)_pem|client\.(?:allowed_origins|connection_limit|connection_rate_limit|user_connection_limit|(?:subscription_)?token\..+))$/;
 
 /** Options of a namespace that cannot: a hook, the kind of its channels, and where they are kept. */
 const fixedOption = /(?:_proxy_|^history_durable$|^subscription_type$|^map\.mode$)/;
@@ -104,13 +104,18 @@ function unitOf(name: string): string {
 }
 
 function merge(running: Config, next: Config, frozen: ReadonlySet<string>): Config {
-  const { client, channel, log } = running;
+  const { client, channel, log, http_server: http } = running;
   const isFrozen = ({ name }: { readonly name: string }): boolean => frozen.has(unitOf(name));
   const { allowed_origins, connection_limit, connection_rate_limit, user_connection_limit } =
     next.client;
   return {
     ...running,
     log: { ...log, level: next.log.level },
+    http_server: {
+      ...http,
+      tls: withCertificate(http.tls, next.http_server.tls),
+      internal_tls: withCertificate(http.internal_tls, next.http_server.internal_tls),
+    },
     client: {
       ...client,
       allowed_origins,
@@ -130,4 +135,10 @@ function merge(running: Config, next: Config, frozen: ReadonlySet<string>): Conf
       ],
     },
   };
+}
+
+type ServerTls = Config['http_server']['tls'];
+
+function withCertificate(running: ServerTls, { cert_pem, key_pem }: ServerTls): ServerTls {
+  return { ...running, cert_pem, key_pem };
 }

@@ -232,6 +232,8 @@ what needs no restart, all at once; connections and subscriptions stay:
   Whoever is connected stays so until the token expires;
 - \`client.allowed_origins\`, \`client.connection_limit\`, \`client.connection_rate_limit\` and
   \`client.user_connection_limit\`, for those who come;
+- certificates and their keys, \`http_server.tls\` and \`internal_tls\`: the files are read again, also
+  under the same names, for the connections that come;
 - \`log.level\`.
 
 Everything else waits for a restart; one line of the log names it: \`needs a restart: http_server.port\`.
