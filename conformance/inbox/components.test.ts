@@ -131,6 +131,25 @@ test('everything can be done with the keyboard, and the focus is never lost', as
   await expectShown([page], { unread: 0, titles: ['5', '4', '3', '1'] });
 });
 
+test('closed and opened again before the browser has told of it, the drawer is open', async () => {
+  await using app = await inboxes.start();
+  const { page } = await open(app);
+  await page.locator('.hf-bell').click();
+  await page.getByRole('dialog').waitFor();
+  await page.evaluate(`(async () => {
+    const dialog = document.querySelector('dialog');
+    const told = new Promise((resolve) => dialog.addEventListener('close', resolve));
+    dialog.dispatchEvent(new Event('cancel', { cancelable: true }));
+    while (dialog.open) await Promise.resolve();
+    document.querySelector('.hf-bell').click();
+    await told;
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+  })()`);
+  expect(await page.getByRole('dialog').isVisible()).toBe(true);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+});
+
 test('the archive gives back what was put there; a change that is refused is taken back and said', async () => {
   await using app = await inboxes.start();
   for (const title of ['1', '2']) await send(app, title);

@@ -41,7 +41,10 @@ export function InboxDrawer({ isOpen, onClose, onOpen, ...rest }: InboxDrawerPro
           event.preventDefault();
           onClose();
         }}
-        onClose={onClose}
+        onClose={() => {
+          // The browser tells of it later, when it may have been opened again.
+          if ((dialog.current as unknown as DialogLike | null)?.open !== true) onClose();
+        }}
         onClick={(event: MouseEvent) => {
           // Everything in it is in the panel; what is left is the backdrop.
           if (event.target === event.currentTarget) onClose();
