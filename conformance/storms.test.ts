@@ -33,6 +33,26 @@ function slowHook() {
   };
 }
 
+/** A hub where one client is being connected, one waits for its turn, and there is no room for more. */
+async function startBusyHub() {
+  await using stack = new AsyncDisposableStack();
+  const running = stack.use(
+    await startHub({
+      admission: { concurrency: 1, queueSize: 1 },
+      http: { uniSse: { enabled: true } },
+    }),
+  );
+  const hook = slowHook();
+  running.hub.on('connecting', hook.connecting);
+  for (let index = 0; index < 2; index += 1) {
+    const session = stack.use(await RawSession.open(running.url));
+    session.send({ id: 1, connect: {} });
+  }
+  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(1));
+  const kept = stack.move();
+  return { running, hook, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
 test('a backend is asked about so many clients at once, and the others wait their turn', async () => {
   await using running = await startHub({ admission: { concurrency: 3 } });
   const hook = slowHook();
@@ -150,16 +170,8 @@ test('waiting does not make a client stale', async () => {
 });
 
 test('new connections of every kind are told when to come back', async () => {
-  await using running = await startHub({
-    admission: { concurrency: 1, queueSize: 1 },
-    http: { uniSse: { enabled: true } },
-  });
-  const hook = slowHook();
-  running.hub.on('connecting', hook.connecting);
-  await using first = await RawSession.open(running.url);
-  await using second = await RawSession.open(running.url);
-  for (const session of [first, second]) session.send({ id: 1, connect: {} });
-  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(1));
+  await using busy = await startBusyHub();
+  const { running, hook } = busy;
 
   const upgrade = await fetch(running.at('/connection/websocket'), { method: 'GET' });
   expect(upgrade.status).toBe(426);
@@ -192,16 +204,8 @@ test('new connections of every kind are told when to come back', async () => {
 });
 
 test('an EventSource that comes at a bad time comes back by itself', async () => {
-  await using running = await startHub({
-    admission: { concurrency: 1, queueSize: 1 },
-    http: { uniSse: { enabled: true } },
-  });
-  const hook = slowHook();
-  running.hub.on('connecting', hook.connecting);
-  await using first = await RawSession.open(running.url);
-  await using second = await RawSession.open(running.url);
-  for (const session of [first, second]) session.send({ id: 1, connect: {} });
-  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(1));
+  await using busy = await startBusyHub();
+  const { running, hook } = busy;
   const source = new EventSource(running.at('/connection/uni_sse'));
   const heard: string[] = [];
   source.addEventListener('message', ({ data }) => heard.push(data as string));

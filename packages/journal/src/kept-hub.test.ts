@@ -1,9 +1,9 @@
 import { createHub, type Broker, type Hub, type HubOptions, type MapBroker } from '@holdfast/hub';
 import {
+  createLinkedNodes,
   createMemoryNetwork,
   describeBroker,
   describeMapBroker,
-  type FaultLink,
   type LinkedTestbed,
   type MemoryNode,
 } from '@holdfast/hub/testing';
@@ -30,34 +30,19 @@ async function createTestbed<Port extends Broker | MapBroker>(
   const store = await openKeptStore({ url: database.url, clock });
   const journals = createStoreJournals(store, { node: 'node' });
   const isDurable = (): boolean => true;
-  const network = createMemoryNetwork({
-    clock,
-    streams: { journal: journals.streams, isDurable },
-    maps: { journal: journals.maps, isDurable },
-  });
-  const links = new Map<Port, FaultLink>();
-  return {
-    async addNode() {
-      const node = network.addNode();
-      const port = portOf(node);
-      links.set(port, node.link);
-      return port;
-    },
-    async advance(ms) {
-      clock.advance(ms);
-    },
-    async breakLink(port) {
-      const link = links.get(port);
-      link?.drop();
-      link?.restore();
-      link?.interrupt();
-    },
-    async [Symbol.asyncDispose]() {
-      for (const port of links.keys()) await port.close();
+  return createLinkedNodes({
+    network: createMemoryNetwork({
+      clock,
+      streams: { journal: journals.streams, isDurable },
+      maps: { journal: journals.maps, isDurable },
+    }),
+    portOf,
+    advance: (ms) => clock.advance(ms),
+    async end() {
       await store.close();
       await database[Symbol.asyncDispose]();
     },
-  };
+  });
 }
 
 describeBroker('MemoryBroker kept in SQLite', () => createTestbed<Broker>(({ broker }) => broker));

@@ -4,7 +4,7 @@ import type { MapBroker } from '../ports/map-broker.ts';
 import type { BrokerTestbed } from '../testing/broker-testbed.ts';
 import { describeBroker } from '../testing/describe-broker.ts';
 import { describeMapBroker } from '../testing/describe-map-broker.ts';
-import type { FaultLink } from '../testing/fault-link.ts';
+import { createLinkedNodes } from '../testing/linked-nodes.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import type { MapBrokerTestbed } from '../testing/map-testbed.ts';
 import { JournalDisk, MemoryJournal } from '../testing/memory-journal.ts';
@@ -19,31 +19,16 @@ async function createTestbed<Port extends Broker | MapBroker>(
     journal: new MemoryJournal(new JournalDisk(), clock),
     isDurable: () => true,
   };
-  const network = createMemoryNetwork({ clock, streams: journaling, maps: journaling });
-  const links = new Map<Port, FaultLink>();
-  return {
-    async addNode() {
-      const node = network.addNode();
-      const port = portOf(node);
-      links.set(port, node.link);
-      return port;
-    },
+  return createLinkedNodes({
+    network: createMemoryNetwork({ clock, streams: journaling, maps: journaling }),
+    portOf,
     async advance(ms) {
       clock.advance(ms);
       // What expired is removed when the journal has it.
       await new Promise((resolve) => setImmediate(resolve));
     },
-    async breakLink(port) {
-      const link = links.get(port);
-      link?.drop();
-      link?.restore();
-      link?.interrupt();
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...links.keys()].map((port) => port.close()));
-      expect(clock.timerCount).toBe(0);
-    },
-  };
+    end: () => expect(clock.timerCount).toBe(0),
+  });
 }
 
 describeBroker('MemoryBroker with a journal', (): Promise<BrokerTestbed> =>

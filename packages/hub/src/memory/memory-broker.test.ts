@@ -3,35 +3,19 @@ import { expect, test } from 'vitest';
 import { MemoryBroker } from './memory-broker.ts';
 import type { BrokerTestbed } from '../testing/broker-testbed.ts';
 import { describeBroker } from '../testing/describe-broker.ts';
-import type { FaultLink } from '../testing/fault-link.ts';
+import { createLinkedNodes } from '../testing/linked-nodes.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { createMemoryNetwork } from '../testing/memory-network.ts';
 import { RecordedEvents } from '../testing/recorded-events.ts';
 
 async function createTestbed(): Promise<BrokerTestbed> {
   const clock = new ManualClock();
-  const network = createMemoryNetwork({ clock });
-  const links = new Map<Broker, FaultLink>();
-  return {
-    async addNode() {
-      const { broker, link } = network.addNode();
-      links.set(broker, link);
-      return broker;
-    },
-    async advance(ms) {
-      clock.advance(ms);
-    },
-    async breakLink(broker) {
-      const link = links.get(broker);
-      link?.drop();
-      link?.restore();
-      link?.interrupt();
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...links.keys()].map((broker) => broker.close()));
-      expect(clock.timerCount).toBe(0);
-    },
-  };
+  return createLinkedNodes<Broker>({
+    network: createMemoryNetwork({ clock }),
+    portOf: ({ broker }) => broker,
+    advance: (ms) => clock.advance(ms),
+    end: () => expect(clock.timerCount).toBe(0),
+  });
 }
 
 describeBroker('MemoryBroker', createTestbed);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { MapBroker, MapPublication } from '../ports/map-broker.ts';
 import { describeMapBroker } from '../testing/describe-map-broker.ts';
-import type { FaultLink } from '../testing/fault-link.ts';
+import { createLinkedNodes } from '../testing/linked-nodes.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import {
   ephemeral,
@@ -16,28 +16,12 @@ import { MemoryMapExchange } from './memory-map-exchange.ts';
 
 async function createTestbed(): Promise<MapBrokerTestbed> {
   const clock = new ManualClock();
-  const network = createMemoryNetwork({ clock });
-  const links = new Map<MapBroker, FaultLink>();
-  return {
-    async addNode() {
-      const { maps, link } = network.addNode();
-      links.set(maps, link);
-      return maps;
-    },
-    async advance(ms) {
-      clock.advance(ms);
-    },
-    async breakLink(broker) {
-      const link = links.get(broker);
-      link?.drop();
-      link?.restore();
-      link?.interrupt();
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...links.keys()].map((broker) => broker.close()));
-      expect(clock.timerCount).toBe(0);
-    },
-  };
+  return createLinkedNodes<MapBroker>({
+    network: createMemoryNetwork({ clock }),
+    portOf: ({ maps }) => maps,
+    advance: (ms) => clock.advance(ms),
+    end: () => expect(clock.timerCount).toBe(0),
+  });
 }
 
 describeMapBroker('MemoryMapBroker', createTestbed);

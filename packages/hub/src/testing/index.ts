@@ -12,6 +12,7 @@ export * from './describe-node-bus.ts';
 export * from './describe-presence-store.ts';
 export * from './describe-revocation-store.ts';
 export * from './fault-link.ts';
+export * from './linked-nodes.ts';
 export * from './manual-clock.ts';
 export * from './memory-journal.ts';
 export * from './memory-network.ts';
