@@ -1,11 +1,10 @@
-import { type ReactNode, StrictMode, useState } from 'react';
-import { createRoot } from 'react-dom/client';
+import { type ReactNode, useState } from 'react';
 import { createClient, type Entry } from '@holdfast/client';
 import { HoldfastProvider, useMap, useSharedPoll } from '@holdfast/react';
+import { mountPage } from '../../mount-page.tsx';
 
 const scope = globalThis as unknown as {
   location: { origin: string };
-  document: { getElementById(id: string): never };
   /** The application's backend, which the test is. */
   sign(keys: readonly string[]): Promise<{ keys: readonly string[]; signature: string }>;
 };
@@ -71,10 +70,8 @@ function App(): ReactNode {
   );
 }
 
-createRoot(scope.document.getElementById('root')).render(
-  <StrictMode>
-    <HoldfastProvider client={client}>
-      <App />
-    </HoldfastProvider>
-  </StrictMode>,
+mountPage(
+  <HoldfastProvider client={client}>
+    <App />
+  </HoldfastProvider>,
 );

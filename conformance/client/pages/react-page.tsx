@@ -1,5 +1,4 @@
-import { createRoot } from 'react-dom/client';
-import { StrictMode, useState } from 'react';
+import { useState } from 'react';
 import { createClient } from '@holdfast/client';
 import {
   HoldfastProvider,
@@ -8,10 +7,10 @@ import {
   usePresence,
   useSubscription,
 } from '@holdfast/react';
+import { mountPage } from '../../mount-page.tsx';
 
 const scope = globalThis as unknown as {
   location: { origin: string };
-  document: { getElementById(id: string): never };
 };
 const client = createClient({ url: scope.location.origin });
 
@@ -46,10 +45,8 @@ function App(): React.ReactNode {
   );
 }
 
-createRoot(scope.document.getElementById('root')).render(
-  <StrictMode>
-    <HoldfastProvider client={client}>
-      <App />
-    </HoldfastProvider>
-  </StrictMode>,
+mountPage(
+  <HoldfastProvider client={client}>
+    <App />
+  </HoldfastProvider>,
 );

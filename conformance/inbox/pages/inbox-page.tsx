@@ -1,10 +1,9 @@
-import { StrictMode } from 'react';
-import { createRoot } from 'react-dom/client';
 import type { Client } from '@holdfast/client';
 import { createInboxStore, createUserApi, type InboxStore } from '@holdfast/client/inbox';
 import { createSharedClient } from '@holdfast/client/shared';
 import { HoldfastProvider } from '@holdfast/react';
 import { InboxBell, InboxPanel, InboxPreferences, InboxProvider } from '@holdfast/react/inbox';
+import { mountPage } from '../../mount-page.tsx';
 
 /** What a test asks of the page, through `page.evaluate`. */
 interface PageApi {
@@ -17,7 +16,6 @@ interface PageApi {
 const scope = globalThis as unknown as {
   api: PageApi;
   location: { origin: string; search: string };
-  document: { getElementById(id: string): never };
   SharedWorker: new (url: string, options: object) => unknown;
 };
 const parameters = new URLSearchParams(scope.location.search);
@@ -52,19 +50,17 @@ const categories = [
   { name: 'ads', title: 'Offers' },
 ];
 
-createRoot(scope.document.getElementById('root')).render(
-  <StrictMode>
-    <HoldfastProvider client={client}>
-      <InboxProvider inbox={inbox}>
-        <header>
-          <strong>Acme</strong>
-          <button type="button">before</button>
-          <InboxBell topics={topics} categories={categories} />
-          <button type="button">after</button>
-        </header>
-        {parameters.has('panel') && <InboxPanel />}
-        {parameters.has('preferences') && <InboxPreferences />}
-      </InboxProvider>
-    </HoldfastProvider>
-  </StrictMode>,
+mountPage(
+  <HoldfastProvider client={client}>
+    <InboxProvider inbox={inbox}>
+      <header>
+        <strong>Acme</strong>
+        <button type="button">before</button>
+        <InboxBell topics={topics} categories={categories} />
+        <button type="button">after</button>
+      </header>
+      {parameters.has('panel') && <InboxPanel />}
+      {parameters.has('preferences') && <InboxPreferences />}
+    </InboxProvider>
+  </HoldfastProvider>,
 );

@@ -1,5 +1,4 @@
-import { type ReactNode, StrictMode } from 'react';
-import { createRoot } from 'react-dom/client';
+import type { ReactNode } from 'react';
 import { createClient } from '@holdfast/client';
 import { createTaskStore, createUserApi, type TaskStore } from '@holdfast/client/tasks';
 import { HoldfastProvider } from '@holdfast/react';
@@ -10,6 +9,7 @@ import {
   useTask,
   useTaskOutput,
 } from '@holdfast/react/tasks';
+import { mountPage } from '../../mount-page.tsx';
 
 /** What a test asks of the page, through `page.evaluate`. */
 interface PageApi {
@@ -23,7 +23,6 @@ interface PageApi {
 const scope = globalThis as unknown as {
   api: PageApi;
   location: { search: string };
-  document: { getElementById(id: string): never };
 };
 const parameters = new URLSearchParams(scope.location.search);
 const user = parameters.get('user') ?? '';
@@ -70,17 +69,15 @@ function Output({ id }: { readonly id: string }): ReactNode {
   );
 }
 
-createRoot(scope.document.getElementById('root')).render(
-  <StrictMode>
-    <HoldfastProvider client={client}>
-      <TasksProvider tasks={tasks}>
-        <main>
-          {task !== null && <TaskProgress id={task} />}
-          {task !== null && <Recorder id={task} />}
-          {task !== null && parameters.has('output') && <Output id={task} />}
-          {parameters.has('list') && <TaskList />}
-        </main>
-      </TasksProvider>
-    </HoldfastProvider>
-  </StrictMode>,
+mountPage(
+  <HoldfastProvider client={client}>
+    <TasksProvider tasks={tasks}>
+      <main>
+        {task !== null && <TaskProgress id={task} />}
+        {task !== null && <Recorder id={task} />}
+        {task !== null && parameters.has('output') && <Output id={task} />}
+        {parameters.has('list') && <TaskList />}
+      </main>
+    </TasksProvider>
+  </HoldfastProvider>,
 );
