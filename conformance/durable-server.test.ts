@@ -201,7 +201,7 @@ describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backe
     onTestFinished(() => {
       for (const socket of sockets) socket.destroy();
     });
-    const measure = async (total: number): Promise<object> => {
+    const measure = async (total: number) => {
       while (sockets.length < total) {
         const users = Array.from(
           { length: Math.min(openAtOnce, total - sockets.length) },
@@ -221,10 +221,13 @@ describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backe
       );
       return {
         database: await server.metric('holdfast_store_connections'),
+        // What the database itself says.
+        sessions: await database.countConnections(),
         files: openFiles(server.pid),
       };
     };
     const few = await measure(10);
+    expect(few.sessions).toBe(backend.name === 'PostgreSQL' ? few.database : 0);
     expect(await measure(10_000)).toEqual(few);
   });
 });

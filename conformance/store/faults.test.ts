@@ -1,7 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openStore } from '@holdfast/store';
 import { startPostgres, testBackends } from '@holdfast/store/testing';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { startChild } from '../child.ts';
 import { journalModule, type JournalTables } from './journal.ts';
 import { Load } from './load.ts';
@@ -94,6 +97,33 @@ describe('SQLite', () => {
     const rows = await store.read((db) => db.selectFrom('entries').select('id').execute());
     expect(rows.map((row) => row.id).toSorted()).toEqual(['before', 'patient']);
   });
+
+  test('on a disk that is really full: changes fail, reads work, and it goes on when somebody makes room', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-full-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    // A disk of its own, which no other process sees and which ends with this one.
+    const onSmallDisk = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"';
+    const node = [process.execPath, '--conditions=@holdfast/source'];
+    const { stdout, stderr } = spawnSync(
+      'unshare',
+      [
+        ...['--user', '--map-root-user', '--mount', 'sh', '-c', onSmallDisk],
+        ...[folder, ...node, scriptOf('full-disk.ts'), folder],
+      ],
+      { encoding: 'utf8', timeout: 60_000 },
+    );
+    expect(stderr).toBe('');
+    const { whenFull, withRoom, damage } = JSON.parse(stdout) as Record<string, unknown>;
+    expect(whenFull).toEqual({
+      refused: 'store_disk_full',
+      acknowledged: expect.toSatisfy((count: number) => count > 20),
+      lost: 0,
+      again: 'store_disk_full',
+      problem: expect.stringMatching(/store_disk_full: free disk space/),
+    });
+    expect(withRoom).toEqual({ lost: 0 });
+    expect(damage).toEqual([]);
+  }, 90_000);
 
   test('full: changes fail and leave nothing, reads work, and it goes on when there is room', async () => {
     await using database = await sqlite.create();

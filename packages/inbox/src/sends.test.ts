@@ -209,3 +209,20 @@ describe.each(testBackends)('sending on $name', (backend) => {
     for (const promise of refused) expect(await codeOf(promise)).toBe('inbox_invalid');
   });
 });
+
+test('the same key through two servers at the same moment creates one notification', async () => {
+  await using database = await testBackends[1]!.create();
+  await using first = await openInbox(database);
+  await using second = await openInbox(database);
+  const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
+  const results = await Promise.all(
+    keys.flatMap((idempotencyKey) =>
+      [first, second, first, second].map(({ inbox }) =>
+        inbox.send({ to: { user: 'ann' }, category: 'a', title: 'once', idempotencyKey }),
+      ),
+    ),
+  );
+  expect(results.filter((result) => !result.repeated)).toHaveLength(keys.length);
+  expect(new Set(results.map(({ id }) => id)).size).toBe(keys.length);
+  expect((await second.inbox.counts('ann')).total).toBe(keys.length);
+});

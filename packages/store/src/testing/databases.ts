@@ -8,6 +8,8 @@ import { inject } from 'vitest';
 /** An empty database for one test; disposing deletes it. */
 export interface TestDatabase {
   readonly url: string;
+  /** Connections of stores, as the database counts them. 0 for a file, which knows of none. */
+  countConnections(): Promise<number>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -23,6 +25,7 @@ const sqlite: TestBackend = {
     const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-store-'));
     return Promise.resolve({
       url: `sqlite:${path.join(folder, 'store.db')}`,
+      countConnections: () => Promise.resolve(0),
       [Symbol.asyncDispose]() {
         rmSync(folder, { recursive: true, force: true });
         return Promise.resolve();
@@ -38,18 +41,25 @@ const postgres: TestBackend = {
     const answer = await response.text();
     if (!response.ok) throw new Error(answer);
     const name = `test_${randomUUID().replaceAll('-', '')}`;
-    const administer = async (statement: string): Promise<void> => {
+    const administer = async (statement: string): Promise<number> => {
       const client = new Client({ connectionString: answer });
       await client.connect();
-      await client.query(statement);
+      const { rowCount } = await client.query(statement);
       await client.end();
+      return rowCount ?? 0;
     };
     await administer(`create database ${name}`);
     const url = new URL(answer);
     url.pathname = `/${name}`;
     return {
       url: url.href,
-      [Symbol.asyncDispose]: () => administer(`drop database if exists ${name} with (force)`),
+      countConnections: () =>
+        administer(
+          `select pid from pg_stat_activity where datname = '${name}' and application_name = 'holdfast'`,
+        ),
+      async [Symbol.asyncDispose]() {
+        await administer(`drop database if exists ${name} with (force)`);
+      },
     };
   },
 };
