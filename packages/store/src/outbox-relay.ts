@@ -92,8 +92,11 @@ export class OutboxRelay {
   readonly #busy = new Map<string, Promise<void>>();
   /** Channels whose last publish failed. */
   readonly #blocked = new Map<string, Blocked>();
-  /** Numbers of rows that were published or refused, and may still be read. */
-  readonly #handled = new Set<number>();
+  /**
+   * Ids of rows that were published or refused, and may still be read. Not their numbers: a failover
+   * that loses the last moments gives these out again.
+   */
+  readonly #handled = new Set<string>();
   /** Those of them that are to be deleted. */
   #published: Row[] = [];
   #rejected: RejectedRow[] = [];
@@ -223,7 +226,7 @@ export class OutboxRelay {
     if (room <= 0 || isBehind) return;
     const limit = fetchRows + this.#handled.size;
     const rows = await this.#fetch(excluded, limit);
-    const unhandled = rows.filter(({ seq }) => !this.#handled.has(seq));
+    const unhandled = rows.filter(({ id }) => !this.#handled.has(id));
     let started = 0;
     for (const [channel, channelRows] of Map.groupBy(unhandled, (row) => row.channel)) {
       if (this.#isClosed) return;
@@ -264,13 +267,13 @@ export class OutboxRelay {
           this.#options.publishTimeoutMs,
           { clock: this.#clock, onDeadline: () => new Error('the broker did not answer in time') },
         );
-        this.#handled.add(row.seq);
+        this.#handled.add(row.id);
         this.#published.push(row);
         this.#metrics.published += 1;
         this.#unblock(channel);
       } catch (error) {
         if (this.#options.isPermanent(error)) {
-          this.#handled.add(row.seq);
+          this.#handled.add(row.id);
           this.#rejected.push({ ...row, reason: String(error).slice(0, 500) });
           this.#metrics.rejected += 1;
           this.#options.onDiscarded({ reason: 'rejected', channels: [channel], count: 1, error });
@@ -336,7 +339,7 @@ export class OutboxRelay {
       }
       // A look that began before the rows were gone may still bring them.
       await this.#running;
-      for (const { seq } of [...published, ...rejected]) this.#handled.delete(seq);
+      for (const { id } of [...published, ...rejected]) this.#handled.delete(id);
     }
     this.#deleting = undefined;
     if (this.#owesLook) this.#wake();
@@ -348,8 +351,17 @@ export class OutboxRelay {
     rejected: readonly RejectedRow[],
   ): Promise<void> {
     const db = openSession<StoreTables>(this.#engine, connection);
-    const seqs = [...published, ...rejected].map((row) => row.seq);
-    await sql`delete from outbox where seq in ${valueList(this.#engine.name, seqs)}`.execute(db);
+    const handled = [...published, ...rejected];
+    const { name } = this.#engine;
+    const seqs = valueList(
+      name,
+      handled.map(({ seq }) => seq),
+    );
+    const ids = valueList(
+      name,
+      handled.map(({ id }) => id),
+    );
+    await sql`delete from outbox where seq in ${seqs} and id in ${ids}`.execute(db);
     if (rejected.length === 0) return;
     for (const row of rejected) {
       await db

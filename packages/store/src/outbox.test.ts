@@ -98,6 +98,26 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
     expect(broker.published[0]?.key).toMatch(/^outbox:[0-9a-f-]{36}$/);
   });
 
+  test('an event that has the number of one that a failover lost is published all the same', async () => {
+    await using database = await backend.create();
+    await using store = await open(database);
+    const broker = new FakeBroker();
+    const failedOver = Promise.withResolvers<void>();
+    broker.before = (channel) => (channel === 'lost' ? failedOver.promise : undefined);
+    store.outbox.start({ publish: broker.publish });
+    await append(store, 'lost', 1);
+    await vi.waitFor(() => expect(broker.calls).toBe(1), patience);
+    // What a standby that missed the last moments looks like.
+    const id = store.ids.next();
+    await store.transaction((trx) =>
+      trx.updateTable('outbox').set({ id, channel: 'new' }).execute(),
+    );
+    failedOver.resolve();
+    await vi.waitFor(() => expect(broker.of('new')).toEqual([1]), patience);
+    expect(broker.of('lost')).toEqual([1]);
+    await vi.waitFor(async () => expect(await waitingRows(store)).toBe(0), patience);
+  });
+
   test('publishes at the next start what was left over', async () => {
     await using database = await backend.create();
     {
