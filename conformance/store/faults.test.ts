@@ -102,14 +102,12 @@ describe('SQLite', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-full-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     // A disk of its own, which no other process sees and which ends with this one.
-    const onSmallDisk = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"';
-    const node = [process.execPath, '--conditions=@holdfast/source'];
+    const onSmallDisk = ['--user', '--map-root-user', '--mount', 'sh', '-c'];
+    const script = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"';
+    const node = [process.execPath, '--conditions=@holdfast/source', scriptOf('full-disk.ts')];
     const { stdout, stderr } = spawnSync(
       'unshare',
-      [
-        ...['--user', '--map-root-user', '--mount', 'sh', '-c', onSmallDisk],
-        ...[folder, ...node, scriptOf('full-disk.ts'), folder],
-      ],
+      [...onSmallDisk, script, folder, ...node, folder],
       { encoding: 'utf8', timeout: 60_000 },
     );
     expect(stderr).toBe('');
