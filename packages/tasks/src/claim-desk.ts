@@ -1,12 +1,11 @@
 import { claimTasks, type ClaimedTask, type ClaimOptions } from './claim.ts';
 import { TaskError } from './errors.ts';
-import { Gatherer } from './gatherer.ts';
+import { Gatherer, type Waiting } from './gatherer.ts';
 import type { TaskContext } from './task-context.ts';
 
-interface Waiting {
+interface Claimant extends Waiting {
   readonly claim: Required<ClaimOptions>;
   readonly resolve: (tasks: readonly ClaimedTask[]) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 const maxClaim = 100;
@@ -15,13 +14,18 @@ const claimsAtOnce = 16;
 /** Where all workers that this process speaks for take their tasks: those who come together share a look. */
 export class ClaimDesk {
   readonly #context: TaskContext;
-  readonly #gatherer: Gatherer<Waiting> = new Gatherer((all) => this.#serve(all), claimsAtOnce);
+  readonly #gatherer: Gatherer<Claimant>;
 
   constructor(context: TaskContext) {
     this.#context = context;
+    this.#gatherer = new Gatherer((all) => this.#serve(all), {
+      clock: context.clock,
+      metrics: context.store.metrics,
+      maxItems: claimsAtOnce,
+    });
   }
 
-  /** @throws {@link TaskError} `task_unknown_kind` */
+  /** @throws {@link TaskError} `task_unknown_kind`, `StoreError` */
   async claim({ kinds, worker, limit = 1 }: ClaimOptions): Promise<readonly ClaimedTask[]> {
     const unknown = kinds.find((name) => !this.#context.isKnown(name));
     if (unknown !== undefined) {
@@ -33,7 +37,7 @@ export class ClaimDesk {
     });
   }
 
-  async #serve(all: readonly Waiting[]): Promise<void> {
+  async #serve(all: readonly Claimant[]): Promise<void> {
     try {
       const served = await claimTasks(
         this.#context,

@@ -1,15 +1,13 @@
 import { StoreError } from '@holdfast/store';
-import { Gatherer } from './gatherer.ts';
+import { Gatherer, type GathererOptions, type Waiting } from './gatherer.ts';
 import type { TaskContext } from './task-context.ts';
 import { NeedsOwnTransaction, TaskRows, type Needs } from './task-rows.ts';
 import { TaskUnit } from './task-unit.ts';
 
-interface Operation {
+interface Operation extends Waiting {
   readonly needs: Needs;
   readonly work: (unit: TaskUnit) => Promise<unknown>;
-  readonly waitsUntil: number;
   readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** What became of an operation in a shared transaction, once that is committed. */
@@ -19,8 +17,6 @@ type Outcome =
   | 'needs its own transaction';
 
 const maxGroup = 100;
-const maxWaiting = 10_000;
-const maxWaitMs = 5000;
 
 /**
  * Runs operations that come together in one transaction: each sees what those before it did, each
@@ -33,13 +29,15 @@ const maxWaitMs = 5000;
  */
 export class GroupCommit {
   readonly #context: () => TaskContext;
-  readonly #gatherer: Gatherer<Operation> = new Gatherer(
-    (operations) => this.#runTogether(operations),
-    maxGroup,
-  );
+  readonly #gatherer: Gatherer<Operation>;
 
-  constructor(context: () => TaskContext) {
+  /** @param context of the operations; asked for when the first one runs */
+  constructor(context: () => TaskContext, options: Omit<GathererOptions, 'maxItems'>) {
     this.#context = context;
+    this.#gatherer = new Gatherer((operations) => this.#runTogether(operations), {
+      ...options,
+      maxItems: maxGroup,
+    });
   }
 
   /**
@@ -48,49 +46,33 @@ export class GroupCommit {
    * `store_commit_unknown` it may have been
    */
   run<T>(needs: Needs, work: (unit: TaskUnit) => Promise<T>): Promise<T> {
-    const { clock, store } = this.#context();
-    if (this.#gatherer.waiting >= maxWaiting) {
-      return Promise.reject(
-        new StoreError('store_busy', `${maxWaiting} changes of tasks are waiting already`),
-      );
-    }
-    store.metrics.waiting += 1;
     return new Promise<T>((resolve, reject) => {
       this.#gatherer.add({
         needs,
         work,
-        waitsUntil: clock.monotonic() + maxWaitMs,
         resolve: resolve as (value: unknown) => void,
         reject,
       });
     });
   }
 
-  async #runTogether(gathered: readonly Operation[]): Promise<void> {
+  async #runTogether(operations: readonly Operation[]): Promise<void> {
     const context = this.#context();
-    const { clock, store } = context;
-    store.metrics.waiting -= gathered.length;
-    const now = clock.monotonic();
-    const operations = gathered.filter(({ waitsUntil }) => waitsUntil > now);
-    for (const late of gathered) {
-      if (late.waitsUntil > now) continue;
-      const message = `a change of a task waited ${maxWaitMs} ms for its turn`;
-      late.reject(new StoreError('store_busy', message));
-    }
-    if (operations.length === 0) return;
+    let outcomes: readonly Outcome[];
     try {
-      const outcomes = await store.transaction((trx) =>
+      outcomes = await context.store.transaction((trx) =>
         tryAll(context, new TaskRows(context, trx, { isShared: true }), operations),
       );
-      for (const [index, outcome] of outcomes.entries()) {
-        const operation = operations[index];
-        if (operation !== undefined) settle(context, operation, outcome);
-      }
     } catch (error) {
       for (const operation of operations) {
         if (concernsEverybody(error)) operation.reject(error);
         else runAlone(context, operation);
       }
+      return;
+    }
+    for (const [index, outcome] of outcomes.entries()) {
+      const operation = operations[index];
+      if (operation !== undefined) settle(context, operation, outcome);
     }
   }
 }

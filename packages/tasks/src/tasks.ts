@@ -122,7 +122,10 @@ export class Tasks extends TaskReader implements AsyncDisposable {
         ...options.channels,
       },
       metrics: this.metrics,
-      group: new GroupCommit(() => this.#context),
+      group: new GroupCommit(() => this.#context, {
+        clock: use.clock,
+        metrics: options.store.metrics,
+      }),
       kind: (name) => this.#kinds.get(name),
       isKnown: (name) => this.#kinds.has(name),
       workers: (kind) => this.#maintenance.workers.get(kind) ?? noWorkers,

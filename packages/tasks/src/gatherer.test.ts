@@ -1,0 +1,57 @@
+import { StoreMetrics } from '@holdfast/store';
+import { ManualClock } from '@holdfast/store/testing';
+import { expect, test, vi } from 'vitest';
+import { Gatherer, type Waiting } from './gatherer.ts';
+
+interface Named extends Waiting {
+  readonly name: string;
+}
+
+function createGatherer() {
+  const clock = new ManualClock();
+  const metrics = new StoreMetrics();
+  const runs: string[][] = [];
+  const refused: string[] = [];
+  const ends: (() => void)[] = [];
+  const gatherer = new Gatherer<Named>(
+    async (items) => {
+      runs.push(items.map(({ name }) => name));
+      await new Promise<void>((resolve) => ends.push(resolve));
+    },
+    { clock, metrics, maxItems: 3 },
+  );
+  const add = (name: string): void =>
+    gatherer.add({ name, reject: (error) => refused.push(`${name} ${String(error)}`) });
+  return { clock, metrics, runs, refused, ends, add };
+}
+
+test('what comes together is done together, what comes meanwhile next, so many at once', async () => {
+  const { metrics, runs, ends, add } = createGatherer();
+  add('a');
+  add('b');
+  expect(metrics.waiting).toBe(2);
+  await vi.waitFor(() => expect(runs).toEqual([['a', 'b']]));
+  for (const name of ['c', 'd', 'e', 'f']) add(name);
+  expect(metrics.waiting).toBe(4);
+  ends.shift()?.();
+  await vi.waitFor(() => expect(runs.slice(1)).toEqual([['c', 'd', 'e']]));
+  ends.shift()?.();
+  await vi.waitFor(() => expect(runs.slice(2)).toEqual([['f']]));
+  expect(metrics.waiting).toBe(0);
+});
+
+test('the wait has a limit in time and in number', async () => {
+  const { clock, metrics, runs, refused, ends, add } = createGatherer();
+  add('a');
+  await vi.waitFor(() => expect(runs).toHaveLength(1));
+  add('late');
+  clock.advance(5000);
+  add('b');
+  ends.shift()?.();
+  await vi.waitFor(() => expect(runs.slice(1)).toEqual([['b']]));
+  expect(refused).toEqual([expect.stringMatching(/^late .*5000 ms/)]);
+  for (let index = 0; index < 10_000; index += 1) add(`w${index}`);
+  add('beyond');
+  expect(refused.slice(1)).toEqual([expect.stringMatching(/^beyond .*10000/)]);
+  expect(metrics.waiting).toBe(10_000);
+});
