@@ -105,7 +105,7 @@ export class OutboxRelay {
   #owesLook = false;
   #running: Promise<void> | undefined;
   #runAgain = false;
-  #isClosed = false;
+  readonly #closing = new AbortController();
   #measureAgainAt = 0;
   #isMeasuring = false;
   #stopPolling: (() => void) | undefined;
@@ -165,7 +165,7 @@ export class OutboxRelay {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     this.#stopPolling?.();
     await this.#running;
     await Promise.all(this.#busy.values());
@@ -310,6 +310,10 @@ export class OutboxRelay {
     this.#metrics.blockedChannels = this.#blocked.size;
   }
 
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   get #hasHandled(): boolean {
     return this.#published.length > 0 || this.#rejected.length > 0;
   }
@@ -332,7 +336,7 @@ export class OutboxRelay {
         this.#published.push(...published);
         this.#rejected.push(...rejected);
         this.#options.onProblem({ message: 'published events cannot be deleted', cause: error });
-        if (!this.#isClosed) await delay(this.#clock, pollIntervalMs);
+        await delay(this.#clock, pollIntervalMs, this.#closing.signal);
         // A stop waits for one attempt.
         if (this.#isClosed) break;
         continue;
