@@ -5,6 +5,9 @@ import { expect, vi } from 'vitest';
 /** A server that follows sources, with everything that it published. */
 export async function follow(url: string, ...sources: readonly JobSource[]) {
   const store = await openStore<TaskTables>({ url, modules: [taskModule] });
+  // The leader follows, which only a server that publishes can be. Its broker is away, so that every
+  // event stays in the outbox, where it can be read.
+  store.outbox.start({ publish: () => Promise.reject(new Error('the broker is away')) });
   const tasks = await createTasks({ store, sweepMs: 100 });
   for (const source of sources) tasks.follow(source);
   await tasks.start();
