@@ -167,7 +167,7 @@ test('whatever happens: one connection at most (C1), and never given up (C2)', (
           random: () => seed / 100,
         });
         // The driver drops the timer whenever the state moves.
-        if (next !== state || event.type === 'restart') hasTimer = false;
+        if (next !== state) hasTimer = false;
         if (effects.close === true) isOpen = false;
         // What failed or was lost is closed by whoever reports it only through `close`.
         const isDoubled = effects.open === true && isOpen;

@@ -309,7 +309,7 @@ export class DirectWire implements Wire {
       backoff: this.#options.backoff,
       random: () => this.#environment.random(),
     });
-    const hasMoved = state !== this.#machine || event.type === 'restart';
+    const hasMoved = state !== this.#machine;
     this.#machine = state;
     this.#perform(effects, hasMoved);
   }
