@@ -49,6 +49,22 @@ function signalledEnvironment(): {
   };
 }
 
+/** An environment whose waits of this length and more end when the test takes them; cancelled ones are gone. */
+function heldWaits(environment: Environment, fromMs: number) {
+  const held: (() => void)[] = [];
+  return {
+    held,
+    environment: {
+      ...environment,
+      after(delayMs: number, action: () => void): () => void {
+        if (delayMs < fromMs) return environment.after(delayMs, action);
+        held.push(action);
+        return () => void held.splice(0, held.length, ...held.filter((one) => one !== action));
+      },
+    },
+  };
+}
+
 function collect(client: Client, channel = 'news') {
   const received: unknown[] = [];
   const subscription = client.subscribe(channel, {
@@ -172,18 +188,8 @@ describe('transports', () => {
   test('goes back up to WebSocket once that works, and misses nothing on the way', async () => {
     await using running = await startApp();
     running.blockWebSocket(true);
-    const real = createEnvironment();
-    const probes: (() => void)[] = [];
-    const client = connect(running, {
-      environment: {
-        ...real,
-        after: (delayMs, action) => {
-          if (delayMs < 30_000) return real.after(delayMs, action);
-          probes.push(action);
-          return () => undefined;
-        },
-      },
-    });
+    const { environment, held: probes } = heldWaits(createEnvironment(), 30_000);
+    const client = connect(running, { environment });
     const { received, subscription } = collect(client);
     await subscribed(subscription);
     expect(client.state.transport).toBe('http_stream');
@@ -229,6 +235,23 @@ describe('what the page says', () => {
     expect(client.state.nextRetryAt).toBeGreaterThan(0);
     signal('online');
     await connected(client);
+  });
+
+  test('offline, with a new token meanwhile: tries again although nobody says that it is online', async () => {
+    await using running = await startApp();
+    const { environment: signalled, signal } = signalledEnvironment();
+    const { environment, held: retries } = heldWaits(signalled, 60_000);
+    const backoff = { ...quick, maxDelayMs: 60_000 };
+    const client = connect(running, { environment, backoff });
+    await connected(client);
+    signal('offline');
+    client.setToken('');
+    expect(client.state).toMatchObject({ status: 'offline' });
+    expect(client.state.nextRetryAt).toBeGreaterThan(0);
+    expect(retries).toHaveLength(1);
+    retries.shift()!();
+    await connected(client);
+    await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(1));
   });
 
   test('awake: a connection that answers stays', async () => {
