@@ -154,6 +154,28 @@ describe('holdfast serve with a configuration', () => {
     expect(existsSync(path.join(cwd, 'data'))).toBe(false);
   });
 
+  test('does not start with a data folder that cannot be made, and says what to do', async () => {
+    const secrets = [
+      '--set=client.token.hmac_secret_key=a-secret-of-thirty-two-characters',
+      '--set=http_api.key=key',
+      '--set=admin.secret=secret',
+    ];
+    // Needed for the secrets of a first start, and where they are given, for the store.
+    for (const given of [[], secrets]) {
+      const { code, out, err } = await run([
+        'serve',
+        '--port=0',
+        '--data-dir=/proc/none',
+        ...given,
+      ]);
+      expect([code, out]).toEqual([1, '']);
+      expect(err).toMatch(/\/proc\/none\/.* cannot be made.*\(ENOENT\)/);
+      expect(err).toContain('HOLDFAST_DATA_DIR');
+      expect(err).toContain('The server was not started.');
+      expect(err).not.toContain('    at ');
+    }
+  });
+
   test('does not start on a port that another program has, and says how to find that', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void other.close());
@@ -163,6 +185,14 @@ describe('holdfast serve with a configuration', () => {
     expect(code).toBe(1);
     expect(err).toContain(`${port}`);
     expect(err).toContain('another program');
+    expect(err).not.toContain('    at ');
+  });
+
+  test('does not start without the file for its log', async () => {
+    const { code, err } = await run(['serve', '--port=0', '--set=log.file=/proc/none/log']);
+    expect(code).toBe(1);
+    expect(err).toContain('error The log file /proc/none/log cannot be written: ENOENT');
+    expect(err).toContain('correct log.file');
     expect(err).not.toContain('    at ');
   });
 

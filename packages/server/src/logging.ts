@@ -1,5 +1,8 @@
+import path from 'node:path';
+import { makeFolder } from '@holdfast/store';
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { StartError } from './start-error.ts';
 
 export type ServerLogger = PinoLogger;
 
@@ -39,6 +42,8 @@ const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]
  * A logger of one line per event: JSON for machines, readable text on a terminal. Known secret
  * fields are censored, and nothing that a stranger sent can start a line of its own or reach the
  * terminal as a control sequence.
+ *
+ * @throws StartError when the file cannot be written
  */
 export function createLogger(options: LoggingOptions): ServerLogger {
   const isTerminal = !options.file && !options.destination && process.stdout.isTTY;
@@ -61,7 +66,16 @@ export function pinoLevel(level: LoggingOptions['level']): string {
 
 /** Written at once, so that the last lines before a crash are there too. */
 function appendTo(file: string): DestinationStream {
-  return pino.destination({ dest: file, append: true, mkdir: true, sync: true });
+  try {
+    makeFolder(path.dirname(file), 0o777);
+    return pino.destination({ dest: file, append: true, sync: true });
+  } catch (error) {
+    throw new StartError(
+      'log_file',
+      `The log file ${file} cannot be written: ${(error as Error).message}. Make its folder and let the user that runs the server write there, or correct log.file.`,
+      { cause: error },
+    );
+  }
 }
 
 /** JSON leaves these as they are, and a terminal that shows the file would obey them. */

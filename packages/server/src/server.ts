@@ -82,9 +82,9 @@ const requestDrainMs = 5_000;
  * Starts the whole server: hub, HTTP API and pages, on the addresses that the configuration names.
  * Resolves when it serves.
  *
- * @throws StartError when it cannot listen, its certificate cannot work, the store or the journal of an
- * event hook cannot be opened, TokenOptionError when a token key cannot work. Nothing is left behind
- * then.
+ * @throws StartError when it cannot listen, its certificate cannot work, the log file, the store or the
+ * journal of an event hook cannot be opened, TokenOptionError when a token key cannot work. Nothing is
+ * left behind then.
  */
 export async function startServer(options: StartServerOptions): Promise<RunningServer> {
   const { config } = options;

@@ -7,6 +7,7 @@ export class StartError extends Error {
     | 'address_unavailable'
     | 'bad_certificate'
     | 'event_journal'
+    | 'log_file'
     | 'pid_file'
     | 'store'
     | 'inbox'

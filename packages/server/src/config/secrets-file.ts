@@ -3,7 +3,6 @@ import {
   closeSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
@@ -11,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '@holdfast/store';
 import { z } from 'zod';
 import type { GeneratedSecrets } from './generated-secrets.ts';
 
@@ -103,7 +103,7 @@ export function ensureSecrets(dataDir: string): GeneratedSecrets {
   const file = path.join(dataDir, fileName);
   const draft = path.join(dataDir, `.${fileName}.${randomUUID()}`);
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolder(dataDir);
     writeDurably(draft, `${JSON.stringify(freshSecrets(), null, 2)}\n`);
     try {
       // A rename would replace the secrets of a process that was faster; a link fails instead.

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import {
@@ -12,6 +12,7 @@ import {
 import { withDeadline, type Clock } from '../clock.ts';
 import type { BackupProgress, Engine, EngineTransactionOptions } from '../engine.ts';
 import { StoreError } from '../errors.ts';
+import { makeFolder } from '../make-folder.ts';
 import type { StoreMetrics } from '../metrics.ts';
 import { Turnstile } from '../turnstile.ts';
 import { backupSqlite } from './sqlite-backup.ts';
@@ -66,7 +67,7 @@ export async function openSqliteEngine(
   let writer: Database.Database | undefined;
   try {
     if (options.role === 'server') {
-      mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      makeFolder(path.dirname(file));
       makePrivate(file);
       owner = await acquireOwnerLock(file, {
         clock: options.clock,
@@ -93,6 +94,7 @@ export async function openSqliteEngine(
 
 /** Codes of the operating system that say that files cannot be there. */
 const refusals: ReadonlySet<string> = new Set([
+  'ENOENT',
   'EACCES',
   'EPERM',
   'EROFS',

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import type { OutgoingHttpHeaders } from 'node:http';
 import path from 'node:path';
 import { type Clock, compileChannelPattern, type Connection, type Logger } from '@holdfast/hub';
-import { acquireOwnerLock, type OwnerLock } from '@holdfast/store';
+import { acquireOwnerLock, makeFolder, type OwnerLock } from '@holdfast/store';
 import { type JsonWithRaw, stringifyWithRaw } from '../../api/raw-json.ts';
 import { basicAuthorization, parseEndpoint } from '../endpoint-url.ts';
 import { ForwardedHeaders } from '../forwarded-headers.ts';
@@ -77,7 +77,7 @@ export class EventHook {
     const url = parseEndpoint(options.endpoint, `event_hooks[${options.name}].endpoint`);
     const headers = headersOf(options, url);
     const folder = path.join(context.folder, options.name);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const lock = await acquireOwnerLock(path.join(folder, 'journal'), {
       clock: context.clock,
       waitMs: lockWaitMs,

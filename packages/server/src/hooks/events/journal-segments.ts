@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '@holdfast/store';
 import { decodeRecord, type JournalRecord } from './journal-record.ts';
 
 /** One file of the journal; its name is the sequence of its first record. */
@@ -30,7 +31,7 @@ export class JournalSegments {
   }
 
   static async open(folder: string): Promise<JournalSegments> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const segments: Segment[] = [];
     for (const name of (await readdir(folder)).toSorted()) {
       const match = namePattern.exec(name);
