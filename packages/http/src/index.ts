@@ -1,6 +1,7 @@
 /**
  * HTTP interfaces from a table of routes, for any server that speaks `Request` and `Response`. The
- * table serves the requests and describes itself as OpenAPI.
+ * table serves the requests and describes itself as OpenAPI. And the signature of requests that go the
+ * other way, to backends.
  *
  * @module
  */
@@ -21,3 +22,4 @@ export {
   type RouteHandler,
   type RouteTable,
 } from './route-handler.ts';
+export { webhookKey, WebhookSigner } from './webhook-signature.ts';

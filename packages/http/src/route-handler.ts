@@ -1,4 +1,6 @@
+import type { z } from 'zod';
 import { HttpRefusal, InvalidRequest } from './http-refusal.ts';
+import type { errorBody } from './open-api.ts';
 import { check, mediaType, readJson } from './read-body.ts';
 import type { Route } from './route.ts';
 
@@ -71,16 +73,18 @@ export function createRouteHandler<Service extends object>(
       const result = await answer(table, { request, url, match }, options);
       return result instanceof Response ? result : json(200, result);
     } catch (error) {
-      return toResponse(error, table, options);
+      const { status, body, headers } = describe(error, table, options);
+      return json(status, body, headers);
     }
   };
 }
 
 async function answer<Service extends object>(
-  { service }: RouteTable<Service>,
+  table: RouteTable<Service>,
   call: Call<Service>,
   options: HttpInterfaceOptions,
 ): Promise<unknown> {
+  const { service } = table;
   const { request, url } = call;
   const { route, params } = call.match;
   const user = await authenticate(call, options);
@@ -89,7 +93,8 @@ async function answer<Service extends object>(
       ? undefined
       : check(Object.fromEntries(url.searchParams), route.query);
   const body = await readBody(call, service, options.maxBodyBytes ?? 1_048_576);
-  return route.run({ ...service, user, params, query, body, request });
+  const describeError = (error: unknown): Refusal['body'] => describe(error, table, options).body;
+  return route.run({ ...service, user, params, query, body, request, describeError });
 }
 
 async function readBody<Service>(
@@ -176,34 +181,38 @@ function isCoded(error: unknown): error is CodedError {
   return error instanceof Error && 'httpStatus' in error && 'retryable' in error && 'code' in error;
 }
 
-function toResponse<Service>(
+interface Refusal {
+  readonly status: number;
+  readonly body: z.output<typeof errorBody>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function describe<Service>(
   error: unknown,
   { name, invalidCode }: RouteTable<Service>,
   { onProblem = () => {} }: HttpInterfaceOptions,
-): Response {
+): Refusal {
   if (error instanceof HttpRefusal) {
-    const { status, code, message, retryable } = error;
-    return json(status, { error: { code, message, retryable } }, error.headers);
+    const { status, code, message, retryable, headers } = error;
+    return { status, body: { error: { code, message, retryable } }, headers };
   }
   if (error instanceof InvalidRequest) {
     const { message } = error;
-    return json(400, { error: { code: invalidCode, message, retryable: false } });
+    const body = { error: { code: invalidCode, message, retryable: false } };
+    return { status: 400, body, headers: {} };
   }
   if (isCoded(error)) {
-    const { code, retryable, httpStatus } = error;
-    const isOurs = httpStatus >= 500;
+    const { code, retryable, httpStatus: status } = error;
+    const isOurs = status >= 500;
     if (isOurs) onProblem({ message: `a request to ${name} failed`, cause: error });
     // What the database says is for the log, not for whoever asked.
     const message = isOurs ? 'the server cannot do this now' : error.message;
-    return json(
-      httpStatus,
-      { error: { code, message, retryable } },
-      retryable ? { 'retry-after': '1' } : {},
-    );
+    const body = { error: { code, message, retryable } };
+    return { status, body, headers: retryable ? { 'retry-after': '1' } : {} };
   }
   onProblem({ message: `a request to ${name} failed`, cause: error });
-  const message = 'the server failed';
-  return json(500, { error: { code: 'internal', message, retryable: true } });
+  const body = { error: { code: 'internal', message: 'the server failed', retryable: true } };
+  return { status: 500, body, headers: {} };
 }
 
 function json(

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { errorBody } from './open-api.ts';
 
 /** What a route is given once caller and shapes are checked, beside the members of the service. */
 export interface RouteInput<Query, Body> {
@@ -8,6 +9,8 @@ export interface RouteInput<Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly request: Request;
+  /** What would be answered if `run` threw this: for routes that answer several requests at once. */
+  readonly describeError: (error: unknown) => z.output<typeof errorBody>;
 }
 
 /** A body in another format than JSON. */

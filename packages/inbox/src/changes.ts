@@ -4,7 +4,7 @@ import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
 import type { InboxTables, NotificationTable } from './inbox-module.ts';
 import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
-import { checkId, checkName } from './notification.ts';
+import { checkId, checkName, checkPlace } from './notification.ts';
 
 /** What a user's operation did. Doing it again changes nothing and says so. */
 export interface ChangeResult {
@@ -85,7 +85,7 @@ export class Changes {
   ): Promise<Omit<ChangeResult, 'notFound'>> {
     checkId('user', user);
     const { upTo, category } = options;
-    if (upTo !== undefined) checkId('upTo', upTo);
+    if (upTo !== undefined) checkPlace('upTo', upTo, 'the id of a notification');
     if (category !== undefined) checkName('category', category);
     return this.#store.transaction(async (trx) => {
       const now = this.#store.clock.now();

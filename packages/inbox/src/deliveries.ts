@@ -57,7 +57,7 @@ export class Deliveries {
     const { maxAgeMs, limit } = this.#settings.redelivery;
     return this.#store.transaction(async (trx) => {
       const now = this.#store.clock.now();
-      const rows = await trx
+      let query = trx
         .selectFrom('inbox_notifications')
         .selectAll()
         .where('user_id', '=', user)
@@ -78,8 +78,10 @@ export class Deliveries {
           ),
         )
         .orderBy('id', 'desc')
-        .limit(limit)
-        .execute();
+        .limit(limit);
+      // None of them may be gone when their deliveries are stored, which refer to them.
+      if (this.#store.dialect === 'postgres') query = query.forKeyShare();
+      const rows = await query.execute();
       if (rows.length > 0) {
         await trx
           .insertInto('inbox_deliveries')
@@ -114,7 +116,11 @@ export class Deliveries {
       const now = this.#store.clock.now();
       const updated = await trx
         .updateTable('inbox_notifications')
-        .set({ acknowledged_at: sql`coalesce(acknowledged_at, ${now})`, escalate_at: null })
+        .set({
+          acknowledged_at: sql`coalesce(acknowledged_at, ${now})`,
+          // What goes elsewhere at once goes there whether a device has it or not.
+          escalate_at: sql`case when escalate_at <= created_at then escalate_at end`,
+        })
         .where('user_id', '=', user)
         .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, wanted)}`)
         .returning('id')

@@ -104,13 +104,13 @@ export class Escalations {
       const routing = routes.get(row.user_id);
       // Quiet hours put it off; wishes that changed meanwhile count.
       const waitMs = (routing?.quietMinutes ?? 0) * 60_000;
-      const isExpired = row.expires_at !== null && row.expires_at <= now;
+      const isDone = isOver(row, now);
       await trx
         .updateTable('inbox_notifications')
-        .set({ escalate_at: waitMs > 0 && !isExpired ? now + waitMs : null })
+        .set({ escalate_at: waitMs > 0 && !isDone ? now + waitMs : null })
         .where('id', '=', row.id)
         .execute();
-      if (waitMs > 0 || isExpired || routing === undefined || routing.isMuted) continue;
+      if (waitMs > 0 || isDone || routing === undefined || routing.isMuted) continue;
       for (const target of ['webhook', 'email'] as const) {
         if (!routing[target] || this.#settings.targets[target] === undefined) continue;
         await trx
@@ -141,7 +141,7 @@ export class Escalations {
         .where('id', '=', row.notification_id)
         .executeTakeFirst(),
     );
-    if (notification === undefined || notification.read_at !== null) {
+    if (notification === undefined || isOver(notification, this.#store.clock.now())) {
       await this.#record(row.id, { state: 'obsolete' });
       return;
     }
@@ -211,4 +211,10 @@ export class Escalations {
         .execute(),
     );
   }
+}
+
+/** Whether the user has dealt with it, or nobody wants it any more. */
+function isOver(row: NotificationTable, now: number): boolean {
+  const isExpired = row.expires_at !== null && row.expires_at <= now;
+  return row.read_at !== null || row.archived_at !== null || isExpired;
 }

@@ -1,5 +1,6 @@
 import { moveCommand } from '@holdfast/store';
 import { testBackends, ManualClock } from '@holdfast/store/testing';
+import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
 import type { InboxEvent } from './events.ts';
 import { InboxError } from './errors.ts';
@@ -425,6 +426,34 @@ describe.each(testBackends)('the inbox on $name', (backend) => {
       expect(items.map((item) => item.title)).toEqual(titles);
     }
   });
+});
+
+test('a device that connects while notifications go is given the others', async () => {
+  await using database = await testBackends.find(({ name }) => name === 'PostgreSQL')!.create();
+  await using fixture = await openInbox(database);
+  const { inbox, store } = fixture;
+  for (const title of ['goes', 'stays']) {
+    await inbox.send({ to: { user: 'ann' }, category: 'a', title });
+  }
+  const waiting = (): Promise<number> =>
+    store.read(async (db) => {
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::int as count from pg_locks where not granted`.execute(db);
+      return rows[0]?.count ?? 0;
+    });
+  const deleted = Promise.withResolvers<void>();
+  const connected = Promise.withResolvers<void>();
+  const deleting = store.transaction(async (trx) => {
+    await trx.deleteFrom('inbox_notifications').where('title', '=', 'goes').execute();
+    deleted.resolve();
+    await connected.promise;
+  });
+  await deleted.promise;
+  const connecting = inbox.connect('ann', 'phone');
+  await vi.waitFor(async () => expect(await waiting()).toBe(1), patience);
+  connected.resolve();
+  await deleting;
+  expect((await connecting).notifications.map(({ title }) => title)).toEqual(['stays']);
 });
 
 test('moves from SQLite to PostgreSQL, where it goes on', async () => {

@@ -69,7 +69,7 @@ const unprintable = /(?![\t\n])\p{Cc}|[\u202d\u202e]/u;
 export function checkContent(content: NotificationContent): CheckedContent {
   const { severity = 'info', expiresAt } = content;
   if (!severities.includes(severity)) fail('severity', `must be one of ${severities.join(', ')}`);
-  if (expiresAt !== undefined) checkTime('expiresAt', expiresAt);
+  if (expiresAt !== undefined) checkFutureTime('expiresAt', expiresAt);
   return {
     category: checkName('category', content.category),
     severity,
@@ -94,6 +94,27 @@ export function checkName(field: string, name: string): string {
 /** Ids of users and devices, which the application chooses. */
 export function checkId(field: string, id: string): string {
   return checkText(field, id, { min: 1, max: 255 });
+}
+
+const notificationIdPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A place in the order of notifications: the id of one, whether it is still there or not. */
+export function checkPlace(field: string, id: string, meaning: string): string {
+  if (typeof id !== 'string' || !notificationIdPattern.test(id)) {
+    fail(field, `must be ${meaning}`);
+  }
+  return id;
+}
+
+/** Before 1973 in milliseconds, in thousands of years in seconds: it tells what somebody meant. */
+const leastMilliseconds = 100_000_000_000;
+
+/** A time to come, for which seconds are taken easily: they would be long ago. */
+export function checkFutureTime(field: string, time: number): number {
+  if (checkTime(field, time) < leastMilliseconds) {
+    fail(field, 'must be a time in Unix milliseconds; this looks like seconds');
+  }
+  return time;
 }
 
 /** Unix milliseconds. */

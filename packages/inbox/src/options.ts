@@ -13,7 +13,7 @@ export interface CategoryOptions {
   readonly email?: boolean;
   /**
    * How long a notification may stay unread and unacknowledged before it goes to the webhook and the
-   * e-mail address that are wanted. 0 sends it there at once.
+   * e-mail address that are wanted. 0 sends it there at once, whether a device has it or not.
    * @defaultValue 300000
    */
   readonly escalateAfterMs?: number;

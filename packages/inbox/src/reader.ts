@@ -7,6 +7,7 @@ import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from
 import {
   checkId,
   checkName,
+  checkPlace,
   severities,
   type Notification,
   type Severity,
@@ -227,7 +228,7 @@ function checkFilter(user: string, options: ListOptions): Filter {
   if (severity !== undefined && !severities.includes(severity)) {
     throw new InboxError('inbox_invalid', `severity must be one of ${severities.join(', ')}`);
   }
-  if (cursor !== undefined) checkId('cursor', cursor);
+  if (cursor !== undefined) checkPlace('cursor', cursor, 'the nextCursor of another page');
   return { limit, cursor, status, category, severity };
 }
 

@@ -1,4 +1,5 @@
 import type { Store } from '@holdfast/store';
+import { sql, type SqlBool } from 'kysely';
 import type { InboxTables } from './inbox-module.ts';
 import type { Mailboxes } from './mailbox.ts';
 import type { InboxSettings } from './options.ts';
@@ -57,6 +58,28 @@ export function addRetentionJobs(
         .limit(limit);
       const result = await trx.deleteFrom('inbox_sends').where('id', 'in', old).executeTakeFirst();
       return Number(result.numDeletedRows);
+    },
+  });
+  store.retention.add<InboxTables>({
+    name: 'abandoned sends',
+    everyMs: 3_600_000,
+    // Their recipients broke off while they were being told, and nobody came back to finish it.
+    async deleteBatch(trx, { now, limit }) {
+      const isAbandoned = sql<SqlBool>`state = 'collecting' and created_at < ${now - sendsMs}`;
+      const recipients = trx
+        .selectFrom('inbox_send_recipients')
+        .select(['send_id', 'user_id'])
+        .where('send_id', 'in', trx.selectFrom('inbox_sends').select('id').where(isAbandoned))
+        .limit(limit);
+      const result = await trx
+        .deleteFrom('inbox_send_recipients')
+        .where(({ eb, refTuple }) =>
+          eb(refTuple('send_id', 'user_id'), 'in', recipients.$asTuple('send_id', 'user_id')),
+        )
+        .executeTakeFirst();
+      const deleted = Number(result.numDeletedRows);
+      if (deleted < limit) await trx.deleteFrom('inbox_sends').where(isAbandoned).execute();
+      return deleted;
     },
   });
   store.retention.add<InboxTables>({

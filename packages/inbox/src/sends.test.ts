@@ -96,6 +96,35 @@ describe.each(testBackends)('sending on $name', (backend) => {
     expect(await inbox.counts('u0003')).toEqual({ total: 1, byCategory: { a: 1 } });
   });
 
+  test('a send whose recipients broke off is kept for a repetition, then removed with them', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    await using fixture = await openInbox(database, { clock });
+    const { inbox, store } = fixture;
+    const broken = async function* (): AsyncGenerator<string> {
+      yield* each(Array.from({ length: 1200 }, (_, index) => `u${index}`));
+      throw new Error('the connection broke');
+    };
+    const request = { to: { users: broken() }, category: 'a', title: 'lost' };
+    await expect(inbox.send(request)).rejects.toThrow('the connection broke');
+    const left = async (): Promise<readonly number[]> =>
+      store.read(async (db) => {
+        const { rows } = await sql<{ sends: number; recipients: number }>`select
+          (select count(*) from inbox_sends) as sends,
+          (select count(*) from inbox_send_recipients) as recipients`.execute(db);
+        return rows.flatMap(({ sends, recipients }) => [sends, recipients]);
+      });
+    expect(await left()).toEqual([1, 1000]);
+    clock.advance(2 * hour);
+    clock.set(clock.now() + 8 * 24 * hour);
+    expect(await left()).toEqual([1, 1000]);
+    clock.advance(hour);
+    await vi.waitFor(async () => {
+      clock.advance(100);
+      expect(await left()).toEqual([0, 0]);
+    }, patience);
+  });
+
   test('scheduled sends come at their time, and can be cancelled and taken back', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();

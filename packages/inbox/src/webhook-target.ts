@@ -1,10 +1,13 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { webhookKey, WebhookSigner } from '@holdfast/http';
 import type { EscalationTarget } from './escalation-target.ts';
 
 export interface WebhookTargetOptions {
   /** `https:`, or `http:` for a receiver on the same machine. */
   readonly url: string;
-  /** At least 32 bytes; shared with the receiver. */
+  /**
+   * Shared with the receiver: text of 32 bytes or more, or, behind the prefix `whsec_`, the base64 of a
+   * key of 24 bytes or more.
+   */
   readonly secret: string;
   /** @defaultValue the global `fetch` */
   readonly fetch?: typeof fetch;
@@ -25,49 +28,59 @@ export class WebhookRefusal extends Error {
  * will be; redirects are not followed.
  */
 export function createWebhookTarget(options: WebhookTargetOptions): EscalationTarget {
-  const { secret, now = Date.now } = options;
+  const { now = Date.now } = options;
   const url = checkUrl(options.url);
-  if (Buffer.byteLength(secret) < 32) {
-    throw new TypeError('the secret of a webhook must have at least 32 bytes');
-  }
+  checkSecret(options.secret);
+  const signer = new WebhookSigner(options.secret);
   const send = options.fetch ?? fetch;
   return {
     async deliver({ id, user, notification, attempt, signal }) {
       const body = JSON.stringify({ type: 'notification.unseen', user, attempt, notification });
-      const timestamp = String(Math.floor(now() / 1000));
-      const response = await send(url, {
+      const request = send(url, {
         method: 'POST',
         redirect: 'manual',
         signal,
         headers: {
           'content-type': 'application/json',
           'user-agent': 'holdfast',
-          'webhook-id': id,
-          'webhook-timestamp': timestamp,
-          'webhook-signature': signWebhook(secret, `${id}.${timestamp}.${body}`),
+          ...signer.headers(id, Math.floor(now() / 1000), body),
         },
         body,
       });
+      const response = await request.catch((error: unknown) => {
+        throw new Error(`the webhook cannot be reached (${reasonOf(error)})`, { cause: error });
+      });
       await response.body?.cancel();
       if (response.ok) return;
-      const answer = `the webhook answered ${response.status}`;
+      const isRedirect = response.status >= 300 && response.status < 400;
+      const answer = `the webhook answered ${response.status}${isRedirect ? '; redirects are not followed' : ''}`;
       throw response.status === 410 ? new WebhookRefusal(answer) : new Error(answer);
     },
   };
 }
 
-/** Signature of `id.timestamp.body`. */
-export function signWebhook(secret: string, content: string): string {
-  return `v1,${createHmac('sha256', secret).update(content).digest('base64')}`;
+/**
+ * For receivers in Node: whether one of the signatures in the header is right, in constant time.
+ * @param content - `id.timestamp.body`, of the headers and the body as they came
+ */
+export function verifyWebhook(secret: string, content: string, header: string): boolean {
+  return new WebhookSigner(secret).verifies(content, header);
 }
 
-/** For receivers in Node: whether one of the signatures in the header is right, in constant time. */
-export function verifyWebhook(secret: string, content: string, header: string): boolean {
-  const expected = Buffer.from(signWebhook(secret, content));
-  return header.split(' ').some((signature) => {
-    const given = Buffer.from(signature);
-    return given.length === expected.length && timingSafeEqual(given, expected);
-  });
+/** `fetch` says no more than that it failed; what failed is in the cause. */
+function reasonOf(error: unknown): string {
+  const { cause = error } = error as { readonly cause?: unknown };
+  const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown };
+  return typeof code === 'string' ? code : String(message);
+}
+
+/** @throws TypeError when it would not protect anything */
+function checkSecret(secret: string): void {
+  const [bytes, what] = secret.startsWith('whsec_')
+    ? [24, 'the base64 of 24 bytes behind whsec_']
+    : [32, '32 bytes'];
+  if (webhookKey(secret).length >= bytes) return;
+  throw new TypeError(`the secret of a webhook must have at least ${what}`);
 }
 
 function checkUrl(text: string): string {
@@ -75,6 +88,9 @@ function checkUrl(text: string): string {
   const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal)) {
     throw new TypeError('the URL of a webhook must begin with https://');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new TypeError('the URL of a webhook cannot have a user and password in it');
   }
   return url.href;
 }

@@ -156,7 +156,12 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     const stream = await ask('server', 'POST /inbox/send', lines, ndjson);
     expect(stream.body).toMatchObject({ recipients: 1200 });
     const broken = await ask('server', 'POST /inbox/send', `${lines}\nnonsense`, ndjson);
-    expect(broken.body.error).toMatchObject({ code: 'inbox_invalid' });
+    expect(broken.body.error).toMatchObject({
+      code: 'inbox_invalid',
+      message: 'recipient 1201 must be a line with a JSON string',
+    });
+    const nameless = await ask('server', 'POST /inbox/send', `${lines}\n""`, ndjson);
+    expect(nameless.body.error?.message).toMatch(/^recipient 1201 must have 1 to 255/);
     await vi.waitFor(
       async () => {
         const status = await ask('server', `GET /inbox/sends/${String(stream.body.id)}`);
@@ -218,6 +223,9 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
       [400, 'inbox_invalid', /title/, ask('server', send, { ...good, title: undefined })],
       [400, 'inbox_invalid', /Unrecognized.*prio/, ask('server', send, { ...good, prio: 1 })],
       [400, 'inbox_invalid', /limit/, ask('ann', 'GET /inbox/me?limit=1000')],
+      [400, 'inbox_invalid', /cursor/, ask('ann', 'GET /inbox/me?cursor=zzz')],
+      [400, 'inbox_invalid', /upTo/, ask('ann', 'POST /inbox/me/read-all', { upTo: 'zzz' })],
+      [400, 'inbox_invalid', /seconds/, ask('server', send, { ...good, expiresAt: 1_770_000_000 })],
       [400, 'inbox_invalid', /status/, ask('ann', 'GET /inbox/me?status=new')],
       [400, 'inbox_invalid', /ids/, ask('ann', 'POST /inbox/me/read', { ids: [] })],
       [404, 'inbox_not_found', /no send/, ask('server', 'GET /inbox/sends/x')],
@@ -234,6 +242,19 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     expect(problems).toEqual([]);
     await fixture.inbox.close();
     await fixture.store.close();
+    const batch = await ask('server', 'POST /inbox/batch', {
+      sends: [good, { ...good, title: '' }],
+    });
+    expect(batch).toMatchObject({
+      status: 200,
+      body: {
+        results: [
+          { error: { code: 'store_closed', message: 'the server cannot do this now' } },
+          { error: { code: 'inbox_invalid' } },
+        ],
+      },
+    });
+    expect(problems.splice(0)).toHaveLength(1);
     const closed = await ask('server', send, good);
     expect(closed).toMatchObject({
       status: 503,

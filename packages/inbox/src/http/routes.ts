@@ -70,15 +70,13 @@ export const routes: readonly InboxRoute[] = [
     summary: 'Send up to 100 requests, each on its own; the results are in their order',
     body: schemas.batchRequest,
     result: schemas.batchResult,
-    async run({ inbox, body }) {
+    async run({ inbox, body, describeError }) {
       const results: unknown[] = [];
       for (const request of body.sends) {
         try {
           results.push(await inbox.send(defined(request) as SendRequest));
         } catch (error) {
-          if (!(error instanceof InboxError)) throw error;
-          const { code, message, retryable } = error;
-          results.push({ error: { code, message, retryable } });
+          results.push(describeError(error));
         }
       }
       return { results };

@@ -1,4 +1,5 @@
 import { InvalidRequest, parseJson, readLines } from '@holdfast/http';
+import { checkId } from '../notification.ts';
 import type { SendRequest } from '../sends.ts';
 import { streamedSendRequest } from './schemas.ts';
 
@@ -28,17 +29,17 @@ async function* readUsers(
     if (count > maxRecipients) {
       throw new InvalidRequest(`a send can have ${maxRecipients} recipients`);
     }
-    yield parseUser(line);
+    yield parseUser(line, count);
   }
 }
 
-function parseUser(line: string): string {
+function parseUser(line: string, number: number): string {
   let user: unknown;
   try {
     user = JSON.parse(line);
   } catch {
     user = undefined;
   }
-  if (typeof user === 'string') return user;
-  throw new InvalidRequest('every line after the first must be a JSON string');
+  if (typeof user === 'string') return checkId(`recipient ${number}`, user);
+  throw new InvalidRequest(`recipient ${number} must be a line with a JSON string`);
 }

@@ -61,6 +61,21 @@ const refused: readonly (readonly [key: string, word: string, sections: object])
     { inbox: { escalation: { webhook: { endpoint: 'https://example.com', secret: 'short' } } } },
   ],
   [
+    'inbox.escalation.webhook.endpoint',
+    'password in it',
+    { inbox: { escalation: { webhook: { endpoint: 'https://u:geheim@example.com', secret } } } },
+  ],
+  [
+    'inbox.escalation.webhook.secret',
+    'no base64 follows',
+    { inbox: { escalation: { webhook: { endpoint: 'https://a.b', secret: `whsec_${secret}?` } } } },
+  ],
+  [
+    'inbox.escalation.webhook.secret',
+    '24 bytes',
+    { inbox: { escalation: { webhook: { endpoint: 'https://a.b', secret: 'whsec_AQID' } } } },
+  ],
+  [
     'inbox.escalation.email.url',
     'smtp',
     { inbox: { escalation: { email: { ...mail, url: 'mail.example:25' } } } },

@@ -3,8 +3,7 @@ import type { Report } from '../report.ts';
 import type { Config } from '../schema.ts';
 import { checkNames } from './names.ts';
 import { endpointFault } from './proxy-rules.ts';
-
-const base64Key = /^whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+import { webhookKeyFault } from './webhook-key.ts';
 
 /** Combinations of `event_hooks` that cannot work. */
 export function checkEventHooks(config: Config, report: Report): void {
@@ -31,13 +30,7 @@ export function checkEventHooks(config: Config, report: Report): void {
         remedy: 'Set a time such as "5s".',
       });
     }
-    const key = hook.secret.reveal();
-    if (key.startsWith('whsec_') && !base64Key.test(key)) {
-      report.problem([...path, 'secret'], {
-        problem: 'begins with whsec_, but no base64 follows',
-        reason: 'what follows that prefix is the key in base64 (Standard Webhooks)',
-        remedy: 'Correct it, or use a secret without the prefix.',
-      });
-    }
+    const wrongKey = webhookKeyFault(hook.secret.reveal());
+    if (wrongKey !== undefined) report.problem([...path, 'secret'], wrongKey);
   });
 }

@@ -1,12 +1,16 @@
+import { webhookKey } from '@holdfast/http';
 import type { OptionPath } from '../option-path.ts';
 import type { Report } from '../report.ts';
 import type { Config } from '../schema.ts';
 import { endpointFault } from './proxy-rules.ts';
+import { webhookKeyFault } from './webhook-key.ts';
 
 /** Names of categories, as requests may have them. */
 const categoryName = /^(?:\*|[a-z0-9][a-z0-9._-]{0,63})$/;
 
+/** Of a secret that is text, and of the key behind `whsec_`, which is all random. */
 const webhookSecretBytes = 32;
+const webhookKeyBytes = 24;
 
 /** Combinations of `inbox` that cannot work. */
 export function checkInbox({ store, inbox }: Config, report: Report): void {
@@ -74,11 +78,23 @@ function checkWebhook(
       remedy: 'Write the whole URL of the receiver, beginning with https://',
     });
   }
-  if (Buffer.byteLength(secret.reveal()) < webhookSecretBytes) {
+  if (url !== null && url.username + url.password !== '') {
+    report.problem([...path, 'endpoint'], {
+      problem: 'has a user or password in it',
+      reason: 'addresses are shown in logs and reports, and the signature says who sends',
+      remedy: 'Leave out what stands before the @, and let the receiver check the signature.',
+    });
+  }
+  const text = secret.reveal();
+  const wrongKey = webhookKeyFault(text);
+  const least = text.startsWith('whsec_') ? webhookKeyBytes : webhookSecretBytes;
+  if (wrongKey !== undefined) {
+    report.problem([...path, 'secret'], wrongKey);
+  } else if (webhookKey(text).length < least) {
     report.problem([...path, 'secret'], {
       problem: secret.isEmpty ? 'is missing' : 'is too short',
-      reason: `the receiver tells real notifications from forged ones by a signature with a key of ${webhookSecretBytes} bytes or more`,
-      remedy: 'Make one with: openssl rand -base64 32',
+      reason: `the receiver tells real notifications from forged ones by a signature with a key of ${least} bytes or more`,
+      remedy: 'Make one with: echo "whsec_$(openssl rand -base64 32)"',
     });
   }
 }

@@ -34,7 +34,7 @@ export const inbox = section('Notifications for users. Needs the store. See docs
       email: flag(false, 'To `inbox.escalation.email`, when nobody saw it.', own),
       escalate_after: duration(
         '5m',
-        'How long it may stay unread and unacknowledged before that. `0`: it goes there at once.',
+        'How long it may stay unread and unacknowledged before that. `0`: it goes there at once, whether a device has it or not.',
         own,
       ),
     },
@@ -78,7 +78,10 @@ export const inbox = section('Notifications for users. Needs the store. See docs
     timeout: duration('15s', 'Longest time that one attempt may take.', { ...own, minMs: 1 }),
     webhook: section('To a backend, signed (Standard Webhooks).', {
       endpoint: text('', 'URL, `https://`, or `http://` on this machine. Empty: none.', own),
-      secret: secret('Key of the signature, 32 bytes or more.', own),
+      secret: secret(
+        'Key of the signature: text of 32 bytes or more, or behind the prefix `whsec_` the base64 of a key of 24 bytes or more.',
+        own,
+      ),
     }),
     email: section('By e-mail.', {
       url: secret(

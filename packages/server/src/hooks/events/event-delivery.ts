@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import type { WebhookSigner } from '@holdfast/http';
 import { type Clock, LabelledCounter, type Logger } from '@holdfast/hub';
 import { delay } from '@holdfast/store';
 import { FailureLog } from '../failure-log.ts';
@@ -8,7 +9,6 @@ import { describeStatus } from '../status-trouble.ts';
 import type { EventJournal } from './event-journal.ts';
 import type { JournalBatch } from './journal-reader.ts';
 import type { ResolvedEventHookOptions } from './options.ts';
-import type { WebhookSigner } from './webhook-signature.ts';
 
 export interface EventDeliveryOptions {
   readonly hook: ResolvedEventHookOptions;

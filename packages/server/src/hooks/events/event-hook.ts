@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { OutgoingHttpHeaders } from 'node:http';
 import path from 'node:path';
+import { WebhookSigner } from '@holdfast/http';
 import { type Clock, compileChannelPattern, type Connection, type Logger } from '@holdfast/hub';
 import { acquireOwnerLock, makeFolder, type OwnerLock } from '@holdfast/store';
 import { type JsonWithRaw, stringifyWithRaw } from '../../api/raw-json.ts';
@@ -17,7 +18,6 @@ import {
   type ResolvedEventHookOptions,
   resolveEventHookOptions,
 } from './options.ts';
-import { WebhookSigner } from './webhook-signature.ts';
 
 /** Something that happened, before it is known which hooks it concerns. */
 export interface HubEvent {

@@ -27,3 +27,13 @@ test('a key behind whsec_ is base64', () => {
   const signer = new WebhookSigner(`whsec_${key.toString('base64')}`);
   expect(verify(key, signer.headers('msg_1', 1, body), body)).toBe(true);
 });
+
+test('is the signature of the specification’s own example', () => {
+  const signer = new WebhookSigner('whsec_plJ3nmyCDGBKInavdOK15jsl');
+  const payload = '{"event_type":"ping","data":{"success":true}}';
+  const headers = signer.headers('msg_loFOjxBNrRLzqYUf', 1_731_705_121, payload);
+  expect(headers['webhook-signature']).toBe('v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=');
+  const signed = `msg_loFOjxBNrRLzqYUf.1731705121.${payload}`;
+  expect(signer.verifies(signed, `v1,other ${headers['webhook-signature'] ?? ''}`)).toBe(true);
+  expect(signer.verifies(`${signed} `, headers['webhook-signature'] ?? '')).toBe(false);
+});
