@@ -43,7 +43,8 @@ export async function readJson<Schema extends z.ZodType>(
     if (error instanceof HttpRefusal) throw error;
     throw new InvalidRequest('the body is not complete, or not UTF-8');
   }
-  return parseJson(text, schema);
+  // Nothing says as much as an object without members, which many operations take.
+  return parseJson(text === '' ? '{}' : text, schema);
 }
 
 /** @throws {@link InvalidRequest} */
@@ -66,9 +67,18 @@ export function check<Schema extends z.ZodType>(value: unknown, schema: Schema):
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.') ?? '';
-  throw new InvalidRequest(
-    `${where === '' ? 'the request' : where}: ${issue?.message ?? 'is not right'}`,
-  );
+  const subject = where === '' ? 'the request' : where;
+  if (issue !== undefined && isMissing(value, issue.path)) {
+    throw new InvalidRequest(`${subject} is missing`);
+  }
+  throw new InvalidRequest(`${subject}: ${issue?.message ?? 'is not right'}`);
+}
+
+function isMissing(value: unknown, path: readonly PropertyKey[]): boolean {
+  let found = value;
+  for (const key of path)
+    found = (found as Readonly<Record<PropertyKey, unknown>> | undefined)?.[key];
+  return found === undefined;
 }
 
 /** The lines of a body, one at a time, without holding more than one. */

@@ -47,6 +47,7 @@ test('the most exact path answers, with its own methods', async () => {
   expect((await ask('POST', '/x/7')).slice(0, 2)).toEqual([405, 'GET, DELETE']);
   expect(await ask('GET', '/x/raw')).toEqual([200, null, 'plain']);
   expect((await ask('GET', '/x/%ff'))[0]).toBe(404);
+  expect((await ask('GET', '/x/a%00b'))[0]).toBe(404);
   expect((await ask('GET', '/xy'))[0]).toBeUndefined();
   const [status, , text] = await ask('GET', '/x/broken');
   expect([status, String(text).includes('secret'), problems]).toEqual([

@@ -168,13 +168,21 @@ function matchSegments(
       continue;
     }
     if (segment === '') return undefined;
-    try {
-      params[expected.slice(1, -1)] = decodeURIComponent(segment);
-    } catch {
-      return undefined;
-    }
+    const value = decode(segment);
+    if (value === undefined) return undefined;
+    params[expected.slice(1, -1)] = value;
   }
   return params;
+}
+
+/** Nothing has a name with control characters, and not every database takes the question. */
+function decode(segment: string): string | undefined {
+  try {
+    const value = decodeURIComponent(segment);
+    return /\p{Cc}/u.test(value) ? undefined : value;
+  } catch {
+    return undefined;
+  }
 }
 
 function isCoded(error: unknown): error is CodedError {

@@ -73,7 +73,7 @@ export function checkContent(content: NotificationContent): CheckedContent {
   return {
     category: checkName('category', content.category),
     severity,
-    title: checkText('title', content.title, { min: 1, max: 200 }),
+    title: checkTitle(content.title),
     body: checkText('body', content.body ?? '', { min: 0, max: 4000 }),
     link: content.link === undefined ? null : checkLink(content.link),
     source: optionalText('source', content.source, 100),
@@ -137,6 +137,13 @@ export function checkText(
   if (!text.isWellFormed()) fail(field, 'contains half of a character');
   if (unprintable.test(text)) fail(field, 'contains control characters');
   return text;
+}
+
+/** The title is the link and the name of a notification: one that cannot be seen cannot be opened. */
+function checkTitle(title: string): string {
+  checkText('title', title, { min: 1, max: 200 });
+  if (!/[^\s\p{Cf}]/u.test(title)) fail('title', 'must not be blank');
+  return title;
 }
 
 function optionalText(field: string, text: string | undefined, max: number): string | null {

@@ -247,7 +247,7 @@ function toRows(user: string, preferences: Preferences): PreferenceTable[] {
     checkCategory(category);
     const wish = preferences.categories[category] ?? {};
     const quiet = category === '*' ? preferences.quietHours : null;
-    if (quiet !== null) checkTimeZone(quiet.timeZone);
+    if (quiet !== null) checkQuietHours(quiet);
     return {
       user_id: user,
       category,
@@ -283,6 +283,12 @@ function parseMinute(field: string, text: string): number {
 function formatMinute(minute: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
+}
+
+function checkQuietHours({ from, to, timeZone }: QuietHours): void {
+  checkTimeZone(timeZone);
+  if (from !== to) return;
+  throw new InboxError('inbox_invalid', 'quietHours.from and quietHours.to must differ');
 }
 
 function checkTimeZone(timeZone: string): void {

@@ -73,8 +73,12 @@ export function addRetentionJobs(
         .limit(limit);
       const result = await trx
         .deleteFrom('inbox_send_recipients')
-        .where(({ eb, refTuple }) =>
-          eb(refTuple('send_id', 'user_id'), 'in', recipients.$asTuple('send_id', 'user_id')),
+        .where((where) =>
+          where(
+            where.refTuple('send_id', 'user_id'),
+            'in',
+            recipients.$asTuple('send_id', 'user_id'),
+          ),
         )
         .executeTakeFirst();
       const deleted = Number(result.numDeletedRows);

@@ -2,6 +2,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeSync,
@@ -254,6 +255,22 @@ describe('move', () => {
     await using target = await openBooks(database.url);
     const { books } = (await contents(target)) as { books: unknown[] };
     expect(books).toHaveLength(1600);
+  });
+
+  test('of a store that is not there moves nothing, and makes none', async () => {
+    const missing = path.join(folder, 'elsewhere', 'a.db');
+    const to = 'postgres://ann:geheim@127.0.0.1:1/nowhere';
+    for (const answer of [
+      await moveCommand({ from: missing, to, modules }),
+      await checkCommand({ url: missing, modules }),
+      await backupCommand({ url: missing, target: path.join(folder, 'b.db') }),
+    ]) {
+      expect(answer).toEqual({
+        exitCode: 1,
+        text: expect.stringContaining(`there is no database at ${missing}`),
+      });
+    }
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test('refuses a source in use, a target with rows, unknown tables, and the wrong way round', async () => {

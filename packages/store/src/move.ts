@@ -6,7 +6,9 @@ import { StoreMetrics } from './metrics.ts';
 import { migrate, type StoreModule } from './migrations.ts';
 import { openSession } from './session.ts';
 import { moveStateName, openEngine } from './store.ts';
+import { assertFile } from './sqlite/sqlite-engine.ts';
 import { storeModule } from './store-module.ts';
+import { parseStoreUrl } from './store-url.ts';
 
 export interface MoveOptions {
   /** The SQLite store. No server may be using it. */
@@ -42,10 +44,16 @@ const batchRows = 500;
  * is. A move that was interrupted starts over when it is run again; until one has finished, no
  * server starts on the target.
  *
- * @throws {@link StoreError} `store_in_use` while a server uses the source,
+ * @throws {@link StoreError} `store_in_use` while a server uses the source, `store_misconfigured` when
+ * there is none,
  * `store_target_not_empty` when there is something in the target that no move has put there.
  */
 export async function moveStore(options: MoveOptions): Promise<MoveReport> {
+  const from = parseStoreUrl(options.from);
+  if (from.dialect !== 'sqlite' || parseStoreUrl(options.to).dialect !== 'postgres') {
+    throw new StoreError('store_not_supported', 'a move goes from SQLite to PostgreSQL');
+  }
+  assertFile(from.file);
   const clock = options.clock ?? systemClock;
   const modules = [storeModule, ...options.modules];
   const metrics = new StoreMetrics();
@@ -56,9 +64,6 @@ export async function moveStore(options: MoveOptions): Promise<MoveReport> {
   let target: Engine | undefined;
   try {
     target = await openEngine({ url: options.to, clock }, { metrics, role: 'tool' });
-    if (source.name !== 'sqlite' || target.name !== 'postgres') {
-      throw new StoreError('store_not_supported', 'a move goes from SQLite to PostgreSQL');
-    }
     await migrate(source, modules, clock);
     await migrate(target, modules, clock);
     return await new Move(source, target, options).run(clock);

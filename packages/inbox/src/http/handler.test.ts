@@ -130,6 +130,7 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
       items: [{ title: 'left' }],
       nextCursor: null,
     });
+    expect((await ask('bob', 'POST /inbox/me/read-all', '')).body).toMatchObject({ version: 2 });
     const cancelled = await ask('server', `POST /inbox/sends/${String(sent.body.id)}/cancel`, {
       recall: true,
     });
@@ -219,8 +220,20 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
       [415, 'unsupported_media_type', /json/, ask('server', send, 'a=b', { 'content-type': 'x' })],
       [413, 'too_large', /1000 bytes/, ask('server', send, { ...good, body: 'x'.repeat(1000) })],
       [400, 'inbox_invalid', /not JSON/, ask('server', send, '{')],
-      [400, 'inbox_invalid', /to/, ask('server', send, { ...good, to: { user: 1 } })],
-      [400, 'inbox_invalid', /title/, ask('server', send, { ...good, title: undefined })],
+      [
+        400,
+        'inbox_invalid',
+        /^to: .*"user": "42".*text/,
+        ask('server', send, { ...good, to: { user: 1 } }),
+      ],
+      [
+        400,
+        'inbox_invalid',
+        /^title is missing$/,
+        ask('server', send, { ...good, title: undefined }),
+      ],
+      [400, 'inbox_invalid', /^to is missing$/, ask('server', send, '')],
+      [400, 'inbox_invalid', /^title .*blank/, ask('server', send, { ...good, title: ' \u200b' })],
       [400, 'inbox_invalid', /Unrecognized.*prio/, ask('server', send, { ...good, prio: 1 })],
       [400, 'inbox_invalid', /limit/, ask('ann', 'GET /inbox/me?limit=1000')],
       [400, 'inbox_invalid', /cursor/, ask('ann', 'GET /inbox/me?cursor=zzz')],

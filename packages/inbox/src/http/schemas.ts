@@ -5,6 +5,9 @@ import { maxChangeIds } from '../changes.ts';
 
 /** Shapes of the HTTP interface. What the values mean is checked by the inbox itself. */
 
+/** Longer lists come as a stream. */
+const maxListedUsers = 10_000;
+
 const time = z.int().describe('Unix milliseconds');
 const id = z.string().max(255);
 const ids = z.array(id).min(1).max(maxChangeIds);
@@ -45,11 +48,16 @@ const content = {
   idempotencyKey: z.string().optional(),
 };
 
-export const recipients = z.union([
-  z.strictObject({ user: z.string() }),
-  z.strictObject({ users: z.array(z.string()).max(10_000) }),
-  z.strictObject({ topic: z.string() }),
-]);
+export const recipients = z.union(
+  [
+    z.strictObject({ user: z.string() }),
+    z.strictObject({ users: z.array(z.string()).max(maxListedUsers) }),
+    z.strictObject({ topic: z.string() }),
+  ],
+  {
+    error: `must be {"user": "42"}, {"users": ["42", "43"]} with up to ${maxListedUsers} (more are streamed), or {"topic": "news"}; ids are text`,
+  },
+);
 
 export const sendRequest = z.strictObject({ to: recipients, ...content });
 /** The first line of a streamed send; a user id on each line follows. */

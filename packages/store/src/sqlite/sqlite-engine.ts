@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import {
@@ -65,6 +65,7 @@ export async function openSqliteEngine(
 ): Promise<SqliteEngine> {
   let owner: OwnerLock | undefined;
   let writer: Database.Database | undefined;
+  if (options.role === 'tool') assertFile(file);
   try {
     if (options.role === 'server') {
       makeFolder(path.dirname(file));
@@ -90,6 +91,15 @@ export async function openSqliteEngine(
     owner?.release();
     throw asOpenError(error, file);
   }
+}
+
+/**
+ * For what works on a store that somebody has: a mistyped place must not become a new, empty one.
+ * @throws {@link StoreError} `store_misconfigured`
+ */
+export function assertFile(file: string): void {
+  if (existsSync(file)) return;
+  throw new StoreError('store_misconfigured', `there is no database at ${file}`);
 }
 
 /** Codes of the operating system that say that files cannot be there. */
