@@ -13,7 +13,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   http: [],
   journal: ['hub', 'store'],
   inbox: ['protocol', 'hub', 'http', 'store'],
-  tasks: ['http', 'store'],
+  tasks: ['protocol', 'http', 'store'],
   server: ['protocol', 'hub', 'http', 'journal', 'store', 'inbox', 'tasks'],
   client: ['protocol'],
   react: ['client'],

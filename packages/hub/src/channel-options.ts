@@ -4,7 +4,11 @@
  *
  * @module
  */
-import type { SubscriptionType } from '@holdfast/protocol';
+import {
+  type ChannelNaming,
+  defaultChannelNaming,
+  type SubscriptionType,
+} from '@holdfast/protocol';
 
 /** The behaviour of the channels of one namespace. */
 export interface ChannelOptions {
@@ -220,30 +224,16 @@ export type GivenChannelOptions = Partial<Omit<ChannelOptions, 'sharedPoll' | 'm
 };
 
 /** How channel names are read, and what each namespace's channels do. */
-export interface ChannelsOptions {
+export interface ChannelsOptions extends ChannelNaming {
   readonly withoutNamespace: GivenChannelOptions;
   readonly namespaces: readonly ({ readonly name: string } & GivenChannelOptions)[];
-  /** @defaultValue '$' */
-  readonly privatePrefix: string;
-  /** @defaultValue ':' */
-  readonly namespaceBoundary: string;
-  /** @defaultValue '#' */
-  readonly userBoundary: string;
-  /** @defaultValue ',' */
-  readonly userSeparator: string;
-  /** Longest channel name in bytes. @defaultValue 255 */
-  readonly maxLength: number;
   /** @defaultValue 2592000000 (30 days) */
   readonly historyMetaTtlMs: number;
 }
 
 export const defaultChannelsOptions: ChannelsOptions = {
+  ...defaultChannelNaming,
   withoutNamespace: {},
   namespaces: [],
-  privatePrefix: '$',
-  namespaceBoundary: ':',
-  userBoundary: '#',
-  userSeparator: ',',
-  maxLength: 255,
   historyMetaTtlMs: 2_592_000_000,
 };

@@ -1,4 +1,4 @@
-import { type ReplyError, replyErrors } from '@holdfast/protocol';
+import { type ReplyError, replyErrors, usersNamedBy } from '@holdfast/protocol';
 import {
   type ChannelOptions,
   type ChannelsOptions,
@@ -127,12 +127,9 @@ export class Namespaces {
 
   /** Users that a user-limited channel names, or undefined when the channel names none. */
   limitedTo(channel: string, rules: ChannelRules): readonly string[] | undefined {
-    const { userBoundary, userSeparator } = this.#options;
-    if (!rules.options.allowUserLimitedChannels || userBoundary === '') return undefined;
-    const boundary = channel.lastIndexOf(userBoundary);
-    if (boundary === -1) return undefined;
-    const users = channel.slice(boundary + userBoundary.length);
-    return userSeparator === '' ? [users] : users.split(userSeparator);
+    return rules.options.allowUserLimitedChannels
+      ? usersNamedBy(channel, this.#options)
+      : undefined;
   }
 
   /** The channel that belongs to one user, in the given namespace. */

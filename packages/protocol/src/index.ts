@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from './channel-names.ts';
 export * from './model.ts';
 export * from './codes.ts';
 export * from './codec.ts';

@@ -1,3 +1,4 @@
+import { type ChannelNaming, defaultChannelNaming, userLimitedChannel } from '@holdfast/protocol';
 import type { TaskRow } from './task-module.ts';
 
 /** Where events go. */
@@ -8,24 +9,22 @@ export interface TaskChannels {
   readonly owner: (owner: string) => string | undefined;
 }
 
-/** Leaves room for the rest within the hub's limit of 255. */
-const maxOwnerLength = 200;
-
 /**
- * Channels that only the owner may subscribe to: the hub reads the user after `#`. An owner whose id
- * would name other users there (`,` and `#`), or is too long for a channel, gets none of its own, and
- * the channel of such a task names no user.
+ * Channels that their names open to the owner alone: `task:<id>#42` for one task of the user 42,
+ * `tasks:#42` for all of them. An owner whose id cannot stand in a name gets none of the second kind,
+ * and the channel of such a task names no user.
  */
 export function ownerOnlyChannels(
   namespaces: { readonly task?: string; readonly owner?: string } = {},
+  naming: ChannelNaming = defaultChannelNaming,
 ): TaskChannels {
-  const { task = 'task', owner: ofOwner = 'tasks' } = namespaces;
+  const { task: ofTask = 'task', owner: ofOwner = 'tasks' } = namespaces;
+  const { namespaceBoundary } = naming;
   return {
-    task: ({ id, owner }) => (isNameable(owner) ? `${task}:${id}#${owner}` : `${task}:${id}`),
-    owner: (owner) => (isNameable(owner) ? `${ofOwner}:#${owner}` : undefined),
+    task({ id, owner }) {
+      const name = `${ofTask}${namespaceBoundary}${id}`;
+      return userLimitedChannel(name, owner, naming) ?? name;
+    },
+    owner: (owner) => userLimitedChannel(`${ofOwner}${namespaceBoundary}`, owner, naming),
   };
-}
-
-function isNameable(owner: string): boolean {
-  return owner !== '' && owner.length <= maxOwnerLength && !/[#,]/.test(owner);
 }
