@@ -21,6 +21,14 @@ test('what is told of notifications is what pages read', () => {
   expectTypeOf<inbox.Notification>().toExtend<inboxClient.Notification>();
   expectTypeOf<keyof inbox.Notification>().toEqualTypeOf<keyof inboxClient.Notification>();
   expectTypeOf<inbox.InboxEvent>().toExtend<inboxClient.InboxEvent>();
-  expectTypeOf<inbox.Preferences>().toEqualTypeOf<inboxClient.Preferences>();
   expectTypeOf<inbox.UnreadCounts>().toEqualTypeOf<inboxClient.UnreadCounts>();
+});
+
+test('what users can set is what pages show and change', () => {
+  expectTypeOf<inbox.CategoryPreference>().toEqualTypeOf<inboxClient.CategoryPreference>();
+  expectTypeOf<inbox.QuietHours>().toEqualTypeOf<inboxClient.QuietHours>();
+  expectTypeOf<inbox.Preferences>().toEqualTypeOf<inboxClient.Preferences>();
+  expectTypeOf<inbox.PreferencesChange>().toEqualTypeOf<inboxClient.PreferencesChange>();
+  expectTypeOf<inbox.UserSettings>().toEqualTypeOf<inboxClient.UserSettings>();
+  expectTypeOf<keyof inbox.CategoryDefaults>().toEqualTypeOf<inboxClient.NotificationTarget>();
 });
