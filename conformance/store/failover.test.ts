@@ -51,7 +51,8 @@ test('the primary dies under load and its standby takes over: nothing acknowledg
 
   await primary.kill();
   await vi.waitFor(() => {
-    for (const store of [first, second]) expect(store.problem()).toMatch(/store_unreachable/);
+    for (const store of [first, second])
+      expect(store.problem()?.message).toMatch(/store_unreachable/);
   }, patience);
   await promote(standby);
   address.target = standby.port;
@@ -82,7 +83,7 @@ test('the old primary stays up and read-only, and no connection breaks: all are 
   await primary.execute('alter system set default_transaction_read_only = on');
   await primary.execute('select pg_reload_conf()');
   // The address still leads to it.
-  await vi.waitFor(() => expect(store.problem()).toMatch(/read-only/), patience);
+  await vi.waitFor(() => expect(store.problem()?.message).toMatch(/read-only/), patience);
   await promote(standby);
   address.target = standby.port;
   await load.goesOn();
@@ -130,7 +131,7 @@ test('a server that takes connections and never answers: every wait ends, and sa
   }
   expect(performance.now() - startedAt).toBeLessThan(15_000);
   await vi.waitFor(() => expect(store.isLeader()).toBe(false), patience);
-  expect(store.problem()).toMatch(/PostgreSQL 127\.0\.0\.1:\d+\/\w+ cannot be reached/);
+  expect(store.problem()?.message).toMatch(/PostgreSQL 127\.0\.0\.1:\d+\/\w+ cannot be reached/);
   address.mode = 'open';
   await vi.waitFor(read, patience);
   await vi.waitFor(() => expect(store.isLeader()).toBe(true), patience);

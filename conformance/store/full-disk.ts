@@ -44,10 +44,14 @@ const whenFull = {
   acknowledged: acknowledged.size,
   lost: await countLost(),
   again: await write(),
-  problem: store.problem(),
+  problem: store.problem()?.message,
 };
 rmSync(somebodyElses);
-const withRoom = { refused: await write(), lost: await countLost(), problem: store.problem() };
+const withRoom = {
+  refused: await write(),
+  lost: await countLost(),
+  problem: store.problem()?.message,
+};
 const damage = await store.integrityCheck();
 await store.close();
 writeSync(1, `${JSON.stringify({ whenFull, withRoom, damage })}\n`);

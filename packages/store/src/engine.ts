@@ -75,7 +75,7 @@ export interface Engine {
    */
   backup(target: string, onProgress?: BackupProgress): Promise<void>;
   /** What is not working, or undefined. Feeds readiness. */
-  problem(): string | undefined;
+  problem(): StoreError | undefined;
   close(): Promise<void>;
 }
 

@@ -230,7 +230,7 @@ export class Store<Tables = unknown> {
   }
 
   /** What keeps the store from working right now, or undefined. Feeds readiness. */
-  problem(): string | undefined {
+  problem(): StoreError | undefined {
     return this.#engine.problem();
   }
 

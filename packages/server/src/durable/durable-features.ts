@@ -1,7 +1,7 @@
 import { ReplyError } from '@holdfast/protocol';
 import { createInbox, type Inbox, personalChannels } from '@holdfast/inbox';
 import type { Hub, Logger } from '@holdfast/hub';
-import type { Store } from '@holdfast/store';
+import { type Store, storeErrorCodes } from '@holdfast/store';
 import { createTasks, TaskError, type Tasks, type TaskTables } from '@holdfast/tasks';
 import {
   toInboxOptions,
@@ -172,8 +172,11 @@ const longLagMs = 60_000;
 function describeStore(store: Store): readonly string[] {
   const { outbox } = store.metrics;
   const found: string[] = [];
-  if (store.problem() !== undefined) {
-    found.push('the store cannot be used right now; notifications and tasks wait for it');
+  const problem = store.problem();
+  if (problem !== undefined) {
+    // Not its message, which has an address in it.
+    const why = `${problem.code}: ${storeErrorCodes[problem.code].remedy}`;
+    found.push(`the store cannot be used right now (${why}); notifications and tasks wait for it`);
   }
   if (outbox.oldestMs > longLagMs || outbox.blockedChannels > 0) {
     found.push(

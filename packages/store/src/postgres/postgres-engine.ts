@@ -10,7 +10,7 @@ import {
 } from 'kysely';
 import { delay, withDeadline, type Clock } from '../clock.ts';
 import type { Engine, EngineTransactionOptions } from '../engine.ts';
-import { StoreError } from '../errors.ts';
+import { StoreError, type StoreErrorCode } from '../errors.ts';
 import type { StoreMetrics } from '../metrics.ts';
 import type { StoreLocation } from '../store-url.ts';
 import { lockKey } from '../lock-key.ts';
@@ -40,6 +40,17 @@ type PostgresLocation = Extract<StoreLocation, { dialect: 'postgres' }>;
 
 /** Transactions that the database rolled back to resolve a conflict are run this often at most. */
 const maxAttempts = 4;
+
+/** Errors of the server's own disk, by which it refuses changes and goes on to answer reads. */
+const storageCodes: ReadonlySet<StoreErrorCode> = new Set([
+  'store_disk_full',
+  'store_io',
+  'store_corrupt',
+]);
+/** A full disk still takes changes that need no room: one that works says little when others were refused just now. */
+const refusalHoldsMs = 5000;
+/** How long one is a problem when nothing is written any more. */
+const refusalShownMs = 60_000;
 
 const beginStatements: Readonly<Record<TransactionMode, string>> = {
   write: 'begin',
@@ -86,7 +97,10 @@ export class PostgresEngine implements Engine {
   #control: ControlConnection | undefined;
   #isNotifying = false;
   #notifyAgain = false;
-  #problem: string | undefined;
+  /** Why the server cannot be used at all. */
+  #problem: StoreError | undefined;
+  /** The last change that its disk did not take, though it answers. */
+  #refusal: { readonly error: StoreError; readonly at: number } | undefined;
   #isClosed = false;
 
   constructor(location: PostgresLocation, options: PostgresEngineOptions) {
@@ -131,9 +145,14 @@ export class PostgresEngine implements Engine {
     const deadline = clock.monotonic() + maxWaitMs;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#transact('write', work, timeoutMs);
+        const value = await this.#transact('write', work, timeoutMs);
+        this.#forgetRefusal(refusalHoldsMs);
+        return value;
       } catch (error) {
         metrics.rollbacks += 1;
+        if (error instanceof StoreError && storageCodes.has(error.code)) {
+          this.#refusal = { error, at: clock.monotonic() };
+        }
         const isConflict = error instanceof StoreError && error.code === 'store_conflict';
         // A server that is read-only has kept nothing of it; the next attempt is made on another one.
         const isMoved = isReadOnlyError(error) && clock.monotonic() < deadline;
@@ -244,10 +263,18 @@ export class PostgresEngine implements Engine {
     );
   }
 
-  problem(): string | undefined {
+  problem(): StoreError | undefined {
     if (this.#problem !== undefined) return this.#problem;
     const lost = this.#control?.problem;
-    return lost === undefined ? undefined : messageOf(fromPostgresError(lost, this.label));
+    if (lost !== undefined) return unusable(fromPostgresError(lost, this.label));
+    this.#forgetRefusal(refusalShownMs);
+    return this.#refusal?.error;
+  }
+
+  #forgetRefusal(afterMs: number): void {
+    if (this.#refusal === undefined) return;
+    const ageMs = this.#options.clock.monotonic() - this.#refusal.at;
+    if (ageMs >= afterMs) this.#refusal = undefined;
   }
 
   async close(): Promise<void> {
@@ -306,7 +333,7 @@ export class PostgresEngine implements Engine {
       } catch (error) {
         if (client !== undefined) this.#pool.release(client, true);
         const mapped = fromPostgresError(error, this.label);
-        this.#problem = messageOf(mapped);
+        this.#problem = unusable(mapped);
         if (this.#isClosed) throw new StoreError('store_closed', 'the store is closed');
         if (!isConnectionError(error) || clock.monotonic() >= deadline) throw mapped;
       }
@@ -374,8 +401,9 @@ export class PostgresEngine implements Engine {
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function unusable(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  return new StoreError('store_unreachable', String(error), { cause: error });
 }
 
 /** Returns whether the connection can be used again. */

@@ -155,7 +155,7 @@ export class SqliteEngine implements Engine {
   readonly #reads: Turnstile;
   /** Set while this process is a candidate. */
   #onWake: (() => void) | undefined;
-  #problem: string | undefined;
+  #problem: StoreError | undefined;
   #isClosed = false;
 
   constructor(connections: Connections, options: SqliteEngineOptions) {
@@ -194,7 +194,7 @@ export class SqliteEngine implements Engine {
       this.#problem = undefined;
       return value;
     } catch (error) {
-      if (error instanceof StoreError && error.httpStatus >= 500) this.#problem = error.message;
+      if (error instanceof StoreError && error.httpStatus >= 500) this.#problem = error;
       throw error;
     }
   }
@@ -258,7 +258,7 @@ export class SqliteEngine implements Engine {
     this.#onWake?.();
   }
 
-  problem(): string | undefined {
+  problem(): StoreError | undefined {
     return this.#problem;
   }
 
