@@ -13,11 +13,18 @@ export interface Child {
   kill(): Promise<void>;
 }
 
-/** @param script absolute path of a TypeScript file */
-export function startChild(script: string, args: readonly string[]): Child {
-  const child = spawn(process.execPath, ['--conditions=@holdfast/source', script, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+/**
+ * @param script - absolute path of a TypeScript file
+ * @param place - runs it in another place, as `ip netns exec name` does
+ */
+export function startChild(
+  script: string,
+  args: readonly string[],
+  place: readonly string[] = [],
+): Child {
+  const node = [process.execPath, '--conditions=@holdfast/source', script];
+  const [program = '', ...rest] = [...place, ...node, ...args];
+  const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
   const lines: string[] = [];
   let errors = '';
   const waiting = new Set<() => void>();

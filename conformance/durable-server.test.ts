@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,15 +7,18 @@ import { createInbox, inboxModule } from '@holdfast/inbox';
 import { openStore } from '@holdfast/store';
 import { testBackends, type TestDatabase } from '@holdfast/store/testing';
 import { Centrifuge } from 'centrifuge';
+import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { startChild } from './child.ts';
 import { startServerProcess, type ServerProcess } from './server-process.ts';
+import { onSmallDisk } from './store/small-disk.ts';
 
 const apiKey = 'key-of-a-test';
 /** Users are told by a header, as behind a proxy that authenticates. */
 const userHeader = 'X-Test-User';
 
-function configOn(database: TestDatabase): object {
+function configOn(database: Pick<TestDatabase, 'url'>): object {
   return {
     store: { url: database.url },
     http_api: { key: apiKey },
@@ -35,6 +39,14 @@ async function start(folder: string, config: object): Promise<ServerProcess> {
   const server = await startServerProcess(folder, config);
   onTestFinished(() => server.kill());
   return server;
+}
+
+function post(url: string, body: object): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: { 'X-API-Key': apiKey, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
 }
 
 async function call(
@@ -75,6 +87,11 @@ async function watch(server: ServerProcess, user: string): Promise<string[]> {
   client.connect();
   await subscription.ready(15_000);
   return titles;
+}
+
+/** What no database can make shorter. */
+function noise(): object {
+  return { noise: randomBytes(11_000).toString('base64') };
 }
 
 describe.each(testBackends)('a server on $name', { timeout: 120_000 }, (backend) => {
@@ -123,6 +140,74 @@ describe.each(testBackends)('a server on $name', { timeout: 120_000 }, (backend)
     expect(await second.stop()).toBe(0);
   });
 });
+
+test(
+  'PostgreSQL on a disk that is really full: sends are refused and leave nothing, readiness says why, and it goes on when there is room',
+  { timeout: 120_000 },
+  async () => {
+    const disk = temporaryFolder();
+    const script = path.join(import.meta.dirname, 'store/postgres-on-small-disk.ts');
+    const postgres = startChild(script, [disk], onSmallDisk(disk, 24));
+    onTestFinished(() => void postgres.process.stdin?.end());
+    await postgres.waitFor(/^postgres:/);
+    const [url = ''] = postgres.lines;
+    const server = await start(temporaryFolder(), {
+      ...configOn({ url }),
+    });
+    const pushed = await watch(server, '42');
+    const concerns = async (): Promise<unknown> => (await call(`${server.url}/ready`, {})).concerns;
+
+    const acknowledged: string[] = [];
+    const refused: { readonly title: string; readonly status: number; readonly error: unknown }[] =
+      [];
+    let sent = 0;
+    const trySend = async (): Promise<void> => {
+      const title = String((sent += 1));
+      const body = { to: { user: '42' }, category: 'orders', title, data: noise() };
+      const response = await post(`${server.url}/api/inbox/send`, body);
+      const { error } = (await response.json()) as { readonly error?: unknown };
+      if (response.ok) acknowledged.push(title);
+      else refused.push({ title, status: response.status, error });
+    };
+    const sendMany = () => Promise.all(Array.from({ length: 16 }, trySend));
+    while (refused.length < 32) await sendMany();
+    expect(acknowledged.length).toBeGreaterThan(50);
+    for (const refusal of refused) {
+      expect(refusal).toMatchObject({
+        status: 507,
+        error: { code: 'store_disk_full', retryable: true },
+      });
+    }
+    expect(await concerns()).toEqual([
+      expect.stringMatching(
+        /^the store cannot be used right now \(store_disk_full: free disk space/,
+      ),
+    ]);
+    const listed = await titlesOf(server, '42');
+    expect(listed.length).toBeGreaterThan(0);
+    expect(acknowledged).toEqual(expect.arrayContaining([...listed]));
+
+    postgres.process.stdin?.write('\n');
+    await postgres.waitFor(/there is room/);
+    const before = refused.length;
+    await sendMany();
+    expect(refused).toHaveLength(before);
+    await vi.waitFor(
+      async () => {
+        await trySend();
+        expect(await concerns()).toBeUndefined();
+      },
+      { timeout: 20_000, interval: 500 },
+    );
+    await vi.waitFor(() => expect(pushed).toHaveLength(acknowledged.length), { timeout: 15_000 });
+    expect(pushed.toSorted()).toEqual(acknowledged.toSorted());
+    await using store = await openStore({ url, modules: [inboxModule] });
+    const { rows } = await store.read((db) =>
+      sql<{ title: string }>`select title from inbox_notifications`.execute(db),
+    );
+    expect(rows.map(({ title }) => title).toSorted()).toEqual(acknowledged.toSorted());
+  },
+);
 
 test(
   'a second server of the same file is told why it cannot start',

@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { startChild } from '../child.ts';
 import { journalModule, type JournalTables } from './journal.ts';
 import { Load } from './load.ts';
+import { onSmallDisk } from './small-disk.ts';
 import { expectWhole, patience, publishRest, Witness } from './witness.ts';
 
 const modules = [journalModule];
@@ -89,7 +90,7 @@ describe('SQLite', () => {
     });
     clearInterval(ticking);
     expect(ticks).toBeGreaterThan(3);
-    expect(store.problem()).toContain('locked by another process');
+    expect(store.problem()?.message).toContain('locked by another process');
     const patient = insert('patient');
     holder.process.stdin?.end();
     await patient;
@@ -101,15 +102,9 @@ describe('SQLite', () => {
   test('on a disk that is really full: changes fail, reads work, and it goes on when somebody makes room', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-full-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    // A disk of its own, which no other process sees and which ends with this one.
-    const onSmallDisk = ['--user', '--map-root-user', '--mount', 'sh', '-c'];
-    const script = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"';
     const node = [process.execPath, '--conditions=@holdfast/source', scriptOf('full-disk.ts')];
-    const { stdout, stderr } = spawnSync(
-      'unshare',
-      [...onSmallDisk, script, folder, ...node, folder],
-      { encoding: 'utf8', timeout: 60_000 },
-    );
+    const [program, ...rest] = [...onSmallDisk(folder, 8), ...node, folder];
+    const { stdout, stderr } = spawnSync(program, rest, { encoding: 'utf8', timeout: 60_000 });
     expect(stderr).toBe('');
     const { whenFull, withRoom, damage } = JSON.parse(stdout) as Record<string, unknown>;
     expect(whenFull).toEqual({
@@ -156,7 +151,7 @@ describe('SQLite', () => {
         );
       }
       expect(refusal).toMatchObject({ code: 'store_disk_full' });
-      expect(store.problem()).toContain('no room left');
+      expect(store.problem()?.message).toContain('no room left');
       const count = await store.read((db) => db.selectFrom('entries').select('half').execute());
       expect(count).toHaveLength(2 * witness.acknowledged.size);
     }
