@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { freePort } from './free-port.ts';
 
 /** A Redis server of its own, in a temporary folder, on 127.0.0.1. Disposing stops it. */
 export interface RedisServer extends AsyncDisposable {
@@ -60,14 +60,4 @@ async function launch(folder: string, port: number): Promise<ChildProcess> {
     child.once('exit', () => reject(new Error(`Redis did not start:\n${log}`)));
   });
   return child;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no TCP port');
-  return address.port;
 }

@@ -3,7 +3,6 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MemoryBroker } from '@holdfast/hub';
 import { newContext, useBrowser } from '../test-browser.ts';
@@ -16,9 +15,9 @@ import {
   oneConnection,
   openTabs,
   patient,
-  rendererOf,
   sharedPageFiles,
 } from './tabs.ts';
+import { killLeaders, publishAllTheTime } from './tabs-under-load.ts';
 import { startTokenApp, tokenOf } from './token-app.ts';
 
 const chromium = useBrowser({ hasBackForwardCache: true });
@@ -85,27 +84,9 @@ describe('whatever happens, each tab hears each message once and in order', () =
   test('twenty tabs under load: three leaders in turn are killed with SIGKILL', async () => {
     await using running = await startApp({ files });
     const { tabs } = await openTabs(running, elected(20));
-    const sent: unknown[] = [];
-    const load = new AbortController();
-    const loaded = (async () => {
-      while (!load.signal.aborted) {
-        await publish(running, sent, 1);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    })();
-    let living = [...tabs];
-    const dead = new Set<Page>();
-    for (const page of tabs) page.on('crash', () => dead.add(page));
-    for (let round = 0; round < 3; round++) {
-      const leader = await leaderOf(living);
-      process.kill(await rendererOf(leader), 'SIGKILL');
-      await vi.waitFor(() => expect(dead).toContain(leader), patient);
-      living = living.filter((page) => !dead.has(page));
-      const next = await leaderOf(living);
-      expect(next).not.toBe(leader);
-    }
-    load.abort();
-    await loaded;
+    const { sent, stop } = publishAllTheTime(running, 'news');
+    const living = await killLeaders(tabs, 3);
+    await stop();
     expect(living.length).toBeGreaterThan(5);
     expect(sent.length).toBeGreaterThan(100);
     await expectReceived(living, sent);

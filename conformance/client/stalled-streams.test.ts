@@ -4,7 +4,8 @@ import type { Page } from 'playwright-core';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { newContext, useBrowser } from '../test-browser.ts';
 import { collects, upgrade } from '../proxies/broken-proxies.ts';
-import { freePort, startNginx } from '../proxies/real-proxy.ts';
+import { freePort } from '../free-port.ts';
+import { startNginx } from '../proxies/real-proxy.ts';
 import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
 import { allSubscribed, expectReceived, oneConnection, patient, sharedPageFiles } from './tabs.ts';
 

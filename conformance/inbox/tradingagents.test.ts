@@ -8,7 +8,8 @@ import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket as PlainSocket } from 'ws';
 import { type ServerProcess, startServerProcess } from '../server-process.ts';
-import { freePort, startNginx } from '../proxies/real-proxy.ts';
+import { freePort } from '../free-port.ts';
+import { startNginx } from '../proxies/real-proxy.ts';
 import { ArticleStore } from './article-store.ts';
 import { LegacyStore } from './legacy-store.ts';
 

@@ -1,12 +1,11 @@
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createClient } from '@holdfast/client';
 import { createInboxStore, createUserApi } from '@holdfast/client/inbox';
 import { SignJWT } from 'jose';
+import { freePort } from '../free-port.ts';
 import { type Program, startProgram } from '../program.ts';
 
 export interface TroubledServerOptions {
@@ -198,13 +197,4 @@ async function start(
 async function settled(isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + 60_000;
   while (!isSo() && performance.now() < deadline) await pause(20);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -15,7 +15,8 @@ import {
   tryEventSource,
   tryWebSocket,
 } from './proxied-server.ts';
-import { freePort, startHaproxy, startNginx } from './real-proxy.ts';
+import { freePort } from '../free-port.ts';
+import { startHaproxy, startNginx } from './real-proxy.ts';
 
 /** Three unmodified clients and the doctor, through one broken proxy. */
 async function visit(broken: BrokenProxy): Promise<void> {

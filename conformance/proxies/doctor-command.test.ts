@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { startProgram } from '../program.ts';
 import { startProxiedServer } from './proxied-server.ts';
-import { freePort } from './real-proxy.ts';
+import { freePort } from '../free-port.ts';
 
 const cwd = tmpdir();
 

@@ -15,7 +15,7 @@ import { Centrifuge, type Options } from 'centrifuge';
 import { EventSource } from 'eventsource';
 import { vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from './real-proxy.ts';
+import { freePort } from '../free-port.ts';
 
 /** A server that stands behind a proxy. */
 export interface ProxiedServer extends AsyncDisposable {

@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import { proxyConfig } from '@holdfast/server';
 import { expect, test, vi } from 'vitest';
 import { centrifuge, startProxiedServer, type ProxiedServer } from './proxied-server.ts';
-import { freePort, startCaddy, startHaproxy, startNginx, type RealProxy } from './real-proxy.ts';
+import { freePort } from '../free-port.ts';
+import { startCaddy, startHaproxy, startNginx, type RealProxy } from './real-proxy.ts';
 
 interface Reloaded {
   readonly name: string;

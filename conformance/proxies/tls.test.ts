@@ -14,14 +14,8 @@ import {
   tryEventSource,
   tryWebSocket,
 } from './proxied-server.ts';
-import {
-  freePort,
-  startApache,
-  startCaddy,
-  startHaproxy,
-  startNginx,
-  type RealProxy,
-} from './real-proxy.ts';
+import { freePort } from '../free-port.ts';
+import { startApache, startCaddy, startHaproxy, startNginx, type RealProxy } from './real-proxy.ts';
 
 const authority = new Authority();
 const stranger = new Authority();
