@@ -47,7 +47,10 @@ const storageCodes: ReadonlySet<StoreErrorCode> = new Set([
   'store_io',
   'store_corrupt',
 ]);
-/** A full disk still takes changes that need no room: one that works says little when others were refused just now. */
+/**
+ * A full disk still takes changes that need no room: one that works says little when others were
+ * refused just now.
+ */
 const refusalHoldsMs = 5000;
 /** How long one is a problem when nothing is written any more. */
 const refusalShownMs = 60_000;
