@@ -193,6 +193,40 @@ test('a long list comes in pages, without a gap, while more arrive', async () =>
   expect(app.requests.filter((request) => request === 'GET notifications')).toHaveLength(2);
 });
 
+test('a list is read from the side that the page is read from, each text from its own', async () => {
+  await using app = await inboxes.start();
+  await send(app, 'Your order has left');
+  await send(app, 'وصل طلبك', { source: 'متجر' });
+  const { page } = await open(app);
+  await page.locator('.hf-bell').click();
+  await expectShown([page], { unread: 2, titles: ['وصل طلبك', 'Your order has left'] });
+  expect(await page.locator('.hf-meta').allInnerTexts()).toEqual([
+    expect.stringContaining('متجر'),
+    expect.stringContaining('Orders'),
+  ]);
+  const side = (selector: string, edge: 'left' | 'right'): Promise<number> =>
+    page.evaluate(`document.querySelector('${selector}').getBoundingClientRect().${edge}`);
+  for (const [direction, start] of [
+    ['ltr', 'left'],
+    ['rtl', 'right'],
+  ] as const) {
+    await page.evaluate(`document.documentElement.dir = '${direction}'`);
+    const heading = await side('.hf-head h2', start);
+    expect(await side('.hf-severity', start)).toBe(heading);
+    const times = await page.evaluate(
+      '[...document.querySelectorAll(".hf-meta time")].map((time) => getComputedStyle(time).direction)',
+    );
+    expect(times).toEqual(['ltr', 'ltr']);
+    const gap =
+      start === 'left'
+        ? (await side('.hf-unread', 'left')) -
+          (await side('.hf-headline > span:last-child', 'right'))
+        : (await side('.hf-headline > span:last-child', 'left')) -
+          (await side('.hf-unread', 'right'));
+    expect(gap).toBeGreaterThanOrEqual(8);
+  }
+});
+
 test('text is text and links lead to pages, whatever the server said', async () => {
   await using app = await inboxes.start();
   const { page, device } = await open(app);

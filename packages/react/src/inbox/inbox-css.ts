@@ -31,7 +31,8 @@ export const inboxCss = `
   background: var(--hf-surface); container-type: inline-size;
 }
 .hf-head {
-  display: flex; align-items: center; gap: 0.25rem; padding: 0.875rem 0.875rem 0.5rem 1.25rem;
+  display: flex; align-items: center; gap: 0.25rem;
+  padding-block: 0.875rem 0.5rem; padding-inline: 1.25rem 0.875rem;
 }
 .hf-head h2 {
   flex: 1; margin: 0; font: 650 1.1875rem / 1.3 var(--hf-font); letter-spacing: -0.01em;
@@ -67,7 +68,8 @@ export const inboxCss = `
 .hf-scroll { flex: 1; min-block-size: 0; overflow-y: auto; overscroll-behavior: contain; }
 .hf-list { margin: 0; padding: 0; list-style: none; }
 .hf-item {
-  position: relative; display: flex; gap: 0.75rem; padding: 0.8rem 1.1rem 0.6rem 1.25rem;
+  position: relative; display: flex; gap: 0.75rem;
+  padding-block: 0.8rem 0.6rem; padding-inline: 1.25rem 1.1rem;
   border-block-end: 1px solid var(--hf-border);
 }
 .hf-item[data-unread='true'] { background: var(--hf-tint); }
@@ -90,7 +92,7 @@ export const inboxCss = `
 .hf-headline:focus-visible::after { outline: 2px solid var(--hf-accent); outline-offset: -3px; border-radius: 0.4rem; }
 .hf-headline:hover > span:last-child { text-decoration: underline; text-underline-offset: 0.15em; }
 .hf-unread {
-  float: inline-end; inline-size: 0; block-size: 0; margin: 0.4em 0.1rem 0 0.6rem;
+  float: inline-end; inline-size: 0; block-size: 0; margin-block-start: 0.4em; margin-inline: 0.6rem 0.1rem;
   border: 0.28rem solid var(--hf-accent); border-radius: 50%;
 }
 .hf-body {
@@ -103,10 +105,14 @@ export const inboxCss = `
 .hf-item:has([aria-expanded='true']) .hf-body, [aria-expanded='true'] > span:last-child { display: block !important; }
 .hf-foot { display: flex; align-items: center; gap: 0.5rem; min-block-size: 2rem; }
 .hf-meta {
-  flex: 1; display: flex; flex-wrap: wrap; gap: 0 0.5rem; min-inline-size: 0; margin: 0;
+  flex: 1; display: flex; flex-wrap: wrap; min-inline-size: 0; margin: 0; margin-inline-start: -1rem;
   color: var(--hf-muted); font-size: 0.8125rem; overflow-wrap: anywhere;
+  /* A dot at the beginning of a line separates nothing. */
+  clip-path: inset(0 0 0 1rem);
 }
-.hf-meta > :not(:first-child)::before { content: '·' / ''; margin-inline-end: 0.5rem; }
+.hf-meta:dir(rtl) { clip-path: inset(0 1rem 0 0); }
+.hf-meta > * { position: relative; padding-inline-start: 1rem; }
+.hf-meta > ::before { content: '·' / ''; position: absolute; inset-inline-start: 0.36rem; }
 .hf-meta time { position: relative; z-index: 1; }
 .hf-group { font-variant-numeric: tabular-nums; }
 .hf-actions { position: relative; z-index: 1; display: flex; gap: 0.15rem; margin: -0.4rem; }

@@ -13,6 +13,8 @@ export interface InboxItemActions {
 
 export interface InboxItemProps {
   readonly notification: Notification;
+  /** What it is about, in the words of the application. */
+  readonly category: string;
   /** Its controls are reached with Tab; those of the others with the arrow keys. */
   readonly isCurrent: boolean;
   readonly onFocus: (id: string) => void;
@@ -20,8 +22,8 @@ export interface InboxItemProps {
 }
 
 function Item(props: InboxItemProps): ReactNode {
-  const { notification, isCurrent, onFocus, actions } = props;
-  const { id, title, body, severity, category, source, groupCount, createdAt } = notification;
+  const { notification, category, isCurrent, onFocus, actions } = props;
+  const { id, title, body, severity, source, groupCount, createdAt } = notification;
   const labels = useLabels();
   const isRead = notification.readAt !== null;
   const isArchived = notification.archivedAt !== null;
@@ -47,8 +49,12 @@ function Item(props: InboxItemProps): ReactNode {
         )}
         <div className="hf-foot">
           <p className="hf-meta">
-            <RelativeTime at={createdAt} locale={labels.locale} />
-            <span>{source ?? category}</span>
+            <span>
+              <RelativeTime at={createdAt} locale={labels.locale} />
+            </span>
+            <span>
+              <bdi>{source ?? category}</bdi>
+            </span>
             {groupCount > 1 && (
               <span className="hf-group">
                 <span aria-hidden="true">×{groupCount}</span>

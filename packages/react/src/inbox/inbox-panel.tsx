@@ -10,6 +10,7 @@ import { defaultLabels, type InboxLabels, LabelsContext, useLabels } from './inb
 import { Notices, useAttempts } from './inbox-notices.tsx';
 import { useInboxStore } from './inbox-provider.tsx';
 import { PanelSkeleton } from './panel-skeleton.tsx';
+import type { InboxSubject } from './setting-controls.tsx';
 import { type InboxSubjects, SettingsView } from './settings-view.tsx';
 import { useInbox } from './use-inbox.ts';
 
@@ -44,6 +45,7 @@ export function InboxPanel(props: InboxPanelProps): ReactNode {
       ) : (
         <ListView
           {...common}
+          categories={subjects.categories}
           onOpen={onOpen}
           onSettings={hasSettings ? () => setView('settings') : undefined}
           isBack={view === 'list again'}
@@ -56,12 +58,13 @@ export function InboxPanel(props: InboxPanelProps): ReactNode {
 const filters = ['all', 'unread', 'archived'] as const;
 
 function ListView({
+  categories = [],
   onOpen,
   onClose,
   onSettings,
   isBack,
   className,
-}: Pick<InboxPanelProps, 'onOpen' | 'onClose'> & {
+}: Pick<InboxPanelProps, 'categories' | 'onOpen' | 'onClose'> & {
   readonly onSettings: (() => void) | undefined;
   /** The user comes from the settings. */
   readonly isBack: boolean;
@@ -127,6 +130,7 @@ function ListView({
               <InboxItem
                 key={notification.id}
                 notification={notification}
+                category={titleOf(notification.category, categories)}
                 isCurrent={notification.id === focus.currentId}
                 onFocus={focus.onFocus}
                 actions={actions}
@@ -149,6 +153,10 @@ function ListView({
       </div>
     </section>
   );
+}
+
+function titleOf(category: string, subjects: readonly InboxSubject[]): string {
+  return subjects.find(({ name }) => name === category)?.title ?? category;
 }
 
 function Filters({

@@ -13,7 +13,7 @@ import { useInboxPreferences } from './use-inbox-preferences.ts';
 /** What the user can choose among. */
 export interface InboxSubjects {
   /**
-   * Categories, in this order.
+   * Categories, in this order. The list shows their titles, too, where a notification names no `source`.
    * @defaultValue those of the server's configuration, of the user's wishes and of what is in the list
    */
   readonly categories?: readonly InboxSubject[] | undefined;

@@ -50,7 +50,7 @@ export function RelativeTime({ at, locale }: RelativeTimeProps): ReactNode {
   const now = useNow();
   const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
   return (
-    <time dateTime={new Date(at).toISOString()} title={exact.format(at)}>
+    <time dateTime={new Date(at).toISOString()} title={exact.format(at)} dir="auto">
       {relativeTime(at, { now, locale })}
     </time>
   );
