@@ -10,6 +10,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const patience = { timeout: 15_000, interval: 5 };
 const minute = 60_000;
+const day = 24 * 60 * minute;
 const secret = 's'.repeat(32);
 
 describe.each(testBackends)('escalation on $name', (backend) => {
@@ -151,6 +152,45 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       expect(escalations).toMatchObject([{ target: 'email', state: 'obsolete' }]);
     }, patience);
     expect(tried.filter((user) => user !== 'ann')).toHaveLength(2);
+  });
+
+  test('a target that hangs keeps no other one waiting', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    const mailed: string[] = [];
+    await using fixture = await openInbox(database, {
+      clock,
+      categories: { '*': { webhook: true, email: true, escalateAfterMs: 0 } },
+      escalation: {
+        webhook: { deliver: ({ signal }) => once(signal, 'abort').then(() => {}) },
+        email: {
+          deliver({ user }) {
+            mailed.push(user);
+            return Promise.resolve();
+          },
+        },
+        timeoutMs: day,
+      },
+    });
+    const { inbox, store } = fixture;
+    await vi.waitFor(() => {
+      clock.advance(10);
+      expect(store.isLeader()).toBe(true);
+    }, patience);
+    const users = Array.from({ length: 40 }, (_, index) => `u${index}`);
+    await inbox.send({ to: { users }, category: 'a', title: 'x' });
+    await vi.waitFor(() => {
+      clock.advance(500);
+      expect(new Set(mailed)).toEqual(new Set(users));
+    }, patience);
+    await vi.waitFor(() => {
+      expect(inbox.metrics.attempts.get('email')).toEqual({
+        delivered: 40,
+        failed: 0,
+        given_up: 0,
+      });
+    }, patience);
+    expect(inbox.metrics.attempts.get('webhook')).toBeUndefined();
   });
 
   test('a target that never answers is cut off', async () => {

@@ -3,6 +3,7 @@ import type { Selectable } from 'kysely';
 import type { EscalationTarget } from './escalation-target.ts';
 import type { EscalationTable, InboxTables, NotificationTable } from './inbox-module.ts';
 import { toNotification, type InboxTransaction } from './mailbox.ts';
+import type { InboxMetrics } from './metrics.ts';
 import type { InboxOptions } from './options.ts';
 import type { PreferenceBook } from './preferences.ts';
 
@@ -29,11 +30,16 @@ const parallelDeliveries = 16;
 export class Escalations {
   readonly #store: Store<InboxTables>;
   readonly #preferences: PreferenceBook;
+  readonly #metrics: InboxMetrics;
   readonly #settings: EscalationSettings;
 
-  constructor(store: Store<InboxTables>, preferences: PreferenceBook, options: InboxOptions) {
-    this.#store = store;
-    this.#preferences = preferences;
+  constructor(
+    parts: { readonly preferences: PreferenceBook; readonly metrics: InboxMetrics },
+    options: Omit<InboxOptions, 'store'> & { readonly store: Store<InboxTables> },
+  ) {
+    this.#store = options.store;
+    this.#preferences = parts.preferences;
+    this.#metrics = parts.metrics;
     const { webhook, email, ...limits } = options.escalation ?? {};
     this.#settings = {
       targets: {
@@ -72,17 +78,23 @@ export class Escalations {
     });
   }
 
+  /** Where notifications can be carried to. */
+  get targets(): readonly TargetName[] {
+    return Object.keys(this.#settings.targets) as TargetName[];
+  }
+
   /**
-   * Delivers what is due.
+   * Delivers to one target what is due there.
    * @returns whether there may be more
    */
-  async deliver(signal: AbortSignal): Promise<boolean> {
+  async deliver(target: TargetName, signal: AbortSignal): Promise<boolean> {
     const now = this.#store.clock.now();
     const due = await this.#store.read((db) =>
       db
         .selectFrom('inbox_escalations')
         .selectAll()
         .where('state', '=', 'pending')
+        .where('target', '=', target)
         .where('next_attempt_at', '<=', now)
         .orderBy('next_attempt_at')
         .limit(parallelDeliveries)
@@ -160,6 +172,7 @@ export class Escalations {
       });
       await Promise.race([delivery, this.#timeOut(stopping.signal)]);
       await this.#record(row.id, { state: 'delivered', attempts: attempt, last_error: null });
+      this.#metrics.countAttempt(row.target, 'delivered');
     } catch (error) {
       // A stop of the server is nobody's failure: the next one tries again.
       if (!signal.aborted) await this.#recordFailure(row, { attempt, error });
@@ -189,6 +202,7 @@ export class Escalations {
       last_error: (error instanceof Error ? error.message : String(error)).slice(0, 500),
       next_attempt_at: this.#store.clock.now() + Math.round(ceiling * (0.5 + random() / 2)),
     });
+    this.#metrics.countAttempt(row.target, isDead ? 'given_up' : 'failed');
     if (!isDead) return;
     onProblem({
       message: `escalation ${row.id} by ${row.target} is given up after ${attempt} attempts`,

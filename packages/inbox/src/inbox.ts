@@ -5,6 +5,7 @@ import type { UnreadCounts } from './events.ts';
 import { FanOut } from './fan-out.ts';
 import type { InboxTables } from './inbox-module.ts';
 import { Mailboxes, type SettingResult } from './mailbox.ts';
+import { InboxMetrics } from './metrics.ts';
 import type { Notification } from './notification.ts';
 import { settingsOf, type InboxOptions } from './options.ts';
 import { PreferenceBook, type Preferences, type PreferencesChange } from './preferences.ts';
@@ -88,6 +89,8 @@ export interface Inbox {
 
   /** The channel that carries a user's `InboxEvent`s. */
   channelOf(user: string): string;
+  /** What happened in this process. */
+  readonly metrics: InboxMetrics;
   /** Ends background work after what is under way. The store stays open. */
   close(): Promise<void>;
 }
@@ -121,7 +124,8 @@ export function createInbox(options: InboxOptions): Inbox {
   );
   const fanOut = new FanOut({ mailboxes, preferences }, { store, settings });
   const sends = new Sends({ mailboxes, fanOut }, { store, wakeWorker: () => worker.wake() });
-  const escalations = new Escalations(store, preferences, options);
+  const metrics = new InboxMetrics();
+  const escalations = new Escalations({ preferences, metrics }, { ...options, store });
   const worker = new InboxWorker({ store, sends, escalations, onProblem });
   addRetentionJobs(store, settings, mailboxes);
 
@@ -151,6 +155,7 @@ export function createInbox(options: InboxOptions): Inbox {
     topics: (user) => topics.of(user),
     countSubscribers: (topic) => topics.countSubscribers(topic),
     channelOf: settings.channelOf,
+    metrics,
     close: () => worker.close(),
   };
 }

@@ -25,6 +25,7 @@ export {
   type NotificationContent,
   type Severity,
 } from './notification.ts';
+export * from './metrics.ts';
 export type { CategoryOptions, ChannelPosition, InboxOptions } from './options.ts';
 export * from './personal-channels.ts';
 export type {

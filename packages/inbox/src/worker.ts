@@ -34,7 +34,12 @@ export class InboxWorker {
     const { sends, escalations } = this.#options;
     this.#run('sends', () => this.#continueSends(sends));
     this.#run('escalations', () => escalations.handOver());
-    this.#run('deliveries', () => escalations.deliver(this.#stopping.signal));
+    // Each for itself: a webhook that hangs does not keep e-mail waiting.
+    for (const target of escalations.targets) {
+      this.#run(`deliveries by ${target}`, () =>
+        escalations.deliver(target, this.#stopping.signal),
+      );
+    }
   }
 
   async close(): Promise<void> {

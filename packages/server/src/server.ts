@@ -156,6 +156,7 @@ async function compose(
     hooks: () => hooks.metrics(),
     eventHooks: () => eventHooks?.metrics() ?? [],
     store: () => store,
+    inbox: () => durable?.inbox?.metrics,
     tasks: () => durable?.tasks?.metrics,
   });
   const stop = async (): Promise<void> => {

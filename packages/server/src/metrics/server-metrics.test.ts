@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { HubMetrics, LabelledCounter } from '@holdfast/hub';
+import { InboxMetrics } from '@holdfast/inbox';
 import { StoreMetrics } from '@holdfast/store';
 import { TaskMetrics } from '@holdfast/tasks';
 import { Counter, Gauge } from 'prom-client';
@@ -14,6 +15,7 @@ function createMetrics() {
   const eventRequests = new LabelledCounter();
   eventRequests.add('timeout', 3);
   const store = { metrics: new StoreMetrics(), retention: { states: [] } };
+  const inbox = new InboxMetrics();
   const tasks = new TaskMetrics();
   const metrics = new ServerMetrics({
     hub,
@@ -37,10 +39,11 @@ function createMetrics() {
       },
     ],
     store: () => store,
+    inbox: () => inbox,
     tasks: () => tasks,
   });
   onTestFinished(() => metrics.close());
-  return { hub, badRequests, hookMetrics, store, tasks, metrics };
+  return { hub, badRequests, hookMetrics, store, inbox, tasks, metrics };
 }
 
 describe('the metrics', () => {
@@ -108,17 +111,21 @@ describe('the metrics', () => {
     expect(text).toContain('holdfast_event_journal_bytes{name="backend"} 600');
   });
 
-  test('show what the store and tasks did', async () => {
-    const { store, tasks, metrics } = createMetrics();
+  test('show what the store, notifications and tasks did', async () => {
+    const { store, inbox, tasks, metrics } = createMetrics();
     store.metrics.commitMsTotal = 1_500;
     store.metrics.outbox.oldestMs = 250;
     store.metrics.countError('store_busy');
+    inbox.countAttempt('email', 'given_up');
     tasks.lost = 3;
     tasks.withoutWorker.set('report', 7);
     const text = await metrics.render();
     expect(text).toContain('holdfast_store_commit_seconds_total 1.5');
     expect(text).toContain('holdfast_outbox_lag_seconds 0.25');
     expect(text).toContain('holdfast_store_errors_total{code="store_busy"} 1');
+    expect(text).toContain(
+      'holdfast_inbox_escalation_attempts_total{target="email",outcome="given_up"} 1',
+    );
     expect(text).toContain('holdfast_tasks_lost_total 3');
     expect(text).toContain('holdfast_tasks_without_worker{kind="report"} 7');
   });
@@ -153,6 +160,7 @@ describe('the metrics', () => {
       'quantile',
       'reason',
       'recovered',
+      'target',
       'transport',
       'version',
     ]);

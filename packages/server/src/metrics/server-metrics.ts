@@ -1,10 +1,12 @@
 import type { HubMetrics, JwtMetrics, LabelledCounter } from '@holdfast/hub';
+import type { InboxMetrics } from '@holdfast/inbox';
 import type { TaskMetrics } from '@holdfast/tasks';
 import { Counter, Histogram, Registry } from 'prom-client';
 import type { EventHookMetrics, HooksMetrics } from '../hooks/index.ts';
 import { addEventHookMetrics } from './event-hook-metrics.ts';
 import { addHookMetrics } from './hook-metrics.ts';
 import { addHubMetrics } from './hub-metrics.ts';
+import { addInboxMetrics } from './inbox-metrics.ts';
 import { MetricReader, type AddValue } from './metric-reader.ts';
 import { addProcessMetrics } from './process-metrics.ts';
 import { addStoreMetrics, type CountingStore } from './store-metrics.ts';
@@ -20,6 +22,7 @@ export interface MetricSources {
   readonly hooks: () => HooksMetrics;
   readonly eventHooks: () => readonly EventHookMetrics[];
   readonly store: () => CountingStore | undefined;
+  readonly inbox: () => InboxMetrics | undefined;
   readonly tasks: () => TaskMetrics | undefined;
 }
 
@@ -36,7 +39,8 @@ export class ServerMetrics {
   readonly #apiSeconds: Histogram<'method'>;
   readonly #stopMeasuring: () => void;
 
-  constructor({ hub, badRequests, tokens, hooks, eventHooks, store, tasks }: MetricSources) {
+  constructor(sources: MetricSources) {
+    const { hub, badRequests, tokens, hooks, eventHooks, store, inbox, tasks } = sources;
     const reader = new MetricReader(this.registry);
     addHubMetrics(reader, hub);
     reader.counter(
@@ -62,6 +66,7 @@ export class ServerMetrics {
     addHookMetrics(reader, hooks);
     addEventHookMetrics(reader, eventHooks);
     addStoreMetrics(reader, store);
+    addInboxMetrics(reader, inbox);
     addTaskMetrics(reader, tasks);
     reader.counter(
       {
