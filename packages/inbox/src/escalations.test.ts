@@ -162,7 +162,11 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       clock,
       categories: { '*': { webhook: true, email: true, escalateAfterMs: 0 } },
       escalation: {
-        webhook: { deliver: ({ signal }) => once(signal, 'abort').then(() => {}) },
+        webhook: {
+          async deliver({ signal }) {
+            await once(signal, 'abort');
+          },
+        },
         email: {
           deliver({ user }) {
             mailed.push(user);

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeSync,
   closeSync,
 } from 'node:fs';
@@ -116,6 +117,8 @@ describe('backup', () => {
     expect(result.exitCode).toBe(0);
     expect(writes).toBeGreaterThan(0);
     expect(existsSync(`${target}.partial`)).toBe(false);
+    // What it says is as private as what it was copied from.
+    expect(statSync(target).mode & 0o777).toBe(0o600);
     await using copy = await openBooks(target);
     expect(await copy.integrityCheck()).toEqual([]);
     const counts = await copy.read((db) =>

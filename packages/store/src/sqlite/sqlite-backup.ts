@@ -3,6 +3,7 @@ import path from 'node:path';
 import Database from 'better-sqlite3';
 import type { BackupProgress } from '../engine.ts';
 import { StoreError } from '../errors.ts';
+import { makePrivate } from './private-file.ts';
 import { fromSqliteError } from './sqlite-errors.ts';
 
 const pagesPerStep = 500;
@@ -24,6 +25,7 @@ export async function backupSqlite(
   rmSync(partial, { force: true });
   let source: Database.Database | undefined;
   try {
+    makePrivate(partial);
     source = new Database(file, { readonly: true, fileMustExist: true });
     const pageBytes = source.pragma('page_size', { simple: true }) as number;
     source.exec('begin');

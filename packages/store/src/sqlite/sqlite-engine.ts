@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import {
@@ -18,6 +18,7 @@ import { Turnstile } from '../turnstile.ts';
 import { backupSqlite } from './sqlite-backup.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { acquireOwnerLock, type OwnerLock } from './owner-lock.ts';
+import { makePrivate } from './private-file.ts';
 import { fromSqliteError } from './sqlite-errors.ts';
 import { SqliteSession, StatementCache } from './sqlite-session.ts';
 
@@ -112,11 +113,6 @@ const refusals: ReadonlySet<string> = new Set([
   'EISDIR',
   'EEXIST',
 ]);
-
-/** Makes a file that is not there yet readable for its owner alone; SQLite's other files follow it. */
-function makePrivate(file: string): void {
-  closeSync(openSync(file, 'a', 0o600));
-}
 
 function asOpenError(error: unknown, file: string): unknown {
   if (error instanceof TypeError) {
