@@ -97,7 +97,7 @@ async function sendToList(bench: Bench, users: number): Promise<readonly string[
   return [`${bench.name}, ${users} users`, figure(users / seconds), figure(seconds)];
 }
 
-/** Fills the inboxes of users who are not measured otherwise, half of it read. */
+/** Fills the inboxes of users who are not measured otherwise. Nothing of it is read. */
 async function fill({ store, inbox }: Bench): Promise<void> {
   const users = Math.ceil(stored / perUser);
   const [category, title, body] = ['bench', 'stored', 'x'.repeat(100)];

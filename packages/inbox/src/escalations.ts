@@ -71,9 +71,7 @@ export class Escalations {
       // Whoever is being read or acknowledged at this moment is left for the next round.
       if (this.#store.dialect === 'postgres') query = query.forUpdate().skipLocked();
       const rows = await query.execute();
-      for (const [category, group] of Map.groupBy(rows, (row) => row.category)) {
-        await this.#handOverGroup(trx, group, { category, now });
-      }
+      await this.#handOverRows(trx, rows, now);
       return rows.length === batchRows;
     });
   }
@@ -104,25 +102,26 @@ export class Escalations {
     return due.length === parallelDeliveries && !signal.aborted;
   }
 
-  async #handOverGroup(
+  async #handOverRows(
     trx: InboxTransaction,
     rows: readonly NotificationTable[],
-    options: { readonly category: string; readonly now: number },
+    now: number,
   ): Promise<void> {
-    const { now } = options;
+    if (rows.length === 0) return;
     const users = [...new Set(rows.map((row) => row.user_id))];
-    const routes = await this.#preferences.route(trx, users, options);
+    const categories = [...new Set(rows.map((row) => row.category))];
+    const route = await this.#preferences.routes(trx, users, { categories, now });
     for (const row of rows) {
-      const routing = routes.get(row.user_id);
+      const routing = route(row.user_id, row.category);
       // Quiet hours put it off; wishes that changed meanwhile count.
-      const waitMs = (routing?.quietMinutes ?? 0) * 60_000;
+      const waitMs = routing.quietMinutes * 60_000;
       const isDone = isOver(row, now);
       await trx
         .updateTable('inbox_notifications')
         .set({ escalate_at: waitMs > 0 && !isDone ? now + waitMs : null })
         .where('id', '=', row.id)
         .execute();
-      if (waitMs > 0 || isDone || routing === undefined || routing.isMuted) continue;
+      if (waitMs > 0 || isDone || routing.isMuted) continue;
       for (const target of ['webhook', 'email'] as const) {
         if (!routing[target] || this.#settings.targets[target] === undefined) continue;
         await trx

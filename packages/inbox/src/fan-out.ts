@@ -1,23 +1,43 @@
 import { valueList, type Store } from '@holdfast/store';
-import { sql, type SqlBool } from 'kysely';
+import { sql } from 'kysely';
+import type { InboxEvent, UnreadCounts } from './events.ts';
 import type { InboxTables, NotificationTable } from './inbox-module.ts';
-import { toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
+import { noneUnread, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
 import type { CheckedContent } from './notification.ts';
 import type { InboxSettings } from './options.ts';
 import type { PreferenceBook, Routing } from './preferences.ts';
 
+/** A user's notifications are counted whenever so many changes were made. */
+const trimEvery = 16;
 /** Notifications of one user that are removed at once when there are too many. */
 const maxTrimmed = 500;
 
-/** One content for some users, few enough for one transaction. */
-export interface FanOutBatch {
+/** One content for some users. */
+export interface Mailing {
   readonly sendId: string;
   readonly content: CheckedContent;
   /** Each once. */
   readonly users: readonly string[];
 }
 
-/** Stores one notification for each of some users, as they want it, with the event of each. */
+/** Who of a mailing's users wants it, and how. */
+export interface Routed {
+  readonly deliveries: readonly { readonly user: string; readonly routing: Routing }[];
+}
+
+type Delivery = Mailing & Routed['deliveries'][number];
+
+/** What a notification has to know of the unread one of its group that it replaces. */
+type Replaced = Pick<
+  NotificationTable,
+  'id' | 'user_id' | 'category' | 'group_key' | 'group_count' | 'in_app' | 'expires_at'
+>;
+
+/**
+ * Stores notifications for users as they want them, with the event of each: those of several
+ * mailings as if one had come after the other, in a number of statements that depends neither on how
+ * many mailings there are, nor on how many users.
+ */
 export class FanOut {
   readonly #store: Store<InboxTables>;
   readonly #settings: InboxSettings;
@@ -34,48 +54,100 @@ export class FanOut {
     this.#preferences = parts.preferences;
   }
 
-  /** @returns how many were stored, and how many users want nothing of this category */
-  async create(
+  /** Asks what the users of some mailings want. Locks nothing. */
+  async route<Some extends Mailing>(
     trx: InboxTransaction,
-    batch: FanOutBatch,
-  ): Promise<{ created: number; muted: number }> {
-    const { content, users } = batch;
+    mailings: readonly Some[],
+  ): Promise<readonly (Some & Routed)[]> {
+    const users = [...new Set(mailings.flatMap((mailing) => mailing.users))];
+    const categories = [...new Set(mailings.map(({ content }) => content.category))];
     const now = this.#store.clock.now();
-    const routes = await this.#preferences.route(trx, users, { category: content.category, now });
-    const wanted = users.filter((user) => isWanted(routes.get(user)));
-    const versions = await this.#mailboxes.raise(trx, wanted);
-    if (wanted.length === 0) return { created: 0, muted: users.length };
-    const replaced = await this.#takeReplaced(trx, content, wanted);
-    const rows = wanted.map((user) =>
-      this.#rowFor(user, {
-        ...batch,
-        now,
-        routing: routes.get(user),
-        replaced: replaced.get(user),
-      }),
+    const route = await this.#preferences.routes(trx, users, { categories, now });
+    return mailings.map((mailing) => ({
+      ...mailing,
+      deliveries: mailing.users
+        .map((user) => ({ user, routing: route(user, mailing.content.category) }))
+        .filter(({ routing }) => isWanted(routing)),
+    }));
+  }
+
+  /**
+   * Stores what is wanted, and tells each user: of each notification as if those before it had been
+   * stored in a transaction of their own.
+   */
+  async create(trx: InboxTransaction, mailings: readonly (Mailing & Routed)[]): Promise<void> {
+    const deliveries = mailings.flatMap((mailing) =>
+      mailing.deliveries.map((delivery) => ({ ...mailing, ...delivery })),
     );
+    if (deliveries.length === 0) return;
+    const now = this.#store.clock.now();
+    const byUser = Map.groupBy(deliveries, ({ user }) => user);
+    const users = [...byUser.keys()];
+    const versions = await this.#mailboxes.raise(
+      trx,
+      deliveries.map(({ user }) => user),
+    );
+    const unread = await this.#mailboxes.countUnread(trx, users, now);
+    const replaced = await this.#takeReplaced(trx, deliveries);
+    const rows: NotificationTable[] = [];
+    const toTrim: string[] = [];
+    for (const [user, own] of byUser) {
+      const after = versions.get(user) ?? 0;
+      const version = after - own.length;
+      const before = { version, unread: unread.get(user) ?? noneUnread };
+      rows.push(...this.#deliver(trx, own, { ...before, now, replaced: replaced.get(user) ?? [] }));
+      if (Math.floor(after / trimEvery) > Math.floor(version / trimEvery)) toTrim.push(user);
+    }
     await trx.insertInto('inbox_notifications').values(rows).execute();
-    const unread = await this.#mailboxes.countUnread(trx, wanted, now);
-    for (const row of rows) {
-      const version = versions.get(row.user_id) ?? 0;
+    if (toTrim.length > 0) await this.#trim(trx, toTrim, now);
+  }
+
+  /**
+   * Announces one user's notifications.
+   * @returns those to be stored: without the ones that others of them replace
+   */
+  #deliver(
+    trx: InboxTransaction,
+    deliveries: readonly Delivery[],
+    inbox: {
+      readonly version: number;
+      readonly unread: UnreadCounts;
+      readonly replaced: readonly Replaced[];
+      readonly now: number;
+    },
+  ): Iterable<NotificationTable> {
+    const { now } = inbox;
+    let { version, unread } = inbox;
+    const newest = new Map(inbox.replaced.map((row) => [groupOf(row), row]));
+    const stored = new Map<string, NotificationTable>();
+    for (const delivery of deliveries) {
+      const row = this.#rowFor(delivery, now);
+      const group = groupOf(row);
+      const replaced = group === undefined ? undefined : newest.get(group);
+      if (group !== undefined) newest.set(group, row);
+      if (replaced !== undefined) {
+        row.group_count += replaced.group_count;
+        stored.delete(replaced.id);
+      }
+      stored.set(row.id, row);
+      version += 1;
+      const more = countOf(row, now) - (replaced === undefined ? 0 : countOf(replaced, now));
+      unread = withMore(unread, row.category, more);
       this.#announceCreated(trx, row, {
         version,
-        unread: unread.get(row.user_id) ?? { total: 0, byCategory: {} },
-        silent: (routes.get(row.user_id)?.quietMinutes ?? 0) > 0,
-        replaces: replaced.get(row.user_id)?.id ?? null,
+        unread,
+        silent: delivery.routing.quietMinutes > 0,
+        replaces: replaced?.id ?? null,
       });
     }
-    for (const user of wanted) {
-      if ((versions.get(user) ?? 0) % 16 === 0) await this.#trim(trx, user, now);
-    }
-    return { created: wanted.length, muted: users.length - wanted.length };
+    return stored.values();
   }
 
   #announceCreated(
     trx: InboxTransaction,
     row: NotificationTable,
     event: Pick<
-      Extract<Parameters<Mailboxes['announce']>[2], { type: 'created' }>,
+      Extract<InboxEvent, { type: 'created' }>,
       'version' | 'unread' | 'silent' | 'replaces'
     >,
   ): void {
@@ -89,23 +161,13 @@ export class FanOut {
     this.#mailboxes.announce(trx, row.user_id, { type: 'unread', ids: [], version, unread });
   }
 
-  #rowFor(
-    user: string,
-    options: {
-      readonly sendId: string;
-      readonly content: CheckedContent;
-      readonly now: number;
-      readonly routing: Routing | undefined;
-      readonly replaced: { readonly count: number } | undefined;
-    },
-  ): NotificationTable {
-    const { content, now, routing } = options;
-    const leaves = routing !== undefined && (routing.webhook || routing.email);
-    const waitMs = routing?.inApp === true ? routing.escalateAfterMs : 0;
+  #rowFor({ sendId, content, user, routing }: Delivery, now: number): NotificationTable {
+    const leaves = routing.webhook || routing.email;
+    const waitMs = routing.inApp ? routing.escalateAfterMs : 0;
     return {
       id: this.#store.ids.next(),
       user_id: user,
-      send_id: options.sendId,
+      send_id: sendId,
       category: content.category,
       severity: content.severity,
       title: content.title,
@@ -114,48 +176,69 @@ export class FanOut {
       source: content.source,
       data: content.data,
       group_key: content.groupKey,
-      group_count: (options.replaced?.count ?? 0) + 1,
+      group_count: 1,
       created_at: now,
       expires_at: content.expiresAt,
       read_at: null,
       archived_at: null,
       acknowledged_at: null,
-      in_app: routing?.inApp === false ? 0 : 1,
+      in_app: routing.inApp ? 1 : 0,
       escalate_at: leaves ? now + waitMs : null,
     };
   }
 
-  /** Removes the unread notifications of the group; the new ones take their places. */
+  /** Deletes the unread notifications whose groups get new ones. The inboxes are locked already. */
   async #takeReplaced(
     trx: InboxTransaction,
-    content: CheckedContent,
-    users: readonly string[],
-  ): Promise<ReadonlyMap<string, { readonly id: string; readonly count: number }>> {
-    if (content.groupKey === null) return new Map();
-    const { rows } = await sql<{ id: string; user_id: string; group_count: number }>`
+    deliveries: readonly Delivery[],
+  ): Promise<ReadonlyMap<string, readonly Replaced[]>> {
+    const groups = deliveries
+      .filter(({ content, routing }) => content.groupKey !== null && routing.inApp)
+      .map(({ user, content }) => sql`(${user}, ${content.category}, ${content.groupKey})`);
+    if (groups.length === 0) return new Map();
+    const { rows } = await sql<Replaced>`
       delete from inbox_notifications
-      where user_id in ${valueList(this.#store.dialect, users)}
-      and category = ${content.category} and group_key = ${content.groupKey}
+      where (user_id, category, group_key) in (values ${sql.join(groups)})
       and read_at is null and archived_at is null and in_app = 1
-      returning id, user_id, group_count`.execute(trx);
-    return new Map(rows.map((row) => [row.user_id, { id: row.id, count: row.group_count }]));
+      returning id, user_id, category, group_key, group_count, in_app, expires_at`.execute(trx);
+    return Map.groupBy(rows, (row) => row.user_id);
   }
 
-  /** Removes what is above the limit of a user, the oldest first. The mailbox is locked already. */
-  async #trim(trx: InboxTransaction, user: string, now: number): Promise<void> {
+  /** Removes what is above the limit of each user, the oldest first. The inboxes are locked already. */
+  async #trim(trx: InboxTransaction, users: readonly string[], now: number): Promise<void> {
     const { maxPerUser, keepUnread } = this.#settings.retention;
-    let query = trx
-      .selectFrom('inbox_notifications')
-      .select(['id', 'user_id'])
-      .where('user_id', '=', user);
-    if (keepUnread)
-      query = query.orderBy(sql<SqlBool>`(read_at is null and archived_at is null)`, 'desc');
-    const excess = await query.orderBy('id', 'desc').offset(maxPerUser).limit(maxTrimmed).execute();
-    await this.#mailboxes.remove(trx, excess, { reason: 'retention', now });
+    const unreadFirst = keepUnread ? sql`(read_at is null and archived_at is null) desc,` : sql``;
+    const { rows } = await sql<{ id: string; user_id: string }>`
+      select id, user_id from (
+        select id, user_id,
+          row_number() over (partition by user_id order by ${unreadFirst} id desc) as place
+        from inbox_notifications where user_id in ${valueList(this.#store.dialect, users)}
+      ) as placed
+      where place > ${maxPerUser} and place <= ${maxPerUser + maxTrimmed}`.execute(trx);
+    await this.#mailboxes.remove(trx, rows, { reason: 'retention', now });
   }
 }
 
-function isWanted(routing: Routing | undefined): boolean {
-  if (routing === undefined || routing.isMuted) return false;
+function isWanted(routing: Routing): boolean {
+  if (routing.isMuted) return false;
   return routing.inApp || routing.webhook || routing.email;
+}
+
+/** What is not shown belongs to no group: it takes nothing's place, and nothing takes its. */
+function groupOf(row: Replaced): string | undefined {
+  if (row.group_key === null || row.in_app === 0) return undefined;
+  return `${row.category} ${row.group_key}`;
+}
+
+/** What an unread notification counts. */
+function countOf(row: Replaced, now: number): number {
+  return Number(row.in_app === 1 && (row.expires_at === null || row.expires_at > now));
+}
+
+function withMore(unread: UnreadCounts, category: string, more: number): UnreadCounts {
+  const byCategory = new Map(Object.entries(unread.byCategory));
+  const count = (byCategory.get(category) ?? 0) + more;
+  if (count > 0) byCategory.set(category, count);
+  else byCategory.delete(category);
+  return { total: unread.total + more, byCategory: Object.fromEntries(byCategory) };
 }

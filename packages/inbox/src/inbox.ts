@@ -19,7 +19,8 @@ import {
   type SnapshotOptions,
 } from './reader.ts';
 import { addRetentionJobs } from './retention-jobs.ts';
-import { Sends, type SendRequest, type SendResult, type SendStatus } from './sends.ts';
+import type { SendResult, SendStatus } from './send-rows.ts';
+import { Sends, type SendRequest } from './sends.ts';
 import { Topics } from './topics.ts';
 import { InboxWorker } from './worker.ts';
 

@@ -44,5 +44,6 @@ export type {
   SnapshotOptions,
   UserSettings,
 } from './reader.ts';
-export type { Recipients, SendRequest, SendResult, SendStatus } from './sends.ts';
+export type { SendResult, SendStatus } from './send-rows.ts';
+export type { Recipients, SendRequest } from './sends.ts';
 export * from './webhook-target.ts';

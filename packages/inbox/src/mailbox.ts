@@ -58,18 +58,26 @@ export class Mailboxes {
     return (await this.lock(trx, user)) ?? 0;
   }
 
-  /** Locks the inboxes of several users, making those that are not there, and raises their versions. */
+  /**
+   * Locks the inboxes of several users, making those that are not there, and raises their versions:
+   * by one for each time that a user is named.
+   * @returns each user's version after it
+   */
   async raise(
     trx: InboxTransaction,
     users: readonly string[],
   ): Promise<ReadonlyMap<string, number>> {
     if (users.length === 0) return new Map();
+    const times = new Map<string, number>();
+    // In one order for all, so that two batches never wait for each other crosswise.
+    for (const user of users.toSorted()) times.set(user, (times.get(user) ?? 0) + 1);
     const rows = await trx
       .insertInto('inbox_mailboxes')
-      // In one order for all, so that two batches never wait for each other crosswise.
-      .values(users.toSorted().map((user) => ({ user_id: user, version: 1 })))
+      .values([...times].map(([user, version]) => ({ user_id: user, version })))
       .onConflict((conflict) =>
-        conflict.column('user_id').doUpdateSet({ version: sql`inbox_mailboxes.version + 1` }),
+        conflict
+          .column('user_id')
+          .doUpdateSet({ version: sql`inbox_mailboxes.version + excluded.version` }),
       )
       .returning(['user_id', 'version'])
       .execute();
@@ -155,7 +163,7 @@ export class Mailboxes {
 
   async unreadOf(trx: InboxTransaction, user: string, now: number): Promise<UnreadCounts> {
     const counts = await this.countUnread(trx, [user], now);
-    return counts.get(user) ?? { total: 0, byCategory: {} };
+    return counts.get(user) ?? noneUnread;
   }
 
   /** Deletes notifications of any users, and tells each user. */
@@ -180,11 +188,13 @@ export class Mailboxes {
         ids: (byUser.get(user) ?? []).map((row) => row.id),
         reason: options.reason,
         version: versions.get(user) ?? 0,
-        unread: unread.get(user) ?? { total: 0, byCategory: {} },
+        unread: unread.get(user) ?? noneUnread,
       });
     }
   }
 }
+
+export const noneUnread: UnreadCounts = { total: 0, byCategory: {} };
 
 /** What users see: not only sent elsewhere, not expired. */
 export function isVisible(now: number): Expression<SqlBool> {

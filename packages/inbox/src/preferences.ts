@@ -140,23 +140,23 @@ export class PreferenceBook {
     return { ...builtIn, ...categories['*'], ...categories[category] };
   }
 
-  /** How notifications of a category go to each of these users. */
-  async route(
+  /** How notifications of these categories go to these users. */
+  async routes(
     trx: InboxTransaction,
     users: readonly string[],
-    options: { readonly category: string; readonly now: number },
-  ): Promise<ReadonlyMap<string, Routing>> {
+    options: { readonly categories: readonly string[]; readonly now: number },
+  ): Promise<(user: string, category: string) => Routing> {
+    const { categories, now } = options;
+    const { dialect } = this.#store;
     const rows = await trx
       .selectFrom('inbox_preferences')
       .selectAll()
-      .where(sql<SqlBool>`user_id in ${valueList(this.#store.dialect, users)}`)
-      .where('category', 'in', [options.category, '*'])
+      .where(sql<SqlBool>`user_id in ${valueList(dialect, users)}`)
+      .where(sql<SqlBool>`category in ${valueList(dialect, [...categories, '*'])}`)
       .execute();
     const byUser = Map.groupBy(rows, (row) => row.user_id);
-    const defaults = this.#defaultsOf(options.category);
-    return new Map(
-      users.map((user) => [user, routeOne(byUser.get(user) ?? [], defaults, options)]),
-    );
+    return (user, category) =>
+      routeOne(byUser.get(user) ?? [], this.#defaultsOf(category), { category, now });
   }
 }
 

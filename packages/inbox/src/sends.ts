@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Store } from '@holdfast/store';
 import { InboxError } from './errors.ts';
 import type { FanOut } from './fan-out.ts';
+import { DirectSends } from './direct-sends.ts';
 import type { InboxTables, SendState, SendTable } from './inbox-module.ts';
 import type { InboxTransaction, Mailboxes } from './mailbox.ts';
 import {
@@ -13,6 +14,16 @@ import {
   type CheckedContent,
   type NotificationContent,
 } from './notification.ts';
+import {
+  conflictOf,
+  insertSends,
+  rowOf,
+  toResult,
+  toStatus,
+  type SendDraft,
+  type SendResult,
+  type SendStatus,
+} from './send-rows.ts';
 
 /** Who gets it. An iterable is read piece by piece, however long it is. */
 export type Recipients =
@@ -29,28 +40,6 @@ export interface SendRequest extends NotificationContent {
   readonly idempotencyKey?: string;
 }
 
-/** What became of a send. */
-export interface SendStatus {
-  readonly id: string;
-  /** `collecting` recipients, `scheduled` for later, `running`, `done`, `cancelled`. */
-  readonly state: SendState;
-  readonly topic: string | null;
-  readonly sendAt: number;
-  /** Those known so far. */
-  readonly recipients: number;
-  /** Notifications stored so far. */
-  readonly created: number;
-  /** Recipients who want nothing of this category. */
-  readonly muted: number;
-  readonly createdAt: number;
-  readonly finishedAt: number | null;
-}
-
-export interface SendResult extends SendStatus {
-  /** The key was used before: this is what that request did. */
-  readonly repeated: boolean;
-}
-
 /** Recipients of one transaction: it stays short, and its locks few. */
 const batchUsers = 500;
 
@@ -59,6 +48,7 @@ export class Sends {
   readonly #store: Store<InboxTables>;
   readonly #mailboxes: Mailboxes;
   readonly #fanOut: FanOut;
+  readonly #direct: DirectSends;
   readonly #wakeWorker: () => void;
 
   constructor(
@@ -68,6 +58,7 @@ export class Sends {
     this.#store = options.store;
     this.#mailboxes = parts.mailboxes;
     this.#fanOut = parts.fanOut;
+    this.#direct = new DirectSends(options.store, parts.fanOut);
     this.#wakeWorker = options.wakeWorker;
   }
 
@@ -93,7 +84,9 @@ export class Sends {
     if (topic !== null) return this.#queue(draft, sendAt > now ? 'scheduled' : 'running');
     const users = 'user' in to ? [to.user] : 'users' in to ? to.users : [];
     const direct = sendAt > now ? undefined : fewUsers(users);
-    if (direct !== undefined) return this.#sendNow(draft, content, direct);
+    if (direct !== undefined) {
+      return this.#direct.do({ draft, sendId: draft.id, content, users: direct });
+    }
     return this.#collect(draft, users);
   }
 
@@ -155,14 +148,16 @@ export class Sends {
         return false;
       }
       const content = JSON.parse(row.content) as CheckedContent;
-      const result = await this.#fanOut.create(trx, { sendId: id, content, users });
+      const mailings = await this.#fanOut.route(trx, [{ sendId: id, content, users }]);
+      await this.#fanOut.create(trx, mailings);
+      const created = mailings.flatMap(({ deliveries }) => deliveries).length;
       await trx
         .updateTable('inbox_sends')
         .set({
           state: 'running',
           cursor: last,
-          created: row.created + result.created,
-          muted: row.muted + result.muted,
+          created: row.created + created,
+          muted: row.muted + users.length - created,
           ...(row.topic === null ? {} : { recipients: row.recipients + users.length }),
         })
         .where('id', '=', id)
@@ -171,43 +166,19 @@ export class Sends {
     });
   }
 
-  async #sendNow(
-    draft: Draft,
-    content: CheckedContent,
-    users: readonly string[],
-  ): Promise<SendResult> {
-    return this.#store.transaction(async (trx) => {
-      const earlier = await this.#insert(trx, { ...draft, state: 'done' });
-      if (earlier !== undefined) return { ...toStatus(earlier), repeated: true };
-      const result = await this.#fanOut.create(trx, { sendId: draft.id, content, users });
-      const row = await trx
-        .updateTable('inbox_sends')
-        .set({ ...result, recipients: users.length, finished_at: draft.created_at })
-        .where('id', '=', draft.id)
-        .returningAll()
-        .executeTakeFirstOrThrow();
-      return { ...toStatus(row), repeated: false };
-    });
-  }
-
-  async #queue(draft: Draft, state: SendState): Promise<SendResult> {
-    const result = await this.#store.transaction(async (trx) => {
-      const earlier = await this.#insert(trx, { ...draft, state });
-      if (earlier !== undefined) return { ...toStatus(earlier), repeated: true };
-      return { ...toStatus(rowOf({ ...draft, state })), repeated: false };
-    });
+  async #queue(draft: SendDraft, state: SendState): Promise<SendResult> {
+    const row = rowOf(draft, state);
+    const holder = await this.#insert(row);
     this.#wakeWorker();
-    return result;
+    return toResult(row, holder);
   }
 
   /** Stores the recipients piece by piece before the first gets anything, so that a repetition can finish it. */
   async #collect(
-    draft: Draft,
+    draft: SendDraft,
     users: Iterable<string> | AsyncIterable<string>,
   ): Promise<SendResult> {
-    const earlier = await this.#store.transaction((trx) =>
-      this.#insert(trx, { ...draft, state: 'collecting' }),
-    );
+    const earlier = await this.#insert(rowOf(draft, 'collecting'));
     if (earlier !== undefined && earlier.state !== 'collecting') {
       return { ...toStatus(earlier), repeated: true };
     }
@@ -253,29 +224,13 @@ export class Sends {
   }
 
   /** Inserts the send, or returns the one that has its idempotency key. */
-  async #insert(
-    trx: InboxTransaction,
-    draft: Draft & { readonly state: SendState },
-  ): Promise<SendTable | undefined> {
-    const inserted = await trx
-      .insertInto('inbox_sends')
-      .values(rowOf(draft))
-      .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
-      .returning('id')
-      .executeTakeFirst();
-    if (inserted !== undefined) return undefined;
-    const earlier = await trx
-      .selectFrom('inbox_sends')
-      .selectAll()
-      .where('idempotency_key', '=', draft.idempotency_key)
-      .executeTakeFirstOrThrow();
-    if (earlier.fingerprint !== draft.fingerprint) {
-      throw new InboxError(
-        'inbox_idempotency_conflict',
-        'this idempotencyKey was used before, for a request that said something else',
-      );
-    }
-    return earlier;
+  async #insert(row: SendTable): Promise<SendTable | undefined> {
+    const { dialect } = this.#store;
+    const holders = await this.#store.transaction((trx) => insertSends(trx, dialect, [row]));
+    const holder = holders.get(row.id);
+    const conflict = holder && conflictOf(holder, row);
+    if (conflict !== undefined) throw conflict;
+    return holder;
   }
 
   async #lockSend(trx: InboxTransaction, id: string): Promise<SendTable | undefined> {
@@ -329,15 +284,6 @@ export class Sends {
   }
 }
 
-type Draft = Pick<
-  SendTable,
-  'id' | 'idempotency_key' | 'fingerprint' | 'content' | 'topic' | 'send_at' | 'created_at'
->;
-
-function rowOf(draft: Draft & { readonly state: SendState }): SendTable {
-  return { ...draft, cursor: '', recipients: 0, created: 0, muted: 0, finished_at: null };
-}
-
 /** The users, when they are few enough for one transaction; checked, each once. */
 function fewUsers(users: Iterable<string> | AsyncIterable<string>): readonly string[] | undefined {
   if (!Array.isArray(users) || users.length > batchUsers) return undefined;
@@ -363,18 +309,4 @@ function listOf(users: Iterable<string> | AsyncIterable<string>): readonly strin
 
 function byText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
-}
-
-function toStatus(row: SendTable): SendStatus {
-  return {
-    id: row.id,
-    state: row.state,
-    topic: row.topic,
-    sendAt: row.send_at,
-    recipients: row.recipients,
-    created: row.created,
-    muted: row.muted,
-    createdAt: row.created_at,
-    finishedAt: row.finished_at,
-  };
 }

@@ -7,6 +7,7 @@
 export * from './clock.ts';
 export * from './commands.ts';
 export * from './errors.ts';
+export * from './gatherer.ts';
 export * from './id-source.ts';
 export { makeFolder } from './make-folder.ts';
 export * from './metrics.ts';

@@ -1,6 +1,6 @@
+import { Gatherer, type Waiting } from '@holdfast/store';
 import { claimTasks, type ClaimedTask, type ClaimOptions } from './claim.ts';
 import { TaskError } from './errors.ts';
-import { Gatherer, type Waiting } from './gatherer.ts';
 import type { TaskContext } from './task-context.ts';
 
 interface Claimant extends Waiting {
@@ -21,6 +21,7 @@ export class ClaimDesk {
     this.#gatherer = new Gatherer((all) => this.#serve(all), {
       clock: context.clock,
       metrics: context.store.metrics,
+      items: 'claims of tasks',
       maxItems: claimsAtOnce,
     });
   }

@@ -1,5 +1,10 @@
-import { StoreError } from '@holdfast/store';
-import { Gatherer, type GathererOptions, type Waiting } from './gatherer.ts';
+import {
+  concernsEverybody,
+  Gatherer,
+  StoreError,
+  type GathererOptions,
+  type Waiting,
+} from '@holdfast/store';
 import type { TaskContext } from './task-context.ts';
 import { NeedsOwnTransaction, TaskRows, type Needs } from './task-rows.ts';
 import { TaskUnit } from './task-unit.ts';
@@ -32,10 +37,11 @@ export class GroupCommit {
   readonly #gatherer: Gatherer<Operation>;
 
   /** @param context of the operations; asked for when the first one runs */
-  constructor(context: () => TaskContext, options: Omit<GathererOptions, 'maxItems'>) {
+  constructor(context: () => TaskContext, options: Pick<GathererOptions, 'clock' | 'metrics'>) {
     this.#context = context;
     this.#gatherer = new Gatherer((operations) => this.#runTogether(operations), {
       ...options,
+      items: 'operations on tasks',
       maxItems: maxGroup,
     });
   }
@@ -124,14 +130,4 @@ function settle(context: TaskContext, operation: Operation, outcome: Outcome): v
 
 function runAlone(context: TaskContext, { work, needs, resolve }: Operation): void {
   resolve(TaskUnit.run(context, work, needs.locks));
-}
-
-/** A database that is away, full or too slow is so for each of them; and what may exist is not repeated. */
-function concernsEverybody(error: unknown): boolean {
-  return (
-    error instanceof StoreError &&
-    error.retryable &&
-    error.code !== 'store_conflict' &&
-    error.code !== 'store_locked'
-  );
 }

@@ -67,19 +67,19 @@ export const routes: readonly InboxRoute[] = [
   }),
   route({
     ...server('POST', '/batch'),
-    summary: 'Send up to 100 requests, each on its own; the results are in their order',
+    summary:
+      'Send up to 100 requests together, each on its own; the results are in the order of the requests',
     body: schemas.batchRequest,
     result: schemas.batchResult,
     async run({ inbox, body, describeError }) {
-      const results: unknown[] = [];
-      for (const request of body.sends) {
+      const results = body.sends.map(async (request): Promise<unknown> => {
         try {
-          results.push(await inbox.send(defined(request) as SendRequest));
+          return await inbox.send(defined(request) as SendRequest);
         } catch (error) {
-          results.push(describeError(error));
+          return describeError(error);
         }
-      }
-      return { results };
+      });
+      return { results: await Promise.all(results) };
     },
   }),
   route({

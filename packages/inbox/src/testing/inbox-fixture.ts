@@ -43,13 +43,14 @@ export interface InboxFixture extends AsyncDisposable {
 
 export async function openInbox(
   database: TestDatabase,
-  options: Partial<InboxOptions> & Pick<StoreOptions, 'clock'> = {},
+  options: Partial<InboxOptions> & Pick<StoreOptions, 'clock' | 'maxEventBytes'> = {},
 ): Promise<InboxFixture> {
-  const { clock, ...inboxOptions } = options;
+  const { clock, maxEventBytes, ...inboxOptions } = options;
   const store = await openStore<InboxTables>({
     url: database.url,
     modules: [inboxModule],
     ...(clock === undefined ? {} : { clock }),
+    ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
   });
   const broker = new StreamBroker();
   const problems: string[] = [];

@@ -1,4 +1,6 @@
-import { StoreError, type Clock, type Store } from '@holdfast/store';
+import type { Clock } from './clock.ts';
+import { StoreError } from './errors.ts';
+import type { StoreMetrics } from './metrics.ts';
 
 /** Something that waits to be done, and can be told that it will not be. */
 export interface Waiting {
@@ -7,7 +9,9 @@ export interface Waiting {
 
 export interface GathererOptions {
   readonly clock: Clock;
-  readonly metrics: Store['metrics'];
+  readonly metrics: StoreMetrics;
+  /** What the items are, in the plural, for messages: `operations on tasks`. */
+  readonly items: string;
   /** Items of one run. */
   readonly maxItems: number;
 }
@@ -33,9 +37,9 @@ export class Gatherer<Item extends Waiting> {
   }
 
   add(item: Item): void {
-    const { clock, metrics } = this.#options;
+    const { clock, metrics, items } = this.#options;
     if (this.#waiting.length >= maxWaiting) {
-      item.reject(new StoreError('store_busy', `${maxWaiting} operations on tasks are waiting`));
+      item.reject(new StoreError('store_busy', `${maxWaiting} ${items} are waiting`));
       return;
     }
     this.#waiting.push({ item, until: clock.monotonic() + maxWaitMs });
@@ -56,15 +60,28 @@ export class Gatherer<Item extends Waiting> {
   }
 
   #take(): readonly Item[] {
-    const { clock, metrics, maxItems } = this.#options;
+    const { clock, metrics, items, maxItems } = this.#options;
     const taken = this.#waiting.splice(0, maxItems);
     metrics.waiting -= taken.length;
     const now = clock.monotonic();
     return taken.flatMap(({ item, until }) => {
       if (until > now) return [item];
-      const message = `an operation on a task waited ${maxWaitMs} ms for its turn`;
+      const message = `it waited ${maxWaitMs} ms for its turn behind other ${items}`;
       item.reject(new StoreError('store_busy', message));
       return [];
     });
   }
+}
+
+/**
+ * Whether a shared transaction's failure is one of each item in it, so that none is tried on its own:
+ * a database that is away, full or too slow is so for all of them, and what may exist is not repeated.
+ */
+export function concernsEverybody(error: unknown): boolean {
+  return (
+    error instanceof StoreError &&
+    error.retryable &&
+    error.code !== 'store_conflict' &&
+    error.code !== 'store_locked'
+  );
 }

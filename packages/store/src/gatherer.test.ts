@@ -1,7 +1,8 @@
-import { StoreMetrics } from '@holdfast/store';
-import { ManualClock } from '@holdfast/store/testing';
 import { expect, test, vi } from 'vitest';
-import { Gatherer, type Waiting } from './gatherer.ts';
+import { StoreError } from './errors.ts';
+import { concernsEverybody, Gatherer, type Waiting } from './gatherer.ts';
+import { StoreMetrics } from './metrics.ts';
+import { ManualClock } from './testing/manual-clock.ts';
 
 interface Named extends Waiting {
   readonly name: string;
@@ -18,7 +19,7 @@ function createGatherer() {
       runs.push(items.map(({ name }) => name));
       await new Promise<void>((resolve) => ends.push(resolve));
     },
-    { clock, metrics, maxItems: 3 },
+    { clock, metrics, items: 'letters', maxItems: 3 },
   );
   const add = (name: string): void =>
     gatherer.add({ name, reject: (error) => refused.push(`${name} ${String(error)}`) });
@@ -49,9 +50,17 @@ test('the wait has a limit in time and in number', async () => {
   add('b');
   ends.shift()?.();
   await vi.waitFor(() => expect(runs.slice(1)).toEqual([['b']]));
-  expect(refused).toEqual([expect.stringMatching(/^late .*5000 ms/)]);
+  expect(refused).toEqual([expect.stringMatching(/^late .*5000 ms .* letters/)]);
   for (let index = 0; index < 10_000; index += 1) add(`w${index}`);
   add('beyond');
-  expect(refused.slice(1)).toEqual([expect.stringMatching(/^beyond .*10000/)]);
+  expect(refused.slice(1)).toEqual([expect.stringMatching(/^beyond .*10000 letters/)]);
   expect(metrics.waiting).toBe(10_000);
+});
+
+test('what is wrong with the database concerns everybody, what is wrong with one item does not', () => {
+  const common = ['store_unreachable', 'store_commit_unknown', 'store_disk_full'] as const;
+  const own = ['store_bad_value', 'store_conflict', 'store_locked', 'store_closed'] as const;
+  for (const code of common) expect(concernsEverybody(new StoreError(code, 'test'))).toBe(true);
+  for (const code of own) expect(concernsEverybody(new StoreError(code, 'test'))).toBe(false);
+  expect(concernsEverybody(new Error('test'))).toBe(false);
 });

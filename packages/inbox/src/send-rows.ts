@@ -1,0 +1,106 @@
+import { StoreError, valueList, type Store } from '@holdfast/store';
+import { sql, type SqlBool } from 'kysely';
+import { InboxError } from './errors.ts';
+import type { SendState, SendTable } from './inbox-module.ts';
+import type { InboxTransaction } from './mailbox.ts';
+
+/** What became of a send. */
+export interface SendStatus {
+  readonly id: string;
+  /** `collecting` recipients, `scheduled` for later, `running`, `done`, `cancelled`. */
+  readonly state: SendState;
+  readonly topic: string | null;
+  readonly sendAt: number;
+  /** Those known so far. */
+  readonly recipients: number;
+  /** Notifications stored so far. */
+  readonly created: number;
+  /** Recipients who want nothing of this category. */
+  readonly muted: number;
+  readonly createdAt: number;
+  readonly finishedAt: number | null;
+}
+
+export interface SendResult extends SendStatus {
+  /** The key was used before: this is what that request did. */
+  readonly repeated: boolean;
+}
+
+/** A send before anything is done for it. */
+export type SendDraft = Pick<
+  SendTable,
+  'id' | 'idempotency_key' | 'fingerprint' | 'content' | 'topic' | 'send_at' | 'created_at'
+>;
+
+export function rowOf(draft: SendDraft, state: SendState): SendTable {
+  return { ...draft, state, cursor: '', recipients: 0, created: 0, muted: 0, finished_at: null };
+}
+
+/**
+ * Inserts sends, except those whose idempotency key is taken: by a stored one, or by one before them.
+ * @returns who has the key, by the id of the one that was not inserted
+ */
+export async function insertSends(
+  trx: InboxTransaction,
+  dialect: Store['dialect'],
+  rows: readonly SendTable[],
+): Promise<ReadonlyMap<string, SendTable>> {
+  const inserted = await trx
+    .insertInto('inbox_sends')
+    // In one order for all, so that two groups with the same keys never wait for each other crosswise.
+    .values(rows.toSorted(byKey))
+    .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
+    .returning('id')
+    .execute();
+  if (inserted.length === rows.length) return new Map();
+  const ids = new Set(inserted.map(({ id }) => id));
+  const refused = rows.filter(({ id }) => !ids.has(id));
+  const keys = refused.flatMap((row) => row.idempotency_key ?? []);
+  const found = await trx
+    .selectFrom('inbox_sends')
+    .selectAll()
+    .where(sql<SqlBool>`idempotency_key in ${valueList(dialect, keys)}`)
+    .execute();
+  const holders = new Map(found.map((row) => [row.idempotency_key, row]));
+  return new Map(
+    refused.map(({ id, idempotency_key: key }) => {
+      const holder = holders.get(key);
+      if (holder !== undefined) return [id, holder];
+      // Retention deleted it in this moment. The store tries the transaction again.
+      throw new StoreError('store_conflict', 'a send was deleted while its key was looked for');
+    }),
+  );
+}
+
+/** The error of a request whose key belongs to one that said something else. */
+export function conflictOf(holder: SendTable, draft: SendDraft): InboxError | undefined {
+  if (holder.fingerprint === draft.fingerprint) return undefined;
+  return new InboxError(
+    'inbox_idempotency_conflict',
+    'this idempotencyKey was used before, for a request that said something else',
+  );
+}
+
+/** @param holder the send that has the key of this one */
+export function toResult(row: SendTable, holder: SendTable | undefined): SendResult {
+  return { ...toStatus(holder ?? row), repeated: holder !== undefined };
+}
+
+export function toStatus(row: SendTable): SendStatus {
+  return {
+    id: row.id,
+    state: row.state,
+    topic: row.topic,
+    sendAt: row.send_at,
+    recipients: row.recipients,
+    created: row.created,
+    muted: row.muted,
+    createdAt: row.created_at,
+    finishedAt: row.finished_at,
+  };
+}
+
+function byKey(a: SendTable, b: SendTable): number {
+  const [first, second] = [a.idempotency_key ?? '', b.idempotency_key ?? ''];
+  return first < second ? -1 : Number(first > second);
+}
