@@ -84,7 +84,7 @@ describe('whatever happens, each tab hears each message once and in order', () =
   test('twenty tabs under load: three leaders in turn are killed with SIGKILL', async () => {
     await using running = await startApp({ files });
     const { tabs } = await openTabs(running, elected(20));
-    const { sent, stop } = publishAllTheTime(running, 'news');
+    const { sent, stop } = publishAllTheTime((n) => running.hub.publish('news', n));
     const living = await killLeaders(tabs, 3);
     await stop();
     expect(living.length).toBeGreaterThan(5);

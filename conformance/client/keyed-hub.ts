@@ -22,13 +22,16 @@ export const keyedHub: HubOptions = {
   },
 };
 
-/** What the application's backend says: the anonymous user may track these keys of `poll:a`. */
-export function signKeys(keys: readonly string[]): {
+/** What the application's backend says: this user may track these keys of `poll:a`. */
+export function signKeys(
+  keys: readonly string[],
+  user = '',
+): {
   readonly keys: readonly string[];
   readonly signature: string;
 } {
   const issuedAt = Math.floor(Date.now() / 1000);
   const times = { issuedAt, expireAt: issuedAt + 3_600 };
-  const signature = signTrackedKeys(secret, { user: '', channel: 'poll:a', keys }, times);
+  const signature = signTrackedKeys(secret, { user, channel: 'poll:a', keys }, times);
   return { keys, signature };
 }

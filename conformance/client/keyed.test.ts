@@ -1,6 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Client, type ClientOptions, createClient, type PollOptions } from '@holdfast/client';
-import { createSharedClient } from '@holdfast/client/shared';
 import { keyedHub as hub, signKeys } from './keyed-hub.ts';
 import { startApp, type RunningApp } from './running-app.ts';
 
@@ -165,18 +164,4 @@ test('deltas, tags filters, and an application that loads its own state', async 
   await subscribed(state);
   await vi.waitFor(() => expect(own).toEqual([2]), patient);
   expect(loads).toHaveBeenCalledTimes(1);
-});
-
-test('what a shared connection cannot do is refused at once, with a code', () => {
-  const locks = { request: () => new Promise<void>(() => undefined) };
-  const client = createSharedClient({ url: 'http://127.0.0.1:1', locks });
-  onTestFinished(() => client.close());
-  const code = { code: 'not_available' };
-  expect(() => client.subscribeMap('map:a')).toThrow(expect.objectContaining(code));
-  expect(() =>
-    client.subscribePoll('poll:a', { getSignature: () => Promise.reject(new Error('unused')) }),
-  ).toThrow(expect.objectContaining(code));
-  expect(() =>
-    client.subscribe('news', { getState: () => Promise.reject(new Error('unused')) }),
-  ).toThrow(expect.objectContaining(code));
 });

@@ -57,50 +57,58 @@ test('under StrictMode: one connection, one subscription, each message once, not
   expect(complaints).toEqual([]);
 });
 
-test('maps and shared polls under StrictMode: components share a subscription, and each has its own keys', async () => {
-  await using running = await startApp({
-    files: await filesOf('pages/keyed-page.tsx'),
-    hub: keyedHub,
-  });
-  let asked: readonly string[] = [];
-  running.hub.on('polling', ({ items }) => {
-    asked = items.map(({ key }) => key).toSorted();
-    return { items: items.map(({ key }) => ({ key, data: Buffer.from(`"${key}1"`), version: 1 })) };
-  });
-  await running.hub.publishMap('map:a', { key: 'x', data: 1 });
-  const { page, complaints, text } = await openPage();
-  await page.exposeFunction('sign', signKeys);
-  await page.goto(running.url);
-  await expect.poll(() => text('same-map'), patient).toBe('{"x":1}');
-  expect(await text('map')).toBe('{"x":1}');
-  expect(await text('map-state')).toBe('subscribed');
-  expect(running.hub.metrics).toMatchObject({ connections: 1, subscriptions: 1 });
-  await page.getByText('write').click();
-  await expect.poll(() => text('same-map'), patient).toBe('{"x":1,"written":1}');
-  running.cutConnections();
-  await running.hub.publishMap('map:a', { key: 'y', data: 2 });
-  await page.getByText('remove').click();
-  await expect.poll(() => text('map'), patient).toBe('{"x":1,"y":2}');
-  expect(await text('same-map')).toBe('{"x":1,"y":2}');
-  expect((await text('changed'))?.split(' ').toSorted()).toEqual(['written', 'written', 'y']);
+test.each([
+  ['a connection of its own', ''],
+  ['a shared connection', '?shared'],
+])(
+  'maps and shared polls under StrictMode, over %s: components share a subscription, and each has its own keys',
+  async (_, query) => {
+    await using running = await startApp({
+      files: await filesOf('pages/keyed-page.tsx'),
+      hub: keyedHub,
+    });
+    let asked: readonly string[] = [];
+    running.hub.on('polling', ({ items }) => {
+      asked = items.map(({ key }) => key).toSorted();
+      return {
+        items: items.map(({ key }) => ({ key, data: Buffer.from(`"${key}1"`), version: 1 })),
+      };
+    });
+    await running.hub.publishMap('map:a', { key: 'x', data: 1 });
+    const { page, complaints, text } = await openPage();
+    await page.exposeFunction('sign', signKeys);
+    await page.goto(`${running.url}/${query}`);
+    await expect.poll(() => text('same-map'), patient).toBe('{"x":1}');
+    expect(await text('map')).toBe('{"x":1}');
+    expect(await text('map-state')).toBe('subscribed');
+    expect(running.hub.metrics).toMatchObject({ connections: 1, subscriptions: 1 });
+    await page.getByText('write').click();
+    await expect.poll(() => text('same-map'), patient).toBe('{"x":1,"written":1}');
+    running.cutConnections();
+    await running.hub.publishMap('map:a', { key: 'y', data: 2 });
+    await page.getByText('remove').click();
+    await expect.poll(() => text('map'), patient).toBe('{"x":1,"y":2}');
+    expect(await text('same-map')).toBe('{"x":1,"y":2}');
+    expect((await text('changed'))?.split(' ').toSorted()).toEqual(['written', 'written', 'y']);
 
-  await expect.poll(() => text('scores'), patient).toBe('{"a":"a1","b":"b1"}');
-  expect(await text('one-score')).toBe('{"a":"a1"}');
-  expect(asked).toEqual(['a', 'b']);
-  await page.getByText('other keys').click();
-  await expect.poll(() => text('scores'), patient).toBe('{"b":"b1","c":"c1"}');
-  // The other component still shows it.
-  expect(await text('one-score')).toBe('{"a":"a1"}');
-  await expect.poll(() => asked, patient).toEqual(['a', 'b', 'c']);
+    await expect.poll(() => text('scores'), patient).toBe('{"a":"a1","b":"b1"}');
+    expect(await text('one-score')).toBe('{"a":"a1"}');
+    expect(asked).toEqual(['a', 'b']);
+    await page.getByText('other keys').click();
+    await expect.poll(() => text('scores'), patient).toBe('{"b":"b1","c":"c1"}');
+    // The other component still shows it.
+    expect(await text('one-score')).toBe('{"a":"a1"}');
+    await expect.poll(() => asked, patient).toEqual(['a', 'b', 'c']);
 
-  await page.getByText('toggle').click();
-  await vi.waitFor(() => expect(running.hub.metrics.subscriptions).toBe(0), patient);
-  await page.getByText('toggle').click();
-  await expect.poll(() => text('same-map'), patient).toBe('{"x":1,"y":2}');
-  await expect.poll(() => text('scores'), patient).toBe('{"b":"b1","c":"c1"}');
-  expect(running.hub.metrics).toMatchObject({ connections: 1, subscriptions: 1 });
-  expect(complaints).toEqual([]);
-});
+    await page.getByText('toggle').click();
+    await vi.waitFor(() => expect(running.hub.metrics.subscriptions).toBe(0), patient);
+    await page.getByText('toggle').click();
+    await expect.poll(() => text('same-map'), patient).toBe('{"x":1,"y":2}');
+    await expect.poll(() => text('scores'), patient).toBe('{"b":"b1","c":"c1"}');
+    expect(running.hub.metrics).toMatchObject({ connections: 1, subscriptions: 1 });
+    expect(complaints).toEqual([]);
+  },
+);
 
 test('on the server it renders, and connects to nothing', () => {
   const client = createClient({ url: 'http://127.0.0.1:1' });

@@ -1,16 +1,15 @@
-import type { Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { expect, vi } from 'vitest';
-import type { RunningApp } from './running-app.ts';
 import { leaderOf, patient, rendererOf } from './tabs.ts';
 
 /** Publishes the numbers from 0 on, all the time, until it is stopped. */
-export function publishAllTheTime({ hub }: RunningApp, channel: string) {
+export function publishAllTheTime(publish: (count: number) => Promise<unknown>) {
   const sent: number[] = [];
   const stopped = new AbortController();
   const done = (async () => {
     while (!stopped.signal.aborted) {
       sent.push(sent.length);
-      await hub.publish(channel, sent.length - 1);
+      await publish(sent.length - 1);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   })();
@@ -42,4 +41,15 @@ export async function killLeaders(tabs: readonly Page[], times: number): Promise
     await next.waitForFunction('api.client.state.status === "connected"');
   }
   return living;
+}
+
+/** Ends the worker that holds the connection, and gives the tab that holds it after that. */
+export async function endWorker(tabs: readonly Page[], browser: Browser): Promise<Page> {
+  const cdp = await browser.newBrowserCDPSession();
+  const { targetInfos } = await cdp.send('Target.getTargets');
+  const worker = targetInfos.find(({ type }) => type === 'shared_worker');
+  await cdp.send('Target.closeTarget', { targetId: worker!.targetId });
+  const next = await leaderOf(tabs);
+  await next.waitForFunction('api.client.state.status === "connected"');
+  return next;
 }

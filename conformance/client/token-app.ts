@@ -1,4 +1,4 @@
-import { createJwtVerifier } from '@holdfast/hub';
+import { createJwtVerifier, type HubOptions } from '@holdfast/hub';
 import { forgeToken } from '@holdfast/hub/testing';
 import { type AppOptions, startApp, type RunningApp } from './running-app.ts';
 
@@ -11,6 +11,8 @@ export function tokenOf(sub: string, claims: object = {}): string {
 
 export interface TokenAppOptions {
   readonly files?: AppOptions['files'];
+  /** More of what the hub can do. */
+  readonly hub?: HubOptions;
   /** What a page is given that asks for a token. @defaultValue Ann's, whom the server subscribes to `updates` */
   readonly tokenFor?: () => string;
   readonly historySize?: number;
@@ -19,6 +21,7 @@ export interface TokenAppOptions {
 /** An app that lets nobody in without a token, all of whose channels are recoverable. */
 export function startTokenApp({
   files = {},
+  hub = {},
   tokenFor = () => tokenOf('ann', { channels: ['updates'] }),
   historySize = 10_000,
 }: TokenAppOptions = {}): Promise<RunningApp> {
@@ -33,9 +36,11 @@ export function startTokenApp({
       },
     },
     hub: {
+      ...hub,
       tokens: createJwtVerifier({ hmacSecretKey }),
       client: { insecure: false, recoveryMaxPublicationLimit: 10_000 },
       channel: {
+        ...hub.channel,
         withoutNamespace: {
           historySize,
           historyTtlMs: 60_000,

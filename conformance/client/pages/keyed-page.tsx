@@ -1,15 +1,17 @@
 import { type ReactNode, useState } from 'react';
 import { createClient, type Entry } from '@holdfast/client';
+import { createSharedClient } from '@holdfast/client/shared';
 import { HoldfastProvider, useMap, useSharedPoll } from '@holdfast/react';
 import { mountPage } from '../../mount-page.tsx';
 
 const scope = globalThis as unknown as {
-  location: { origin: string };
+  location: { origin: string; search: string };
   /** The application's backend, which the test is. */
   sign(keys: readonly string[]): Promise<{ keys: readonly string[]; signature: string }>;
 };
 const backoff = { minDelayMs: 20, maxDelayMs: 200, stableMs: 10_000 };
-const client = createClient({ url: scope.location.origin, backoff });
+const create = scope.location.search === '?shared' ? createSharedClient : createClient;
+const client = create({ url: scope.location.origin, backoff });
 
 const textOf = (entries: ReadonlyMap<string, Entry>): string =>
   JSON.stringify(Object.fromEntries([...entries].map(([key, { value }]) => [key, value])));

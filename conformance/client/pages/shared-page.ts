@@ -1,4 +1,10 @@
-import { type Client, createClient, createEnvironment, type Subscription } from '@holdfast/client';
+import {
+  type Client,
+  createClient,
+  createEnvironment,
+  type MapSubscription,
+  type Subscription,
+} from '@holdfast/client';
 import { createSharedClient } from '@holdfast/client/shared';
 
 /** What a test asks of the page, through `page.evaluate`. */
@@ -10,6 +16,8 @@ interface PageApi {
   /** In channels that the server subscribed to. */
   serverReceived: unknown[];
   serverRecovered: (boolean | undefined)[];
+  /** A map, where the page was asked to follow it. */
+  map: { subscription: MapSubscription<number>; syncs: number; wentBack: string[] } | undefined;
   /** How far the clock of the client is ahead. */
   skewMs: number;
 }
@@ -44,6 +52,25 @@ const subscription = client.subscribe('news', {
   onPublication: ({ data }) => received.push(data),
   onSubscribed: (state) => recovered.push(state.recovered),
 });
+
+/** Follows a map whose keys never end and whose values only grow, and notes what does otherwise. */
+function followMap(): PageApi['map'] {
+  const wentBack: string[] = [];
+  const followed = client.subscribeMap<number>('map:a', {
+    onSync: () => (map.syncs += 1),
+  });
+  const map = { subscription: followed, syncs: 0, wentBack };
+  let before = followed.entries;
+  followed.onChange(() => {
+    const { entries } = followed;
+    for (const [key, { value }] of before) {
+      if ((entries.get(key)?.value ?? -1) < value) wentBack.push(key);
+    }
+    before = entries;
+  });
+  return map;
+}
+
 scope.api = {
   client,
   subscription,
@@ -51,5 +78,6 @@ scope.api = {
   recovered,
   serverReceived,
   serverRecovered,
+  map: parameters.has('map') ? followMap() : undefined,
   skewMs: 0,
 };

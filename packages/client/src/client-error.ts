@@ -8,7 +8,6 @@
  * - `timed_out`: it waited longer than it may.
  * - `closed`: the client was closed.
  * - `invalid_data`: it does not match the contract; `details.issues` says where.
- * - `not_available`: this kind of connection cannot do it: a shared one follows no keys.
  * - `misused`: a call that cannot work, as two different sets of options for one channel.
  */
 export const clientErrorCodes = {
@@ -19,7 +18,6 @@ export const clientErrorCodes = {
   timed_out: { retryable: true },
   closed: { retryable: false },
   invalid_data: { retryable: false },
-  not_available: { retryable: false },
   misused: { retryable: false },
 } as const;
 export type ClientErrorCode = keyof typeof clientErrorCodes;

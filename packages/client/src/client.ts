@@ -79,8 +79,7 @@ export interface Client {
    * Follows a map channel: all its keys at first, then each change. Several uses of one channel share
    * one subscription on the wire.
    *
-   * @throws {@link ClientError} `not_available` with a shared connection, `misused` when the channel is
-   * in use with other options.
+   * @throws {@link ClientError} `misused` when the channel is in use with other options.
    */
   subscribeMap<Value = unknown>(
     channel: string,

@@ -38,8 +38,12 @@ export class KeyedView {
       this.#isSynced = true;
       for (const use of this.uses) this.#tellAll(use);
     } else if (event.type === 'change') {
-      const { change } = event;
+      const { change, offset } = event;
       this.#set(change);
+      const { position } = this.state;
+      if (offset !== undefined && position !== undefined) {
+        this.state = { ...this.state, position: { ...position, offset } };
+      }
       for (const { keys, told } of this.uses) {
         if (keys?.has(change.key) === false) continue;
         deliver(() => told.onChange?.(change as EntryChange<never>));

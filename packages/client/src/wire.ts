@@ -42,7 +42,7 @@ export interface ChannelOptions {
   readonly delta?: 'fossil';
   /**
    * Loads the application's state and gives the position that it is of, which must have been read before
-   * it: at first, and when recovery is impossible. For a connection of its own only.
+   * it: at first, and when recovery is impossible.
    */
   readonly getState?: () => Promise<Position>;
 }
@@ -59,6 +59,8 @@ export type StateEvent =
       /** Absent in channels without positions. */
       readonly position?: Position;
       readonly data?: unknown;
+      /** In shared polls: versions of keys can be compared as long as this stays the same. */
+      readonly epoch?: string;
     }
   /** The server ended the subscription for good, or the application's token function did. */
   | { readonly type: 'unsubscribed'; readonly code: number; readonly reason: string }
@@ -74,8 +76,16 @@ export type ChannelEvent =
 /** What happens to the keys of one channel. */
 export type KeyedEvent =
   | StateEvent
-  | { readonly type: 'sync'; readonly entries: readonly Entry[] }
-  | { readonly type: 'change'; readonly change: EntryChange };
+  /** All keys of a map, and the position that they are of where it has any. */
+  | { readonly type: 'sync'; readonly entries: readonly Entry[]; readonly position?: Position }
+  | {
+      readonly type: 'change';
+      readonly change: EntryChange;
+      /** Of the change, in maps with positions. */
+      readonly offset?: number;
+      /** Of the key, in shared polls. */
+      readonly version?: number;
+    };
 
 interface HasChannelToken {
   readonly getToken?: (context: { readonly channel: string }) => Promise<string>;
@@ -87,6 +97,8 @@ export type KeyedRequest =
       readonly channel: string;
       readonly kind: 'map';
       readonly options: MapOptions & HasChannelToken;
+      /** Begin with what changed after this, for one who has the map as it was then. */
+      readonly since?: Position;
     }
   | {
       readonly channel: string;
@@ -149,7 +161,7 @@ export interface Wire {
   /**
    * Follows keys until the handle is detached, through losses of the connection.
    *
-   * @throws {@link ClientError} `not_available` where the wire cannot, `misused` for a channel in use.
+   * @throws {@link ClientError} `misused` for a channel in use.
    */
   attachKeyed(request: KeyedRequest, report: (event: KeyedEvent) => void): KeyedHandle;
   /**

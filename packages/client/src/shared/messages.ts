@@ -1,7 +1,7 @@
 import type { ClientErrorCode, ClientErrorDetails } from '../client-error.ts';
 import type { ConnectionState } from '../connection-state.ts';
 import type { ConnectionOptions } from '../options.ts';
-import type { Call, ChannelEvent, ChannelOptions, Position } from '../wire.ts';
+import type { Call, ChannelEvent, KeyedEvent, Position } from '../wire.ts';
 
 /** Which leader a message comes from or is meant for. A later term always wins. */
 export interface Leader {
@@ -27,17 +27,28 @@ export interface SharedOptions extends Pick<
   readonly hasGetChannelToken: boolean;
 }
 
+export type ChannelKind = 'stream' | 'map' | 'poll';
+
+/** What a tab follows, and where it is. */
 export interface WantedChannel {
   readonly channel: string;
-  readonly options: ChannelOptions;
+  readonly kind: ChannelKind;
+  /** Those that are no functions: these stay where they are. */
+  readonly options: object;
+  /** Of a stream or a map: the tab has everything up to here. */
   readonly since?: Position;
+  /** Of a shared poll: those that the tab tracks. */
+  readonly keys?: readonly string[];
 }
+
+/** What happens in a channel of any kind. */
+export type FollowedEvent = ChannelEvent | KeyedEvent;
 
 /** Where a tab is in the channels that the server subscribed to. */
 export interface ServerPlaces {
   /** Whose connection it was. */
   readonly user: string;
-  readonly channels: readonly { readonly channel: string; readonly since: Position | undefined }[];
+  readonly channels: readonly Pick<WantedChannel, 'channel' | 'since'>[];
 }
 
 /** From a tab, for the leader it names. */
@@ -49,26 +60,46 @@ export type TabMessage =
       readonly channels: readonly WantedChannel[];
       readonly server: ServerPlaces;
     }
-  | ({ readonly kind: 'attach' } & WantedChannel)
+  | { readonly kind: 'attach'; readonly wanted: WantedChannel }
   | { readonly kind: 'detach'; readonly channel: string }
+  | {
+      readonly kind: 'track' | 'untrack';
+      readonly channel: string;
+      readonly keys: readonly string[];
+    }
   | { readonly kind: 'call'; readonly id: number; readonly call: Call }
   | { readonly kind: 'measure'; readonly id: number }
   | { readonly kind: 'want'; readonly connection: boolean }
   | { readonly kind: 'token'; readonly token: string }
-  | { readonly kind: 'token_answer'; readonly id: number; readonly token?: string }
+  /** Absent: this tab cannot give it. */
+  | { readonly kind: 'given'; readonly id: number; readonly value?: unknown }
   | { readonly kind: 'wake' }
   | { readonly kind: 'bye' };
+
+/**
+ * What only pages have functions for: a token of the connection; with a channel, one of that; with keys
+ * too, the signature that allows to track them.
+ */
+export interface Question {
+  readonly channel?: string;
+  readonly keys?: readonly string[];
+}
 
 /** From a leader, for the tabs it names, or for all. */
 export type LeaderMessage =
   /** I am the leader: after an election, and to whoever asks. Hidden: another should be. */
   | { readonly kind: 'leader'; readonly isHidden: boolean }
   | { readonly kind: 'state'; readonly state: ConnectionState }
-  | { readonly kind: 'event'; readonly channel: string; readonly event: ChannelEvent }
   | {
-      readonly kind: 'server_event';
+      readonly kind: 'events';
       readonly channel: string;
-      readonly event: ChannelEvent;
+      /** Heard together: a map is never half there. */
+      readonly events: readonly FollowedEvent[];
+    }
+  | {
+      readonly kind: 'server_events';
+      readonly channel: string;
+      readonly events: readonly FollowedEvent[];
       /** Whose channel it is. */
       readonly user: string;
     }
@@ -83,8 +114,7 @@ export type LeaderMessage =
       readonly message: string;
       readonly details: ClientErrorDetails;
     }
-  /** Give me a token: for the connection, or for a channel. */
-  | { readonly kind: 'token_wanted'; readonly id: number; readonly channel?: string };
+  | ({ readonly kind: 'wanted'; readonly id: number } & Question);
 
 /** What goes over the BroadcastChannel. */
 export type Envelope =
@@ -105,7 +135,7 @@ export type Envelope =
 
 /** Names on this origin. The number changes with the messages, so that old and new tabs never mix. */
 export function sharedName(key: string): string {
-  return `holdfast/2:${key}`;
+  return `holdfast/3:${key}`;
 }
 
 /** The lock that a tab holds as long as it lives. */

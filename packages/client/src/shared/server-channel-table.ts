@@ -1,6 +1,6 @@
 import type { DirectWire } from '../direct-wire.ts';
 import type { ChannelEvent } from '../wire.ts';
-import type { ServerPlaces } from './messages.ts';
+import type { FollowedEvent, ServerPlaces } from './messages.ts';
 import { SharedChannel } from './shared-channel.ts';
 
 type Connection = Pick<DirectWire, 'state' | 'acceptsPlacesOf' | 'continueServerChannel'>;
@@ -10,7 +10,7 @@ export interface ServerChannelTableOptions {
   readonly connection: () => Connection | undefined;
   /** All that there are: each hears of every channel. */
   readonly tabs: () => Iterable<string>;
-  readonly send: (to: readonly string[], channel: string, event: ChannelEvent) => void;
+  readonly send: (to: readonly string[], channel: string, events: readonly FollowedEvent[]) => void;
 }
 
 /**
@@ -33,7 +33,7 @@ export class ServerChannelTable {
       if (reason === undefined) this.#open(name);
       else {
         places.delete(name);
-        this.#options.send([tab], name, { type: 'unsubscribed', code: 0, reason });
+        this.#options.send([tab], name, [{ type: 'unsubscribed', code: 0, reason }]);
       }
     }
     for (const [name, channel] of this.#channels) channel.add(tab, places.get(name));
@@ -64,14 +64,11 @@ export class ServerChannelTable {
     const { connection, tabs, send } = this.#options;
     const existing = this.#channels.get(name);
     if (existing !== undefined) return existing;
-    const channel = new SharedChannel(
-      {},
-      {
-        begin: (since) => connection()?.continueServerChannel(name, since),
-        end: () => undefined,
-        send: (to, event) => send(to, name, event),
-      },
-    );
+    const channel = new SharedChannel('stream', {
+      begin: (since) => connection()?.continueServerChannel(name, since),
+      end: () => undefined,
+      send: (to, events) => send(to, name, events),
+    });
     this.#channels.set(name, channel);
     for (const tab of tabs()) channel.add(tab, undefined);
     return channel;

@@ -1,30 +1,38 @@
-import type { ChannelEvent, ChannelOptions, Position } from '../wire.ts';
+import type { Entry } from '../keyed.ts';
+import type { Position } from '../wire.ts';
+import type { FollowedEvent } from './messages.ts';
 
 /** A tab's place in a channel. */
 interface Listener {
-  /** The newest publication that was sent to it. */
+  /** The newest event that was sent to it. Undefined: it has nothing that could be continued. */
   position: Position | undefined;
   /** It has been told that it is subscribed, and hears what happens. */
   isActive: boolean;
+  /** The stream did not reach back to where it was. */
+  hasMissed: boolean;
 }
 
 /** What a channel needs of the connection and of the tabs. */
 export interface SharedChannelLinks {
-  /** Subscribes, or begins anew from an older place. */
+  /** Subscribes, or begins anew from another place. */
   begin(since: Position | undefined): void;
   end(): void;
-  send(to: readonly string[], event: ChannelEvent): void;
+  /** Several events are heard together. */
+  send(to: readonly string[], events: readonly FollowedEvent[]): void;
 }
 
 /**
- * One channel of the shared connection: a single subscription on the wire, and the tabs that hear it,
- * each with its own place in the stream. A tab that comes with an older place makes the subscription
- * begin anew from there; the others do not hear a second time what they had.
+ * One stream or map of the shared connection: a single subscription on the wire, and the tabs that hear
+ * it, each with its own place. A tab that comes with an older place makes the subscription begin anew
+ * from there; the others do not hear a second time what they had. Of a map a copy is kept from the
+ * first time that the whole of it came, for tabs that come without a place.
  */
 export class SharedChannel {
-  readonly options: ChannelOptions;
+  readonly #isMap: boolean;
   readonly #links: SharedChannelLinks;
   readonly #tabs = new Map<string, Listener>();
+  /** The map at `#position`. Undefined: only changes are known. */
+  #entries: Map<string, Entry> | undefined;
   /** Of the subscription on the wire. */
   #position: Position | undefined;
   #isSubscribed = false;
@@ -32,8 +40,8 @@ export class SharedChannel {
   #requested: Position | undefined;
   #isAttached = false;
 
-  constructor(options: ChannelOptions, links: SharedChannelLinks) {
-    this.options = options;
+  constructor(kind: 'stream' | 'map', links: SharedChannelLinks) {
+    this.#isMap = kind === 'map';
     this.#links = links;
   }
 
@@ -42,15 +50,10 @@ export class SharedChannel {
   }
 
   add(tab: string, since: Position | undefined): void {
-    this.#tabs.set(tab, { position: since, isActive: false });
+    this.#tabs.set(tab, { position: since, isActive: false, hasMissed: false });
     if (!this.#isAttached) this.#attach(since);
-    else if (!this.#isSubscribed) {
-      const isEarlier =
-        since !== undefined && (this.#requested === undefined || isBefore(since, this.#requested));
-      if (isEarlier) this.#attach(since);
-    } else if (since === undefined) this.#activate();
-    else if (isBefore(since, this.#position)) this.#attach(since);
-    else this.#activate();
+    else if (this.#isSubscribed) this.#settle();
+    else if (since !== undefined && this.#isLaterThan(since)) this.#attach(since);
   }
 
   remove(tab: string): void {
@@ -62,18 +65,32 @@ export class SharedChannel {
     this.#isAttached = false;
   }
 
-  handle(event: ChannelEvent): void {
+  /** Another user has the connection: what tabs are given from now on is what the server gives. */
+  forget(): void {
+    this.#entries = undefined;
+  }
+
+  handle(event: FollowedEvent): void {
     switch (event.type) {
       case 'subscribing':
         if (this.#isSubscribed) this.#requested = this.#position;
         this.#isSubscribed = false;
+        for (const listener of this.#tabs.values()) listener.isActive = false;
         this.#tell([...this.#tabs.keys()], event);
         break;
       case 'subscribed':
         this.#subscribed(event);
         break;
+      case 'sync':
+        this.#entries = new Map(event.entries.map((entry) => [entry.key, entry]));
+        break;
+      case 'change':
+        if (event.change.entry === undefined) this.#entries?.delete(event.change.key);
+        else this.#entries?.set(event.change.key, event.change.entry);
+        this.#move(event, event.offset);
+        break;
       case 'publication':
-        this.#publication(event);
+        this.#move(event, event.publication.offset);
         break;
       case 'unsubscribed':
         this.#isSubscribed = false;
@@ -90,105 +107,99 @@ export class SharedChannel {
     }
   }
 
+  /** Whether the subscribe under way asked for less than what follows `place`. */
+  #isLaterThan(place: Position): boolean {
+    // The whole of a map is asked for once, and then shows who is behind it.
+    if (this.#requested === undefined) return !this.#isMap;
+    return isBefore(place, this.#requested);
+  }
+
   #attach(since: Position | undefined): void {
     if (this.#isAttached) this.#links.end();
     this.#isAttached = true;
     this.#isSubscribed = false;
     this.#requested = since;
+    for (const listener of this.#tabs.values()) listener.isActive = false;
     this.#links.begin(since);
   }
 
-  #subscribed(event: ChannelEvent & { readonly type: 'subscribed' }): void {
-    const requested = this.#requested;
+  #subscribed(event: FollowedEvent & { readonly type: 'subscribed' }): void {
     this.#isSubscribed = true;
     this.#position = event.position;
-    if (event.recovered) this.#recovered(event, requested);
-    else this.#missed(event, requested);
-    // What was recovered is reported in this same turn. Tabs that asked for no place in the stream
-    // come in after it.
+    if (event.recovered) this.#recovered(event);
+    else this.#missed(event);
+    // What was recovered, or the whole map, is reported in this same turn.
     queueMicrotask(() => {
-      if (this.#isSubscribed) this.#activate();
+      if (this.#isSubscribed) this.#settle();
     });
   }
 
   /**
-   * Everything after `requested` follows. That is what most tabs need; one with a place of another epoch
-   * missed something, and for one that is further behind the subscription begins anew.
+   * Everything after the requested place follows. That is what most tabs need; one with a place of
+   * another epoch missed something, and for one that is further behind the subscription begins anew.
    */
-  #recovered(
-    event: ChannelEvent & { readonly type: 'subscribed' },
-    requested: Position | undefined,
-  ): void {
-    let earliest: Position | undefined;
+  #recovered(event: FollowedEvent & { readonly type: 'subscribed' }): void {
+    const from = this.#requested ?? event.position;
     for (const [tab, listener] of this.#tabs) {
       const { position } = listener;
       if (position === undefined) continue;
-      const recovered = position.epoch === (requested ?? event.position)?.epoch;
-      if (recovered && isBefore(position, requested)) {
-        if (earliest === undefined || isBefore(position, earliest)) earliest = position;
-        continue;
-      }
-      listener.isActive = true;
-      listener.position = recovered ? position : event.position;
-      this.#tell([tab], {
-        ...event,
-        wasRecovering: true,
-        recovered,
-        ...(listener.position === undefined ? {} : { position: listener.position }),
-      });
-    }
-    if (earliest !== undefined) this.#attach(earliest);
-  }
-
-  /** The stream does not reach back to `requested`: some tabs missed something, others may not have. */
-  #missed(
-    event: ChannelEvent & { readonly type: 'subscribed' },
-    requested: Position | undefined,
-  ): void {
-    const top = event.position;
-    let earliest: Position | undefined;
-    for (const [tab, listener] of this.#tabs) {
-      const { position } = listener;
-      if (position === undefined) continue;
-      const isAtTop = top !== undefined && !isBefore(position, top);
-      const wasTried =
-        !isAtTop &&
-        (top?.epoch !== position.epoch ||
-          requested === undefined ||
-          !isBefore(requested, position));
-      if (isAtTop || wasTried) {
-        listener.position = isAtTop ? position : top;
+      if (position.epoch !== from?.epoch) miss(listener);
+      else if (!isBefore(position, this.#requested)) {
         listener.isActive = true;
-        this.#tell([tab], {
-          ...event,
-          wasRecovering: true,
-          recovered: isAtTop,
-          ...(listener.position === undefined ? {} : { position: listener.position }),
-        });
-      } else if (earliest === undefined || isBefore(position, earliest)) earliest = position;
+        this.#tell([tab], { ...event, wasRecovering: true, position });
+      }
     }
+  }
+
+  /** The stream does not reach back to the requested place: later ones may still be in it. */
+  #missed({ position: top }: FollowedEvent & { readonly type: 'subscribed' }): void {
+    for (const listener of this.#tabs.values()) {
+      const { position } = listener;
+      if (position === undefined || !isBefore(position, top)) continue;
+      const wasTried = top?.epoch !== position.epoch || !isBefore(this.#requested, position);
+      if (wasTried) miss(listener);
+    }
+  }
+
+  /** Brings in the tabs that wait, where the subscription is now, or begins anew where they need it. */
+  #settle(): void {
+    const waiting = [...this.#tabs].filter(([, { isActive }]) => !isActive);
+    let earliest: Position | undefined;
+    for (const [, { position }] of waiting) {
+      if (position === undefined || !isBefore(position, this.#position)) continue;
+      if (earliest === undefined || isBefore(position, earliest)) earliest = position;
+    }
+    const isWhole = !this.#isMap || this.#entries !== undefined;
     if (earliest !== undefined) this.#attach(earliest);
+    else if (!isWhole && waiting.some(([, { position }]) => position === undefined)) {
+      this.#attach(undefined);
+    } else this.#activate(waiting);
   }
 
-  /** Brings in the tabs that wait, at the place where the subscription is now. */
-  #activate(): void {
-    for (const [tab, listener] of this.#tabs) {
-      if (listener.isActive) continue;
-      const since = listener.position;
-      const isKept = since !== undefined && !isBefore(since, this.#position);
+  #activate(waiting: readonly (readonly [string, Listener])[]): void {
+    const fresh = { missed: [] as string[], new: [] as string[] };
+    for (const [tab, listener] of waiting) {
+      const { position, hasMissed } = listener;
       listener.isActive = true;
-      listener.position = isKept ? since : this.#position;
-      this.#tell([tab], {
-        type: 'subscribed',
-        wasRecovering: since !== undefined,
-        recovered: isKept,
-        ...(listener.position === undefined ? {} : { position: listener.position }),
-      });
+      listener.hasMissed = false;
+      if (position === undefined) {
+        listener.position = this.#position;
+        fresh[hasMissed ? 'missed' : 'new'].push(tab);
+      } else this.#tell([tab], subscribedAt(position, { wasRecovering: true, recovered: true }));
+    }
+    // All that have nothing are told together, since that can be much.
+    const sync: FollowedEvent[] = [];
+    if (this.#entries !== undefined && fresh.missed.length + fresh.new.length > 0) {
+      const entries = [...this.#entries.values()];
+      sync.push({ type: 'sync', entries, ...placed(this.#position) });
+    }
+    for (const [what, to] of Object.entries(fresh)) {
+      const told = { wasRecovering: what === 'missed', recovered: false };
+      if (to.length > 0) this.#links.send(to, [subscribedAt(this.#position, told), ...sync]);
     }
   }
 
-  #publication(event: ChannelEvent & { readonly type: 'publication' }): void {
-    const { offset } = event.publication;
+  #move(event: FollowedEvent, offset: number | undefined): void {
     if (offset === undefined || this.#position === undefined) {
       this.#tell(this.#active(), event);
       return;
@@ -208,9 +219,25 @@ export class SharedChannel {
     return [...this.#tabs].filter(([, { isActive }]) => isActive).map(([tab]) => tab);
   }
 
-  #tell(to: readonly string[], event: ChannelEvent): void {
-    if (to.length > 0) this.#links.send(to, event);
+  #tell(to: readonly string[], event: FollowedEvent): void {
+    if (to.length > 0) this.#links.send(to, [event]);
   }
+}
+
+function miss(listener: Listener): void {
+  listener.position = undefined;
+  listener.hasMissed = true;
+}
+
+function subscribedAt(
+  position: Position | undefined,
+  told: { readonly wasRecovering: boolean; readonly recovered: boolean },
+): FollowedEvent {
+  return { type: 'subscribed', ...told, ...placed(position) };
+}
+
+function placed(position: Position | undefined): { position?: Position } {
+  return position === undefined ? {} : { position };
 }
 
 /** Whether something lies between `place` and `other`, as far as can be known. */

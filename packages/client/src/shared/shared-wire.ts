@@ -2,10 +2,29 @@ import { ClientError } from '../client-error.ts';
 import { type ConnectionState, idleState } from '../connection-state.ts';
 import { createEnvironment, type Environment } from '../environment.ts';
 import type { ConnectionOptions } from '../options.ts';
-import type { Call, ChannelEvent, ChannelOptions, Position, Wire, WireEvents } from '../wire.ts';
+import type {
+  Call,
+  ChannelEvent,
+  ChannelOptions,
+  KeyedEvent,
+  KeyedHandle,
+  KeyedRequest,
+  Position,
+  Wire,
+  WireEvents,
+} from '../wire.ts';
 import { type Bus, openBus } from './bus.ts';
-import type { Envelope, Leader, LeaderMessage, TabMessage, WantedChannel } from './messages.ts';
+import { FollowedChannel, type FollowedChannelLinks } from './followed-channel.ts';
+import type {
+  Envelope,
+  FollowedEvent,
+  Leader,
+  LeaderMessage,
+  Question,
+  TabMessage,
+} from './messages.ts';
 import { sharedName, tabLockName } from './messages.ts';
+import { StatefulChannel } from './stateful-channel.ts';
 import { Switchboard } from './switchboard.ts';
 import { holdLock, type LocksLike } from './web-locks.ts';
 
@@ -17,15 +36,6 @@ const patience = 3;
 const hiddenTooLongMs = 60_000;
 /** So many looks are left to a worker that does not begin to lead, before a tab does. */
 const workerPatience = 2;
-
-/** A tab's place in a channel. */
-interface Place {
-  position: Position | undefined;
-}
-
-interface Wanted extends Place {
-  readonly options: ChannelOptions;
-}
 
 interface Pending {
   readonly resolve: (value: unknown) => void;
@@ -47,8 +57,8 @@ export class SharedWire implements Wire {
   readonly #environment: Environment;
   readonly #events: WireEvents;
   readonly #tab: string = crypto.randomUUID();
-  readonly #channels = new Map<string, Wanted>();
-  readonly #serverChannels = new Map<string, Place>();
+  readonly #channels = new Map<string, FollowedChannel>();
+  readonly #serverChannels = new Map<string, FollowedChannel>();
   readonly #pending = new Map<number, Pending>();
   readonly #patience: number;
   readonly #stopSignals: () => void;
@@ -113,27 +123,45 @@ export class SharedWire implements Wire {
     this.#post({ kind: 'token', token });
   }
 
-  attach(channel: string, options: ChannelOptions, since?: Position): void {
-    if (options.getState !== undefined) {
-      throw new ClientError(
-        'not_available',
-        'with a shared connection the state is loaded by the application: when onSubscribed says that nothing was recovered',
-      );
-    }
-    this.#channels.set(channel, { options, position: since });
-    this.#post({ kind: 'attach', ...wanted(channel, { options, position: since }) });
+  attach(channel: string, { getState, ...options }: ChannelOptions, since?: Position): void {
+    const own = { environment: this.#environment, backoff: this.#options.backoff };
+    const wanted = { channel, kind: 'stream', options, ...(since && { since }) } as const;
+    const links = this.#links((event) => this.#events.channel(channel, event as ChannelEvent));
+    this.#open(
+      getState === undefined
+        ? new FollowedChannel(wanted, links)
+        : new StatefulChannel(wanted, links, { getState, ...own }),
+    );
   }
 
   detach(channel: string): void {
+    this.#channels.get(channel)?.close();
     this.#channels.delete(channel);
     this.#post({ kind: 'detach', channel });
   }
 
-  attachKeyed(): never {
-    throw new ClientError(
-      'not_available',
-      'a shared connection follows no maps and shared polls: make a client with createClient for them',
+  attachKeyed(request: KeyedRequest, report: (event: KeyedEvent) => void): KeyedHandle {
+    const { channel, kind } = request;
+    const options = Object.fromEntries(
+      Object.entries(request.options).filter(([, value]) => typeof value !== 'function'),
     );
+    const links = this.#links((event) => report(event as KeyedEvent));
+    const sign = kind === 'poll' ? { sign: request.options.getSignature } : {};
+    const followed = new FollowedChannel({ channel, kind, options }, { ...links, ...sign });
+    this.#open(followed);
+    return {
+      track: (keys) => {
+        followed.track(keys);
+        this.#post({ kind: 'track', channel, keys });
+      },
+      untrack: (keys) => {
+        followed.untrack(keys);
+        this.#post({ kind: 'untrack', channel, keys });
+      },
+      detach: () => {
+        if (this.#channels.get(channel) === followed) this.detach(channel);
+      },
+    };
   }
 
   async call(call: Call): Promise<unknown> {
@@ -250,13 +278,10 @@ export class SharedWire implements Wire {
     this.#post({
       kind: 'hello',
       wantsConnection: this.#wantsConnection,
-      channels: [...this.#channels].map(([channel, state]) => wanted(channel, state)),
+      channels: [...this.#channels.values()].flatMap(({ wanted }) => wanted ?? []),
       server: {
         user: this.#serverUser,
-        channels: [...this.#serverChannels].map(([channel, { position }]) => ({
-          channel,
-          since: position,
-        })),
+        channels: [...this.#serverChannels.values()].flatMap(({ wanted }) => wanted ?? []),
       },
       options: {
         endpoints,
@@ -300,11 +325,11 @@ export class SharedWire implements Wire {
       case 'state':
         this.#show({ ...body.state, heldBy: this.#isLeading ? 'this_page' : 'elsewhere' });
         break;
-      case 'event':
-        this.#event(body.channel, body.event);
+      case 'events':
+        for (const event of body.events) this.#channels.get(body.channel)?.hear(event);
         break;
-      case 'server_event':
-        this.#serverEvent(body);
+      case 'server_events':
+        for (const event of body.events) this.#serverEvent(body, event as ChannelEvent);
         break;
       case 'token':
         this.#token = body.token;
@@ -320,36 +345,54 @@ export class SharedWire implements Wire {
         this.#pending.get(body.id)?.reject(new ClientError(body.code, body.message, body.details));
         this.#pending.delete(body.id);
         break;
-      case 'token_wanted':
-        void this.#giveToken(body.id, body.channel);
+      case 'wanted':
+        void this.#give(body.id, body);
         break;
     }
   }
 
-  #event(channel: string, event: ChannelEvent): void {
-    const known = this.#channels.get(channel);
-    if (known !== undefined && isNews(known, event)) this.#events.channel(channel, event);
-  }
-
-  #serverEvent({ channel, event, user }: LeaderMessage & { readonly kind: 'server_event' }): void {
+  #serverEvent({ channel, user }: { channel: string; user: string }, event: ChannelEvent): void {
+    const links = this.#links((told) => this.#events.serverChannel(channel, told as ChannelEvent));
+    const followed =
+      this.#serverChannels.get(channel) ??
+      new FollowedChannel({ channel, kind: 'stream', options: {} }, links);
     if (event.type === 'unsubscribed') this.#serverChannels.delete(channel);
     else if (event.type === 'subscribed') {
       this.#serverUser = user;
-      this.#serverChannels.set(channel, { position: undefined });
+      this.#serverChannels.set(channel, followed);
     }
-    const place = this.#serverChannels.get(channel);
-    if (place === undefined || isNews(place, event)) this.#events.serverChannel(channel, event);
+    followed.hear(event);
   }
 
-  async #giveToken(id: number, channel: string | undefined): Promise<void> {
-    const { getToken, getChannelToken } = this.#options;
-    try {
-      const token = await (channel === undefined ? getToken?.() : getChannelToken?.(channel));
-      this.#post({ kind: 'token_answer', id, ...(token === undefined ? {} : { token }) });
-    } catch {
-      // The leader asks the next tab, and in the end reports that there is no token.
-      this.#post({ kind: 'token_answer', id });
+  /** What a tab's end of a channel needs of the rest. */
+  #links(report: (event: FollowedEvent) => void): FollowedChannelLinks {
+    return { report, attach: (wanted) => this.#post({ kind: 'attach', wanted }) };
+  }
+
+  #open(followed: FollowedChannel): void {
+    const { channel } = followed;
+    if (this.#channels.has(channel)) {
+      throw new ClientError('misused', 'the channel is in use: close its subscription first');
     }
+    this.#channels.set(channel, followed);
+    followed.open();
+  }
+
+  async #give(id: number, question: Question): Promise<void> {
+    try {
+      const value = await this.#answer(question);
+      this.#post({ kind: 'given', id, ...(value === undefined ? {} : { value }) });
+    } catch {
+      // The leader asks the next tab, and in the end reports that none could give it.
+      this.#post({ kind: 'given', id });
+    }
+  }
+
+  async #answer({ channel, keys }: Question): Promise<unknown> {
+    const { getToken, getChannelToken } = this.#options;
+    if (channel === undefined) return getToken?.();
+    if (keys === undefined) return getChannelToken?.(channel);
+    return this.#channels.get(channel)?.sign(keys);
   }
 
   #show(change: Partial<ConnectionState>): void {
@@ -373,19 +416,4 @@ export class SharedWire implements Wire {
     if (this.#leader === undefined) return;
     this.#bus?.post({ from: 'tab', tab: this.#tab, leader: this.#leader.id, body });
   }
-}
-
-/** A new leader may repeat what the old one had said: each position is delivered once. */
-function isNews(place: Place, event: ChannelEvent): boolean {
-  if (event.type === 'subscribed') place.position = event.position;
-  if (event.type !== 'publication') return true;
-  const { offset } = event.publication;
-  if (offset === undefined || place.position === undefined) return true;
-  if (offset <= place.position.offset) return false;
-  place.position = { ...place.position, offset };
-  return true;
-}
-
-function wanted(channel: string, { options, position }: Wanted): WantedChannel {
-  return { channel, options, ...(position === undefined ? {} : { since: position }) };
 }

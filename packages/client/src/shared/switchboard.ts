@@ -3,15 +3,16 @@ import { DirectWire } from '../direct-wire.ts';
 import { createEnvironment, type Environment, type EnvironmentSignal } from '../environment.ts';
 import { type Bus, openBus } from './bus.ts';
 import { ServerChannelTable } from './server-channel-table.ts';
-import { SharedChannel } from './shared-channel.ts';
+import { SharedChannelTable } from './shared-channel-table.ts';
+import { TabQuestions } from './tab-questions.ts';
 import {
   type Envelope,
   type Leader,
   type LeaderMessage,
+  type Question,
   type SharedOptions,
   tabLockName,
   type TabMessage,
-  type WantedChannel,
 } from './messages.ts';
 import { holdLock, type LocksLike } from './web-locks.ts';
 
@@ -20,9 +21,6 @@ interface Tab {
   wantsConnection: boolean;
   readonly stopWatching: () => void;
 }
-
-/** How long a tab may take to give a token before another one is asked. */
-const tokenTimeoutMs = 15_000;
 
 export interface SwitchboardOptions {
   readonly name: string;
@@ -42,24 +40,33 @@ export class Switchboard {
   readonly #isHidden: () => boolean;
   readonly #bus: Bus<Envelope>;
   readonly #tabs = new Map<string, Tab>();
-  readonly #channels = new Map<string, SharedChannel>();
+  readonly #channels: SharedChannelTable;
   readonly #serverChannels: ServerChannelTable;
-  readonly #tokens = new Map<number, (token: string | undefined) => void>();
+  readonly #questions: TabQuestions;
   readonly #signals = new Set<(signal: EnvironmentSignal) => void>();
-  #nextTokenId = 1;
   #wire: DirectWire | undefined;
+  /** Who was last seen to have the connection. */
+  #user: string | undefined;
   #isClosed = false;
 
   constructor({ name, locks, isHidden = () => false }: SwitchboardOptions) {
     this.#isHidden = isHidden;
     this.#name = name;
     this.#locks = locks;
+    this.#questions = new TabQuestions((tab, id, question) =>
+      this.#send({ kind: 'wanted', id, ...question }, [tab]),
+    );
+    this.#channels = new SharedChannelTable({
+      connection: () => this.#wire,
+      send: (to, channel, events) => this.#send({ kind: 'events', channel, events }, to),
+      sign: async (question, tabs) => (await this.#questions.ask(question, tabs)) as never,
+    });
     this.#serverChannels = new ServerChannelTable({
       connection: () => this.#wire,
       tabs: () => this.#tabs.keys(),
-      send: (to, channel, event) => {
+      send: (to, channel, events) => {
         const user = this.#wire?.serverUser ?? '';
-        this.#send({ kind: 'server_event', channel, event, user }, to);
+        this.#send({ kind: 'server_events', channel, events, user }, to);
       },
     });
     this.#bus = openBus<Envelope>(name, (envelope) => this.#receive(envelope));
@@ -109,10 +116,15 @@ export class Switchboard {
     }
     switch (message.kind) {
       case 'attach':
-        this.#attach(id, message);
+        this.#channels.add(id, message.wanted);
         break;
       case 'detach':
-        this.#detach(id, message.channel);
+        this.#channels.remove(id, message.channel);
+        this.#channels.dropUnused();
+        break;
+      case 'track':
+      case 'untrack':
+        this.#channels[message.kind](id, message);
         break;
       case 'call':
         void this.#answer(id, message.id, () => this.#wireFor(tab).call(message.call));
@@ -130,8 +142,8 @@ export class Switchboard {
         this.#send({ kind: 'token', token: message.token });
         this.#wireFor(tab).setToken(message.token);
         break;
-      case 'token_answer':
-        this.#tokens.get(message.id)?.(message.token);
+      case 'given':
+        this.#questions.answer(message.id, message.value);
         break;
       case 'wake':
         for (const signal of this.#signals) signal('wake');
@@ -144,7 +156,7 @@ export class Switchboard {
 
   #welcome(id: string, hello: TabMessage & { readonly kind: 'hello' }): void {
     this.#tabs.get(id)?.stopWatching();
-    for (const channel of this.#channels.values()) channel.remove(id);
+    this.#channels.remove(id);
     this.#serverChannels.remove(id);
     const tab: Tab = {
       options: hello.options,
@@ -160,8 +172,8 @@ export class Switchboard {
     this.#tabs.set(id, tab);
     const wire = this.#wireFor(tab);
     this.#send({ kind: 'state', state: wire.state }, [id]);
-    for (const wanted of hello.channels) this.#attach(id, wanted);
-    this.#dropUnused();
+    for (const wanted of hello.channels) this.#channels.add(id, wanted);
+    this.#channels.dropUnused();
     this.#serverChannels.add(id, hello.server);
     if (hello.wantsConnection) wire.connect();
   }
@@ -171,52 +183,10 @@ export class Switchboard {
     if (tab === undefined) return;
     this.#tabs.delete(id);
     tab.stopWatching();
-    for (const channel of this.#channels.values()) channel.remove(id);
+    this.#channels.remove(id);
     this.#serverChannels.remove(id);
-    this.#dropUnused();
+    this.#channels.dropUnused();
     this.#disconnectIfUnwanted();
-  }
-
-  #attach(id: string, { channel: name, options, since }: WantedChannel): void {
-    const tab = this.#tabs.get(id);
-    if (tab === undefined) return;
-    let channel = this.#channels.get(name);
-    // One that the server ended has nobody left; asking for it again is a new beginning.
-    if (channel?.isUnused === true) {
-      channel.end();
-      channel = undefined;
-    }
-    if (channel === undefined) {
-      const wire = this.#wireFor(tab);
-      channel = new SharedChannel(options, {
-        begin: (since) => wire.attach(name, options, since),
-        end: () => wire.detach(name),
-        send: (to, event) => this.#send({ kind: 'event', channel: name, event }, to),
-      });
-      this.#channels.set(name, channel);
-    } else if (JSON.stringify(channel.options) !== JSON.stringify(options)) {
-      const event = {
-        type: 'unsubscribed',
-        code: 0,
-        reason: 'another tab has this channel with other options',
-      } as const;
-      this.#send({ kind: 'event', channel: name, event }, [id]);
-      return;
-    }
-    channel.add(id, since);
-  }
-
-  #detach(id: string, name: string): void {
-    this.#channels.get(name)?.remove(id);
-    this.#dropUnused();
-  }
-
-  #dropUnused(): void {
-    for (const [name, channel] of this.#channels) {
-      if (!channel.isUnused) continue;
-      channel.end();
-      this.#channels.delete(name);
-    }
   }
 
   #disconnectIfUnwanted(): void {
@@ -240,14 +210,20 @@ export class Switchboard {
       {
         ...options,
         environment: this.#environment(),
-        ...(options.hasGetToken ? { getToken: async () => this.#token() } : {}),
+        ...(options.hasGetToken ? { getToken: async () => this.#token({}, 'hasGetToken') } : {}),
         ...(options.hasGetChannelToken
-          ? { getChannelToken: async (channel: string) => this.#token(channel) }
+          ? {
+              getChannelToken: async (channel: string) =>
+                this.#token({ channel }, 'hasGetChannelToken'),
+            }
           : {}),
       },
       {
-        state: (state) => this.#send({ kind: 'state', state }),
-        channel: (name, event) => this.#channels.get(name)?.handle(event),
+        state: (state) => {
+          this.#noticeUser();
+          this.#send({ kind: 'state', state });
+        },
+        channel: (name, event) => this.#channels.handle(name, event),
         serverChannel: (name, event) => this.#serverChannels.handle(name, event),
         message: (data) => this.#send({ kind: 'message', data }),
       },
@@ -273,29 +249,18 @@ export class Switchboard {
     };
   }
 
-  /** Asks one tab after the other, since only pages have the application's functions. */
-  async #token(channel?: string): Promise<string> {
-    for (const [id, { options }] of this.#tabs) {
-      const hasFunction = channel === undefined ? options.hasGetToken : options.hasGetChannelToken;
-      if (!hasFunction) continue;
-      const token = await this.#askForToken(id, channel);
-      if (token !== undefined) return token;
-    }
-    throw new Error('no tab could give a token');
+  /** What one user's connection brought is not handed on to a tab over another's. */
+  #noticeUser(): void {
+    const user = this.#wire?.serverUser;
+    if (this.#user !== undefined && user !== this.#user) this.#channels.forget();
+    this.#user = user;
   }
 
-  async #askForToken(tab: string, channel: string | undefined): Promise<string | undefined> {
-    const id = this.#nextTokenId++;
-    const { promise, resolve } = Promise.withResolvers<string | undefined>();
-    const timer = setTimeout(() => resolve(undefined), tokenTimeoutMs);
-    this.#tokens.set(id, resolve);
-    const wanted = channel === undefined ? {} : { channel };
-    this.#send({ kind: 'token_wanted', id, ...wanted }, [tab]);
-    try {
-      return await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#tokens.delete(id);
-    }
+  async #token(question: Question, needed: 'hasGetToken' | 'hasGetChannelToken'): Promise<string> {
+    return (await this.#questions.ask(question, this.#tabsThat(needed))) as string;
+  }
+
+  *#tabsThat(needed: 'hasGetToken' | 'hasGetChannelToken'): Generator<string> {
+    for (const [id, { options }] of this.#tabs) if (options[needed]) yield id;
   }
 }

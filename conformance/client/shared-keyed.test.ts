@@ -1,0 +1,580 @@
+import { EventSource } from 'eventsource';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import {
+  type Client,
+  type ClientOptions,
+  createEnvironment,
+  type EntryChange,
+  type EnvironmentSignal,
+  type MapOptions,
+  type MapSubscription,
+  type PollSubscription,
+  type TransportName,
+} from '@holdfast/client';
+import { createSharedClient } from '@holdfast/client/shared';
+import { ReplyError } from '@holdfast/protocol';
+import { keyedHub as hub, signKeys } from './keyed-hub.ts';
+import { startApp, type RunningApp } from './running-app.ts';
+import { startTokenApp, tokenOf } from './token-app.ts';
+
+/** Maps, shared polls and state over a shared connection. Its tabs are clients in one process. */
+
+const patient = { timeout: 10_000, interval: 10 };
+
+interface Tab {
+  readonly client: Client;
+  signal(signal: EnvironmentSignal): void;
+}
+
+function open({ url }: RunningApp, options: Partial<ClientOptions> = {}): Tab {
+  const listeners = new Set<(signal: EnvironmentSignal) => void>();
+  const client = createSharedClient({
+    url,
+    backoff: { minDelayMs: 10, maxDelayMs: 50, stableMs: 10_000 },
+    environment: {
+      ...createEnvironment(),
+      onSignal: (listener) => {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+    },
+    ...options,
+  });
+  onTestFinished(() => client.close());
+  client.connect();
+  return {
+    client,
+    signal: (signal) => {
+      for (const listener of listeners) listener(signal);
+    },
+  };
+}
+
+/** A tab that follows a map, with all that its application was told. */
+interface MapTab extends Tab {
+  readonly map: MapSubscription<number>;
+  readonly changes: readonly EntryChange<number>[];
+  /** How often the whole map came. */
+  syncs: number;
+  /** Keys that were there, were not, and were there again. */
+  readonly flickered: readonly string[];
+}
+
+function openMap(
+  running: RunningApp,
+  options: Partial<ClientOptions> = {},
+  mapOptions: MapOptions<number> & { readonly channel?: string } = {},
+): MapTab {
+  const { channel = 'map:a', ...rest } = mapOptions;
+  const changes: EntryChange<number>[] = [];
+  const opened = open(running, options);
+  const flickered: string[] = [];
+  const gone = new Set<string>();
+  let before: ReadonlyMap<string, unknown> = new Map();
+  const map = opened.client.subscribeMap<number>(channel, {
+    ...rest,
+    onChange: (change) => changes.push(change),
+    onSync: () => {
+      tab.syncs += 1;
+    },
+  });
+  map.onChange(() => {
+    for (const key of before.keys()) if (!map.entries.has(key)) gone.add(key);
+    for (const key of map.entries.keys()) if (gone.has(key)) flickered.push(key);
+    before = map.entries;
+  });
+  const tab: MapTab = { ...opened, map, changes, flickered, syncs: 0 };
+  return tab;
+}
+
+const valuesOf = ({ entries }: { entries: ReadonlyMap<string, { readonly value: unknown }> }) =>
+  Object.fromEntries([...entries].map(([key, { value }]) => [key, value]));
+
+const mapsShow = (tabs: readonly MapTab[], expected: object) =>
+  vi.waitFor(() => {
+    for (const { map } of tabs) {
+      expect(map.state.status).toBe('subscribed');
+      expect(valuesOf(map)).toEqual(expected);
+    }
+  }, patient);
+
+const holderAmong = <Any extends Tab>(tabs: readonly Any[]): Promise<Any> =>
+  vi.waitFor(() => {
+    const holder = tabs.find(({ client }) => client.state.heldBy === 'this_page');
+    expect(holder).toBeDefined();
+    return holder as Any;
+  }, patient);
+
+const transports = ['websocket', 'http_stream', 'sse', 'polling'] as const;
+
+const over = ({ url }: RunningApp, transport: TransportName): Partial<ClientOptions> => {
+  const base = transport === 'websocket' ? url.replace('http', 'ws') : url;
+  return { endpoints: [{ transport, endpoint: `${base}/connection/${transport}` }] };
+};
+
+beforeAll(() => {
+  vi.stubGlobal('EventSource', EventSource);
+});
+
+describe('a map', () => {
+  test.each(transports)('over %s, from one holder to the next', async (transport) => {
+    await using running = await startApp({ hub });
+    const expected: Record<string, number> = {};
+    let count = 0;
+    const set = async (): Promise<void> => {
+      const key = `k${count % 7}`;
+      count += 1;
+      expected[key] = count;
+      await running.hub.publishMap('map:a', { key, data: count });
+    };
+    await set();
+    const tabs: MapTab[] = [];
+    for (let n = 0; n < 4; n++) {
+      tabs.push(openMap(running, over(running, transport)));
+      await mapsShow(tabs, expected);
+      await set();
+    }
+    await mapsShow(tabs, expected);
+    expect(running.hub.metrics).toMatchObject({ clients: 1, subscriptions: 1 });
+    while (tabs.length > 1) {
+      const holder = await holderAmong(tabs);
+      tabs.splice(tabs.indexOf(holder), 1);
+      holder.client.close();
+      for (let n = 0; n < 5; n++) await set();
+      await mapsShow(tabs, expected);
+    }
+    const [last] = tabs;
+    // The whole of it came once, every change after that once and in order.
+    expect(last!.syncs).toBe(1);
+    const values = last!.changes.map(({ entry }) => entry?.value ?? 0);
+    expect(values).toEqual(values.toSorted((one, other) => one - other));
+    expect(values).toEqual(Array.from(values, (_, index) => values[0]! + index));
+    expect(values.at(-1)).toBe(count);
+    expect(last!.flickered).toEqual([]);
+    last!.map.close();
+    await vi.waitFor(() => expect(running.hub.metrics.subscriptions).toBe(0), patient);
+  });
+
+  test('a tab that was away hears what it missed as changes, and one that comes later has all', async () => {
+    await using running = await startApp({ hub });
+    await running.hub.publishMap('map:a', { key: 'x', data: 1 });
+    const tabs = [openMap(running), openMap(running), openMap(running)];
+    await mapsShow(tabs, { x: 1 });
+    const holder = await holderAmong(tabs);
+    const away = tabs.find((tab) => tab !== holder)!;
+    away.signal('suspend');
+    await running.hub.publishMap('map:a', { key: 'y', data: 2 });
+    await running.hub.removeMapKey('map:a', 'x');
+    await mapsShow(
+      tabs.filter((tab) => tab !== away),
+      { y: 2 },
+    );
+    away.signal('resume');
+    await mapsShow(tabs, { y: 2 });
+    // The next holder has no copy of the map until one comes that needs it.
+    holder.client.close();
+    tabs.splice(tabs.indexOf(holder), 1);
+    await holderAmong(tabs);
+    tabs.push(openMap(running));
+    await mapsShow(tabs, { y: 2 });
+    await running.hub.publishMap('map:a', { key: 'z', data: 3 });
+    await mapsShow(tabs, { y: 2, z: 3 });
+    expect(tabs.map(({ syncs }) => syncs)).toEqual([1, 1, 1]);
+    expect(away.changes.map(({ key }) => key)).toEqual(['y', 'x', 'z']);
+    expect(running.hub.metrics).toMatchObject({ clients: 1, subscriptions: 1 });
+  });
+
+  test('writes from every tab wait for a connection; closing one disturbs no other', async () => {
+    await using running = await startApp({ hub });
+    const tabs = [openMap(running), openMap(running)];
+    const [first, second] = tabs;
+    await mapsShow(tabs, {});
+    running.cutConnections();
+    await Promise.all([first!.map.set('a', 1), second!.map.set('b', 2)]);
+    await mapsShow(tabs, { a: 1, b: 2 });
+    first!.map.close();
+    await second!.map.remove('a');
+    await mapsShow([second!], { b: 2 });
+    expect(valuesOf(first!.map)).toEqual({ a: 1, b: 2 });
+    expect(running.hub.metrics.subscriptions).toBe(1);
+    second!.map.close();
+    await vi.waitFor(() => expect(running.hub.metrics.subscriptions).toBe(0), patient);
+  });
+
+  test.each(['own', 'shared'] as const)(
+    'that has no positions comes anew after a cut (%s connection)',
+    async (connection) => {
+      await using running = await startApp({ hub });
+      const tabs = connection === 'own' ? [open(running)] : [open(running), open(running)];
+      const maps = tabs.map(({ client }) =>
+        client.subscribeMap('online:room:1', { of: 'clients' }),
+      );
+      const sizes = (expected: number) =>
+        vi.waitFor(() => {
+          for (const { state, entries } of maps) {
+            expect({ status: state.status, size: entries.size }).toEqual({
+              status: 'subscribed',
+              size: expected,
+            });
+          }
+        }, patient);
+      await sizes(0);
+      let returns = 0;
+      const room = tabs[0]!.client.subscribe('room:1', { onSubscribed: () => (returns += 1) });
+      await sizes(1);
+      running.cutConnections();
+      await vi.waitFor(() => expect(returns).toBe(2), patient);
+      expect(room.state.status).toBe('subscribed');
+      await sizes(1);
+      room.close();
+      await sizes(0);
+    },
+  );
+
+  test('with other options, or of another kind, than another tab has is refused', async () => {
+    await using running = await startApp({ hub });
+    const first = openMap(running);
+    await mapsShow([first], {});
+    const other = open(running);
+    const otherwise = other.client.subscribeMap('map:a', { pageSize: 10 });
+    const reason = 'another tab has this channel with other options';
+    await vi.waitFor(
+      () =>
+        expect(otherwise.state).toMatchObject({
+          status: 'unsubscribed',
+          problem: { message: reason },
+        }),
+      patient,
+    );
+    otherwise.close();
+    const stream = open(running).client.subscribe('map:a');
+    await vi.waitFor(() => expect(stream.state.status).toBe('unsubscribed'), patient);
+    expect(() => first.client.subscribe('map:a')).toThrow(
+      expect.objectContaining({ code: 'misused' }),
+    );
+    const impossible = open(running).client.subscribeMap('map:b', {
+      delta: 'fossil',
+      tagsFilter: { key: 'lang', cmp: 'eq', val: 'de' },
+    });
+    await vi.waitFor(() => expect(impossible.state.problem?.message).toContain('delta'), patient);
+    await first.map.set('still', 1);
+    await mapsShow([first], { still: 1 });
+  });
+
+  test('that the server refuses ends in every tab, and can be asked for again', async () => {
+    await using running = await startApp({ hub });
+    let isAllowed = false;
+    running.hub.on('subscribing', ({ channel }) => {
+      if (channel === 'map:a' && !isAllowed) throw new ReplyError(103, 'permission denied');
+      return undefined;
+    });
+    const tabs = [openMap(running), openMap(running)];
+    await vi.waitFor(() => {
+      for (const { map } of tabs) {
+        expect(map.state).toMatchObject({ status: 'unsubscribed', problem: { code: 103 } });
+      }
+    }, patient);
+    isAllowed = true;
+    const again = tabs[0]!.client.subscribeMap('map:a');
+    await again.set('x', 1);
+    await vi.waitFor(() => expect(valuesOf(again)).toEqual({ x: 1 }), patient);
+  });
+});
+
+/** A tab that follows a shared poll. */
+interface PollTab extends Tab {
+  readonly poll: PollSubscription<number>;
+  readonly changes: readonly (readonly [string, number | undefined])[];
+  /** How often its backend was asked for a signature. */
+  signed: number;
+}
+
+function openPoll(running: RunningApp, keys: readonly string[], options: PollSetup = {}): PollTab {
+  const { sign = signKeys, client = {} } = options;
+  const changes: (readonly [string, number | undefined])[] = [];
+  const opened = open(running, client);
+  const poll = opened.client.subscribePoll<number>('poll:a', {
+    getSignature: async (wanted) => {
+      tab.signed += 1;
+      return sign(wanted);
+    },
+    onChange: ({ key, entry }) => changes.push([key, entry?.value]),
+  });
+  poll.track(keys);
+  const tab: PollTab = { ...opened, poll, changes, signed: 0 };
+  return tab;
+}
+
+interface PollSetup {
+  readonly sign?: (keys: readonly string[]) => ReturnType<typeof signKeys>;
+  readonly client?: Partial<ClientOptions>;
+}
+
+/** What the application's backend has, and which of it the server has asked for. */
+function startBackend({ hub: running }: RunningApp) {
+  const items = new Map<string, { key: string; data: Buffer; version: number }>();
+  const backend = {
+    asked: [] as readonly string[],
+    set: (key: string, value: number) => {
+      items.set(key, { key, data: Buffer.from(String(value)), version: value });
+    },
+  };
+  running.on('polling', ({ items: wanted }) => {
+    backend.asked = wanted.map(({ key }) => key).toSorted();
+    return { items: wanted.flatMap(({ key }) => items.get(key) ?? []) };
+  });
+  return backend;
+}
+
+const pollsShow = (shown: readonly (readonly [PollTab, object])[]) =>
+  vi.waitFor(() => {
+    for (const [{ poll }, expected] of shown) expect(valuesOf(poll)).toEqual(expected);
+  }, patient);
+
+describe('a shared poll', () => {
+  test.each(transports)('over %s, from one holder to the next', async (transport) => {
+    await using running = await startApp({ hub });
+    const backend = startBackend(running);
+    backend.set('a', 1);
+    backend.set('b', 1);
+    backend.set('c', 1);
+    const client = over(running, transport);
+    const first = openPoll(running, ['a', 'b'], { client });
+    await pollsShow([[first, { a: 1, b: 1 }]]);
+    const second = openPoll(running, ['b', 'c'], { client });
+    const third = openPoll(running, ['b'], { client });
+    await pollsShow([
+      [first, { a: 1, b: 1 }],
+      [second, { b: 1, c: 1 }],
+      [third, { b: 1 }],
+    ]);
+    expect(running.hub.metrics.clients).toBe(1);
+    const holder = await holderAmong([first, second, third]);
+    holder.client.close();
+    backend.set('b', 2);
+    const living = [first, second, third].filter((tab) => tab !== holder);
+    await vi.waitFor(() => {
+      for (const { poll } of living) expect(valuesOf(poll)).toMatchObject({ b: 2 });
+    }, patient);
+    // Nobody was told again what it knew.
+    for (const { changes } of living) {
+      expect(changes.filter(([key]) => key === 'b')).toEqual([
+        ['b', 1],
+        ['b', 2],
+      ]);
+      expect(changes.filter(([key]) => key !== 'b').length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test('each tab has its own keys, and what no tab tracks any more is not asked for', async () => {
+    await using running = await startApp({ hub });
+    const backend = startBackend(running);
+    for (const key of ['a', 'b', 'c']) backend.set(key, 1);
+    const first = openPoll(running, ['a', 'b']);
+    const second = openPoll(running, ['b']);
+    await pollsShow([
+      [first, { a: 1, b: 1 }],
+      [second, { b: 1 }],
+    ]);
+    first.poll.untrack(['b']);
+    second.poll.track(['c']);
+    await pollsShow([
+      [first, { a: 1 }],
+      [second, { b: 1, c: 1 }],
+    ]);
+    first.client.close();
+    await vi.waitFor(() => expect(backend.asked).toEqual(['b', 'c']), patient);
+    backend.set('b', 2);
+    await pollsShow([[second, { b: 2, c: 1 }]]);
+    expect(second.changes.map(([key]) => key)).toEqual(['b', 'c', 'b']);
+    second.poll.close();
+    await vi.waitFor(async () => expect((await running.hub.channels()).size).toBe(0), patient);
+  });
+
+  test('a tab that cannot sign leaves it to another, and what is not allowed goes', async () => {
+    await using running = await startApp({ hub });
+    const backend = startBackend(running);
+    backend.set('a', 1);
+    backend.set('b', 1);
+    const broken = openPoll(running, ['a'], {
+      sign: () => Promise.reject(new Error('broken')) as never,
+    });
+    const second = openPoll(running, ['a', 'b'], {
+      sign: (keys) => signKeys(keys.filter((key) => key !== 'b')),
+    });
+    await pollsShow([
+      [broken, { a: 1 }],
+      [second, { a: 1 }],
+    ]);
+    expect(broken.signed + second.signed).toBeGreaterThan(1);
+    expect(backend.asked).toEqual(['a']);
+  });
+});
+
+describe('an application that loads its own state', () => {
+  test('in every tab: at first, and when the history does not reach back, and nothing twice', async () => {
+    await using running = await startApp({
+      hub: {
+        ...hub,
+        channel: {
+          withoutNamespace: { historySize: 3, historyTtlMs: 60_000, forceRecovery: true },
+        },
+      },
+    });
+    const published: number[] = [];
+    const publish = async (): Promise<void> => {
+      published.push(published.length);
+      await running.hub.publish('news', published.length - 1);
+    };
+    const openStateful = () => {
+      const tab = { ...open(running), shown: [] as unknown[], loads: 0, fails: 0 };
+      const subscription = tab.client.subscribe('news', {
+        getState: async () => {
+          tab.loads += 1;
+          if (tab.fails > 0) {
+            tab.fails -= 1;
+            throw new Error('the backend is away');
+          }
+          const { position } = await running.hub.history('news', { limit: 0 });
+          tab.shown = published.slice(0, position.offset);
+          return position;
+        },
+        onPublication: ({ data }) => tab.shown.push(data),
+      });
+      return Object.assign(tab, { subscription });
+    };
+    const shown = (tabs: readonly { readonly shown: readonly unknown[] }[]) =>
+      vi.waitFor(() => {
+        for (const tab of tabs) expect(tab.shown).toEqual(published);
+      }, patient);
+    for (let n = 0; n < 5; n++) await publish();
+    const tabs = [openStateful(), openStateful(), openStateful()];
+    await shown(tabs);
+    await vi.waitFor(() => {
+      for (const { subscription } of tabs) expect(subscription.state.status).toBe('subscribed');
+    }, patient);
+    await publish();
+    await shown(tabs);
+    expect(tabs.map(({ loads }) => loads)).toEqual([1, 1, 1]);
+    // What the history has is recovered.
+    const holder = await holderAmong(tabs);
+    holder.client.close();
+    tabs.splice(tabs.indexOf(holder), 1);
+    await publish();
+    await shown(tabs);
+    expect(tabs.map(({ loads }) => loads)).toEqual([1, 1]);
+    // What it has no more is loaded, by that tab alone, though it takes two attempts.
+    const next = await holderAmong(tabs);
+    const away = tabs.find((tab) => tab !== next)!;
+    away.signal('suspend');
+    for (let n = 0; n < 5; n++) await publish();
+    await shown([next]);
+    away.fails = 1;
+    away.signal('resume');
+    await shown(tabs);
+    for (let n = 0; n < 2; n++) await publish();
+    await shown(tabs);
+    expect({ next: next.loads, away: away.loads }).toEqual({ next: 1, away: 3 });
+    expect(away.subscription.state).toMatchObject({ status: 'subscribed', recovered: true });
+    expect(running.hub.metrics).toMatchObject({ clients: 1, subscriptions: 1 });
+  });
+});
+
+describe('another user', () => {
+  const rules = { ...hub.channel!.withoutNamespace, allowSubscribeForClient: true };
+  const forUsers = {
+    ...hub,
+    channel: {
+      namespaces: hub.channel!.namespaces!.map((namespace) => Object.assign({}, rules, namespace)),
+    },
+  };
+
+  /** Who sits there: Ann, until somebody else is given to a tab. */
+  function person() {
+    let user = 'ann';
+    return {
+      get user() {
+        return user;
+      },
+      options: { getToken: async () => tokenOf(user) },
+      become: (other: string, { client }: Tab) => {
+        user = other;
+        client.setToken(tokenOf(other));
+      },
+    };
+  }
+
+  async function openAnnsMaps(running: RunningApp, { options }: ReturnType<typeof person>) {
+    await running.hub.publishMap('map:a', { key: 'x', data: 1 });
+    const tabs = [openMap(running, options), openMap(running, options)] as const;
+    await mapsShow(tabs, { x: 1 });
+    return tabs;
+  }
+
+  test('who may not follow a map ends it in every tab, and is shown nothing of it', async () => {
+    await using running = await startTokenApp({ hub: forUsers });
+    running.hub.on('subscribing', ({ connection }) => {
+      if (connection.user !== 'ann') throw new ReplyError(103, 'permission denied');
+      return undefined;
+    });
+    const whoever = person();
+    const tabs = await openAnnsMaps(running, whoever);
+    whoever.become('bob', tabs[0]);
+    const late = openMap(running, whoever.options);
+    await vi.waitFor(() => {
+      for (const { map } of [...tabs, late]) {
+        expect(map.state).toMatchObject({ status: 'unsubscribed', problem: { code: 103 } });
+      }
+    }, patient);
+    expect(late).toMatchObject({ syncs: 0, changes: [] });
+    expect(late.map.entries.size).toBe(0);
+  });
+
+  test('who may follow it goes on without a gap', async () => {
+    await using running = await startTokenApp({ hub: forUsers });
+    const whoever = person();
+    const tabs = await openAnnsMaps(running, whoever);
+    whoever.become('bob', tabs[0]);
+    await vi.waitFor(async () => {
+      const { connections } = await running.hub.connections();
+      expect(connections.map(({ user }) => user)).toEqual(['bob']);
+    }, patient);
+    await running.hub.publishMap('map:a', { key: 'y', data: 2 });
+    await mapsShow(tabs, { x: 1, y: 2 });
+    const all = [...tabs, openMap(running, whoever.options)];
+    await mapsShow(all, { x: 1, y: 2 });
+    expect(all.map(({ syncs }) => syncs)).toEqual([1, 1, 1]);
+  });
+
+  test('has keys of a shared poll signed anew, and sees none that are not his', async () => {
+    await using running = await startTokenApp({ hub: forUsers });
+    const backend = startBackend(running);
+    backend.set('a', 1);
+    backend.set('b', 1);
+    const whoever = person();
+    const setup: PollSetup = {
+      client: whoever.options,
+      sign: (keys) => {
+        const { user } = whoever;
+        return signKeys(
+          keys.filter((key) => user === 'ann' || key === 'b'),
+          user,
+        );
+      },
+    };
+    const tabs = [openPoll(running, ['a', 'b'], setup), openPoll(running, ['a'], setup)] as const;
+    await pollsShow([
+      [tabs[0], { a: 1, b: 1 }],
+      [tabs[1], { a: 1 }],
+    ]);
+    whoever.become('bob', tabs[0]);
+    const late = openPoll(running, ['a', 'b'], setup);
+    backend.set('b', 2);
+    await pollsShow([
+      [tabs[0], { b: 2 }],
+      [tabs[1], {}],
+      [late, { b: 2 }],
+    ]);
+    expect(late.changes).not.toContainEqual(['a', 1]);
+  });
+});
