@@ -123,7 +123,7 @@ async function authenticate<Service>(
   if (user !== undefined && user !== '') return user;
   throw new HttpRefusal(
     { status: 401, code: 'unauthorized', headers: { 'www-authenticate': 'Bearer' } },
-    "the user's token is missing, expired or wrong",
+    "the user's token is missing: send it as Authorization: Bearer <token>",
   );
 }
 

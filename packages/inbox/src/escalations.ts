@@ -187,7 +187,7 @@ export class Escalations {
   }
 
   async #recordFailure(
-    row: { readonly id: string; readonly target: TargetName },
+    row: Pick<Selectable<EscalationTable>, 'id' | 'notification_id' | 'target'>,
     failure: { readonly attempt: number; readonly error: unknown },
   ): Promise<void> {
     const { attempt, error } = failure;
@@ -204,7 +204,7 @@ export class Escalations {
     this.#metrics.countAttempt(row.target, isDead ? 'given_up' : 'failed');
     if (!isDead) return;
     onProblem({
-      message: `escalation ${row.id} by ${row.target} is given up after ${attempt} attempts`,
+      message: `notification ${row.notification_id} could not be carried on by ${row.target}, which is given up after ${attempt} attempts`,
       cause: error,
     });
   }

@@ -46,6 +46,27 @@ describe.each(testBackends)('retention on $name', (backend) => {
     expect(batches).toEqual([10, 10, 5]);
   });
 
+  test('a job with a long interval runs soon after the start, then at its interval', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    await using store = await openStore({ url: database.url, clock });
+    await lead(store);
+    store.retention.add({
+      name: 'hourly',
+      everyMs: 3_600_000,
+      deleteBatch: () => Promise.resolve(0),
+    });
+    const runs = async (count: number): Promise<void> => {
+      await vi.waitFor(() => expect(store.retention.states[0]?.runs).toBe(count), patience);
+    };
+    clock.advance(60_000);
+    await runs(1);
+    clock.advance(3_599_999);
+    await runs(1);
+    clock.advance(60_000);
+    await runs(2);
+  });
+
   test('a job that fails says so, and runs again', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();

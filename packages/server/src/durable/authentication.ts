@@ -11,9 +11,9 @@ export interface Authentication {
   readonly authenticateServer: (request: Request) => boolean;
   /**
    * The user who sends it, by the same rules as a connection: the token in `Authorization: Bearer`, or
-   * the header of a trusted proxy (`client.user_id_http_header`). Undefined when it is nobody's, and
-   * for the anonymous user, who has nothing of their own.
-   * @throws HttpRefusal 503 when the keys of tokens cannot be read now: it says nothing about the token
+   * the header of a trusted proxy (`client.user_id_http_header`). Undefined without a token, and for the
+   * anonymous user, who has nothing of their own.
+   * @throws HttpRefusal 401 when the token is refused, 503 when the keys of tokens cannot be read now: it says nothing about the token
    */
   readonly authenticateUser: (request: Request) => Promise<string | undefined>;
 }
@@ -43,10 +43,21 @@ export function createAuthentication(
       if (token === undefined) return undefined;
       const credentials = await hub.authenticate(token);
       if (credentials instanceof ReplyError && credentials.temporary) throw cannotCheck();
-      if (credentials instanceof ReplyError || credentials instanceof Disconnect) return undefined;
+      if (credentials instanceof ReplyError)
+        throw refuse('the token has expired, or is not valid yet');
+      if (credentials instanceof Disconnect) {
+        throw refuse(
+          'the token is not taken here: the metric holdfast_refused_tokens_total says why, or its user is blocked',
+        );
+      }
       return credentials.user === '' ? undefined : credentials.user;
     },
   };
+}
+
+function refuse(message: string): HttpRefusal {
+  const headers = { 'www-authenticate': 'Bearer error="invalid_token"' };
+  return new HttpRefusal({ status: 401, code: 'unauthorized', headers }, message);
 }
 
 function cannotCheck(): HttpRefusal {

@@ -134,9 +134,29 @@ describe('who may come in', () => {
     expect(await statusOf(counts, bearer)).toBe(401);
     expect(await statusOf(mine, bearer)).toBe(200);
     const forged = await createToken({ user: '42', ttlSeconds: 600, secret: 'x'.repeat(32) });
-    expect(await statusOf(mine, { Authorization: `Bearer ${forged}` })).toBe(401);
+    const expired = await createToken({
+      user: '42',
+      ttlSeconds: 1,
+      secret,
+      now: 1_700_000_000_000,
+    });
+    const whyNot = async (headers: Record<string, string>): Promise<unknown> => {
+      const response = await fetch(mine, { headers });
+      return { status: response.status, ...((await response.json()) as object) };
+    };
+    const refusedBecause = (why: string) => ({
+      status: 401,
+      error: { code: 'unauthorized', message: expect.stringContaining(why), retryable: false },
+    });
+    expect(await whyNot({})).toEqual(refusedBecause('is missing'));
+    expect(await whyNot({ Authorization: `Bearer ${forged}` })).toEqual(
+      refusedBecause('not taken here'),
+    );
+    expect(await whyNot({ Authorization: `Bearer ${expired}` })).toEqual(
+      refusedBecause('has expired'),
+    );
     await server.call('block_user', { user: '42' });
-    expect(await statusOf(mine, bearer)).toBe(401);
+    expect(await whyNot(bearer)).toEqual(refusedBecause('blocked'));
     expect(await statusOf(`${server.url}/api/worker/claim`, bearer)).toBe(401);
   });
 

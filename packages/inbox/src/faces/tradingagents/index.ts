@@ -1,3 +1,4 @@
+import { HttpRefusal } from '@holdfast/http';
 import type { Dialect } from '@holdfast/hub';
 import type { Inbox } from '../../inbox.ts';
 import { type LegacyDialectOptions, legacySocket, legacyStream } from './dialect.ts';
@@ -44,7 +45,13 @@ export function createTradingAgentsFace({
         if (typeof value === 'string') headers.set(name, value);
       }
       if (token !== '') headers.set('authorization', `Bearer ${token}`);
-      return authenticateUser(new Request('http://localhost/', { headers }));
+      try {
+        return await authenticateUser(new Request('http://localhost/', { headers }));
+      } catch (error) {
+        // Why a token is refused is the same to this interface: nobody has come.
+        if (error instanceof HttpRefusal && error.status === 401) return undefined;
+        throw error;
+      }
     },
     channelOf: (user) => inbox.channelOf(user),
     userConnectionLimit,
