@@ -14,7 +14,7 @@ export * from './metrics.ts';
 export * from './migrations.ts';
 export * from './move.ts';
 export type { OutboxEvent } from './outbox.ts';
-export type { DiscardedEvents, OutboxRelayOptions, PublishEvent } from './outbox-relay.ts';
+export type { DiscardedEvents, OutboxRelayOptions, PublishEvent } from './outbox-relay-options.ts';
 export type { RetentionJob, RetentionState } from './retention.ts';
 export type { StoreTransaction } from './session.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';

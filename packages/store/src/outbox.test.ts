@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
 import { StoreError } from './errors.ts';
-import type { DiscardedEvents, OutboxRelayOptions } from './outbox-relay.ts';
+import type { DiscardedEvents, OutboxRelayOptions } from './outbox-relay-options.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
 import type { StoreTables } from './store-module.ts';
 import { testBackends, type TestDatabase } from './testing/databases.ts';

@@ -5,7 +5,8 @@ import { StoreError } from './errors.ts';
 import type { IdSource } from './id-source.ts';
 import { lockKey } from './lock-key.ts';
 import type { StoreMetrics } from './metrics.ts';
-import { OutboxRelay, type OutboxRelayOptions } from './outbox-relay.ts';
+import { OutboxRelay } from './outbox-relay.ts';
+import type { OutboxRelayOptions } from './outbox-relay-options.ts';
 import { openSession, type StoreTransaction } from './session.ts';
 import type { StoreTables } from './store-module.ts';
 
