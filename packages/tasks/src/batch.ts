@@ -1,11 +1,10 @@
+import { locksOf, makeRequests } from './make-requests.ts';
 import {
-  locksOf,
-  makeRequests,
   prepareRequest,
   type PreparedRequest,
   type TaskAnswer,
   type TaskRequest,
-} from './request.ts';
+} from './task-request.ts';
 import type { TaskContext } from './task-context.ts';
 import { TaskUnit } from './task-unit.ts';
 import { settle } from './transitions.ts';

@@ -20,7 +20,7 @@ export type { HandleOptions } from './local-worker.ts';
 export { createTasksHandler, type TasksHandlerOptions } from './http/handler.ts';
 export { tasksOpenApi } from './http/open-api.ts';
 export type { ProgressUpdate, Step, StepPlan } from './progress.ts';
-export type { TaskAnswer, TaskRequest, UserTaskRequest } from './request.ts';
+export type { TaskAnswer, TaskRequest, UserTaskRequest } from './task-request.ts';
 export type { TaskRetentionOptions } from './retention.ts';
 export type { RetryOptions } from './retry.ts';
 export { assertRule as assertScheduleRule, type ScheduleRule } from './schedules/schedule-rule.ts';

@@ -1,7 +1,7 @@
 import type { Lease } from './claim.ts';
 import { TaskError } from './errors.ts';
 import { advance, stepDeadline, type ProgressUpdate } from './progress.ts';
-import { holdsLease, toJson } from './request.ts';
+import { toJson } from './task-json.ts';
 import type { TaskRow } from './task-module.ts';
 import type { OutputChunk, TaskUnit } from './task-unit.ts';
 import { effectiveStatus, stepsOf } from './task-view.ts';
@@ -35,6 +35,11 @@ export interface Failure {
 const maxChunkBytes = 32_768;
 const eventBytes = 49_152;
 const maxTypeLength = 50;
+
+/** Whether an attempt may still write. An expired lease is over, even if nobody has noticed yet. */
+export function holdsLease(unit: TaskUnit, row: TaskRow, token: number): boolean {
+  return row.state === 'running' && row.token === token && (row.expires_at ?? 0) > unit.now;
+}
 
 /**
  * The row, when the lease is still good.

@@ -1,5 +1,5 @@
 import { TaskError } from './errors.ts';
-import type { TaskRequest } from './request.ts';
+import type { TaskRequest } from './task-request.ts';
 import type { TaskContext } from './task-context.ts';
 import { isOver } from './task-view.ts';
 

@@ -13,7 +13,8 @@ import {
   type OutputPart,
 } from './lease-writes.ts';
 import { advance, type ProgressState, type ProgressUpdate } from './progress.ts';
-import { requestTasks, type TaskAnswer, type TaskRequest } from './request.ts';
+import { requestTasks } from './request-tasks.ts';
+import type { TaskAnswer, TaskRequest } from './task-request.ts';
 import type { TaskContext } from './task-context.ts';
 import type { TaskUnit } from './task-unit.ts';
 

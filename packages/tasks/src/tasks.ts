@@ -31,16 +31,14 @@ import {
 import { LocalWorker, type HandleOptions } from './local-worker.ts';
 import { Maintenance } from './maintenance.ts';
 import type { ProgressUpdate } from './progress.ts';
+import { locksOf, makeRequests } from './make-requests.ts';
+import { requestAsUser, requestTasks } from './request-tasks.ts';
 import {
-  locksOf,
-  makeRequests,
   prepareRequest,
-  requestAsUser,
-  requestTasks,
   type TaskAnswer,
   type TaskRequest,
   type UserTaskRequest,
-} from './request.ts';
+} from './task-request.ts';
 import { deleteTaskRows, retentionJobs } from './retention.ts';
 import { requestAgain, type RetryOptions } from './retry.ts';
 import { Schedules, type ScheduleRun } from './schedules/schedules.ts';

@@ -1,6 +1,6 @@
 import { defined } from '@holdfast/http';
 import type { DoctorOptions } from '../doctor.ts';
-import type { TaskRequest } from '../request.ts';
+import type { TaskRequest } from '../task-request.ts';
 import * as schemas from './schemas.ts';
 import { filterOf, outputAnswer, snapshotAnswer } from './task-answers.ts';
 import { route, server, type TaskRoute } from './task-service.ts';

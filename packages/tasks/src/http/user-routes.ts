@@ -1,6 +1,6 @@
 import { defined } from '@holdfast/http';
 import { TaskError } from '../errors.ts';
-import type { UserTaskRequest } from '../request.ts';
+import type { UserTaskRequest } from '../task-request.ts';
 import type { TaskSnapshot } from '../task-reads.ts';
 import * as schemas from './schemas.ts';
 import { filterOf, outputAnswer, snapshotAnswer } from './task-answers.ts';

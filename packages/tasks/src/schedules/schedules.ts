@@ -1,7 +1,8 @@
 import type { StoreTransaction } from '@holdfast/store';
 import type { SelectQueryBuilder } from 'kysely';
 import { TaskError } from '../errors.ts';
-import { locksOf, makeRequests, prepareRequest } from '../request.ts';
+import { locksOf, makeRequests } from '../make-requests.ts';
+import { prepareRequest } from '../task-request.ts';
 import type { TaskContext } from '../task-context.ts';
 import type { ScheduleRunTable, ScheduleTable, TaskTables } from '../task-module.ts';
 import { TaskUnit } from '../task-unit.ts';

@@ -1,5 +1,5 @@
 import { wholeProgress, advance } from '../progress.ts';
-import { toJson } from '../request.ts';
+import { toJson } from '../task-json.ts';
 import type { TaskRow } from '../task-module.ts';
 import type { TaskUnit } from '../task-unit.ts';
 import { isOver, stepsOf } from '../task-view.ts';
