@@ -46,6 +46,7 @@ export function startChild(
           resolve();
         };
         waiting.add(check);
+        child.once('error', reject);
         child.once('exit', () => reject(new Error(`${script} ended: ${errors}`)));
         check();
       }),
