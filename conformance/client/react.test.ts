@@ -8,12 +8,14 @@ import {
   useHistory,
   useMap,
   usePresence,
+  useServerChannels,
   useSharedPoll,
 } from '@holdfast/react';
 import { complaintsOf, newContext, useBrowser } from '../test-browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
 import { keyedHub, signKeys } from './keyed-hub.ts';
 import { startApp } from './running-app.ts';
+import { startTokenApp } from './token-app.ts';
 
 const chromium = useBrowser();
 
@@ -110,6 +112,40 @@ test.each([
   },
 );
 
+test.each([
+  ['a connection of its own', ''],
+  ['a shared connection', '?shared'],
+])(
+  'channels that the server subscribes to, over %s: which there are, and each message once',
+  async (_, query) => {
+    await using running = await startTokenApp({
+      files: await filesOf('pages/server-channels-page.tsx'),
+    });
+    const { page, complaints, text } = await openPage();
+    await page.goto(`${running.url}/${query}`);
+    await expect.poll(() => text('channels'), patient).toBe('updates subscribed');
+    for (const n of [1, 2]) await running.hub.publish('updates', n);
+    await expect.poll(() => text('received'), patient).toBe('[1,2]');
+    running.cutConnections();
+    await running.hub.publish('updates', 3);
+    await expect.poll(() => text('received'), patient).toBe('[1,2,3]');
+    await running.hub.subscribe({ user: 'ann' }, 'news');
+    await expect.poll(() => text('channels'), patient).toBe('updates subscribed, news subscribed');
+    expect(await text('told')).toBe(
+      'updates subscribed, updates subscribing, updates subscribed, news subscribed',
+    );
+    // Whoever is shown later sees which there are, and hears what happens from then on.
+    await page.getByText('toggle').click();
+    await running.hub.publish('updates', 4);
+    await running.hub.unsubscribe({ user: 'ann' }, 'news');
+    await page.getByText('toggle').click();
+    await expect.poll(() => text('channels'), patient).toBe('updates subscribed');
+    await running.hub.publish('updates', 5);
+    await expect.poll(() => text('received'), patient).toMatch(/^\[(?:4,)?5\]$/);
+    expect(complaints).toEqual([]);
+  },
+);
+
 test('on the server it renders, and connects to nothing', () => {
   const client = createClient({ url: 'http://127.0.0.1:1' });
   onTestFinished(() => client.close());
@@ -118,7 +154,8 @@ test('on the server it renders, and connects to nothing', () => {
     const { publications } = useHistory('news');
     const map = useMap('map:a');
     const poll = useSharedPoll('poll:a', { keys: ['a'], getSignature: () => Promise.reject() });
-    const sizes = [publications.length, usePresence('news').size, map.entries.size];
+    const present = usePresence('news').size + useServerChannels().size;
+    const sizes = [publications.length, present, map.entries.size];
     return `${status}, ${[...sizes, poll.entries.size].join(', ')}`;
   }
   expect(renderToString(createElement(HoldfastProvider, { client }, createElement(Page)))).toBe(

@@ -53,6 +53,17 @@ export interface PresenceStats {
   readonly users: number;
 }
 
+/** What is told of the channels that the server subscribes this connection to. */
+export interface ServerChannelListeners<Data = unknown> {
+  /** In order, and exactly once in recoverable channels. What it throws is thrown outside of the client. */
+  readonly onPublication?: (publication: Publication<Data>) => void;
+  /**
+   * The server subscribed to a channel, or ended that; or the connection returned, before what was
+   * missed is delivered (`recovered` false: something may have been missed).
+   */
+  readonly onSubscription?: (channel: string, state: SubscriptionState) => void;
+}
+
 /** A connection to a Holdfast server that stays up. Made by `createClient` or `createSharedClient`. */
 export interface Client {
   /** A new object after each change. */
@@ -75,6 +86,10 @@ export interface Client {
     channel: string,
     options?: SubscriptionOptions<Data>,
   ): Subscription<Data>;
+  /** The channels that the server subscribed this connection to; a new map after each change. */
+  readonly serverChannels: ReadonlyMap<string, SubscriptionState>;
+  /** Tells of them from now on, until the returned function is called. */
+  onServerChannels<Data = unknown>(listeners: ServerChannelListeners<Data>): () => void;
   /**
    * Follows a map channel: all its keys at first, then each change. Several uses of one channel share
    * one subscription on the wire.
@@ -147,13 +162,18 @@ class WireClient implements Client {
   readonly #keyed: KeyedRegistry;
   readonly #calls: CallQueue;
   readonly #listeners = new Set<() => void>();
-  readonly #serverChannels = new Map<string, SubscriptionState>();
+  readonly #serverListeners = new Set<ServerChannelListeners>();
+  #serverChannels: ReadonlyMap<string, SubscriptionState> = new Map();
   #state: ConnectionState;
 
   constructor(createWire: WireFactory, options: ClientOptions) {
     const environment = options.environment ?? createEnvironment();
     this.#options = resolveConnectionOptions({ ...options, environment });
     this.#state = idleState(environment.now());
+    this.onServerChannels({
+      onPublication: (publication) => options.onServerPublication?.(publication),
+      onSubscription: (channel, state) => options.onServerSubscription?.(channel, state),
+    });
     this.#channels = new ChannelRegistry(() => this.#wire, environment);
     this.#keyed = new KeyedRegistry(() => this.#wire, environment);
     this.#calls = new CallQueue({
@@ -164,7 +184,7 @@ class WireClient implements Client {
     this.#wire = createWire(this.#options, {
       state: (state) => this.#changed(state),
       channel: (channel, event) => this.#channels.handle(channel, event),
-      serverChannel: (channel, event) => this.#serverChannel(channel, event, options),
+      serverChannel: (channel, event) => this.#serverChannel(channel, event),
       message: (data) => deliver(() => options.onMessage?.(data)),
     });
   }
@@ -217,6 +237,16 @@ class WireClient implements Client {
       publish: (data) => this.publish(channel, data),
       close: () => channels.close(channel, use),
     };
+  }
+
+  get serverChannels(): ReadonlyMap<string, SubscriptionState> {
+    return this.#serverChannels;
+  }
+
+  onServerChannels<Data>(listeners: ServerChannelListeners<Data>): () => void {
+    const own = { ...listeners } as ServerChannelListeners;
+    this.#serverListeners.add(own);
+    return () => void this.#serverListeners.delete(own);
   }
 
   subscribeMap<Value = unknown>(
@@ -284,16 +314,21 @@ class WireClient implements Client {
     this.#keyed.clear();
     this.#wire.close();
     this.#listeners.clear();
+    this.#serverListeners.clear();
   }
 
-  #serverChannel(channel: string, event: ChannelEvent, options: ClientOptions): void {
+  #serverChannel(channel: string, event: ChannelEvent): void {
     const state = nextState(this.#serverChannels.get(channel) ?? subscribingState, event);
-    if (state.status === 'unsubscribed') this.#serverChannels.delete(channel);
-    else this.#serverChannels.set(channel, state);
-    deliver(() => {
-      if (event.type === 'publication') options.onServerPublication?.(event.publication);
-      else options.onServerSubscription?.(channel, state);
-    });
+    const channels = new Map(this.#serverChannels);
+    if (state.status === 'unsubscribed') channels.delete(channel);
+    else channels.set(channel, state);
+    this.#serverChannels = channels;
+    for (const { onPublication, onSubscription } of this.#serverListeners) {
+      deliver(() => {
+        if (event.type === 'publication') onPublication?.(event.publication);
+        else onSubscription?.(channel, state);
+      });
+    }
   }
 
   #changed(state: ConnectionState): void {

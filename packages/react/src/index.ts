@@ -9,5 +9,6 @@ export * from './use-history.ts';
 export type { KeyedState } from './use-keyed.ts';
 export * from './use-map.ts';
 export * from './use-presence.ts';
+export * from './use-server-channels.ts';
 export * from './use-shared-poll.ts';
 export { useSubscription } from './use-subscription.ts';
