@@ -38,6 +38,11 @@ export const inboxCss = `
   flex: 1; margin: 0; font: 650 1.1875rem / 1.3 var(--hf-font); letter-spacing: -0.01em;
   overflow-wrap: break-word; color: inherit;
 }
+/* On a small phone the head stays one line. */
+@container (inline-size < 24.5rem) {
+  .hf-head { gap: 0; padding-inline-end: 0.4rem; }
+  .hf-head .hf-button { padding-inline: 0.3rem; }
+}
 .hf-filters {
   display: flex; gap: 0.25rem; margin: 0; padding: 0 1rem 0.75rem; border: 0;
   border-block-end: 1px solid var(--hf-border);
