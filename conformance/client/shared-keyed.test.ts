@@ -480,6 +480,29 @@ describe('an application that loads its own state', () => {
   });
 });
 
+test('a channel without positions takes the state as it was loaded, and anew after a cut', async () => {
+  await using running = await startApp({ hub });
+  let loads = 0;
+  const received: unknown[] = [];
+  const room = open(running).client.subscribe('room:1', {
+    getState: async () => {
+      loads += 1;
+      return { offset: 0, epoch: '' };
+    },
+    onPublication: ({ data }) => received.push(data),
+  });
+  await vi.waitFor(() => expect(room.state.status).toBe('subscribed'), patient);
+  await running.hub.publish('room:1', 1);
+  await vi.waitFor(() => expect(received).toEqual([1]), patient);
+  expect(loads).toBe(1);
+  running.cutConnections();
+  await vi.waitFor(() => expect(loads).toBe(2), patient);
+  await vi.waitFor(() => expect(room.state.status).toBe('subscribed'), patient);
+  await running.hub.publish('room:1', 2);
+  await vi.waitFor(() => expect(received).toEqual([1, 2]), patient);
+  expect(loads).toBe(2);
+});
+
 describe('another user', () => {
   const rules = { ...hub.channel!.withoutNamespace, allowSubscribeForClient: true };
   const forUsers = {

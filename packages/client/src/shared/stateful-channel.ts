@@ -52,7 +52,9 @@ export class StatefulChannel extends FollowedChannel {
     if (event.type === 'unsubscribed') this.close();
     else if (this.#phase === 'loading') return;
     else if (event.type === 'subscribed') {
-      if (!event.recovered) {
+      // Without positions there is nothing that a state could be joined to.
+      const isJoined = event.recovered || (this.#phase === 'joining' && !event.position);
+      if (!isJoined) {
         this.#loadAnew();
         return;
       }
