@@ -277,11 +277,14 @@ function openFiles(pid: number): readonly string[] {
 }
 
 const openAtOnce = 100;
+/** Of SQLite one that writes and one that reads; of PostgreSQL a pool of five and one that listens. */
+const allConnections = { SQLite: 2, PostgreSQL: 6 };
 
 describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backend) => {
   test('to the database and to files are as many with 10,000 users as with 10', async () => {
     await using database = await backend.create();
     const server = await start(temporaryFolder(), configOn(database));
+    const connections = allConnections[backend.name];
     const sockets: Socket[] = [];
     onTestFinished(() => {
       for (const socket of sockets) socket.destroy();
@@ -295,9 +298,15 @@ describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backe
         sockets.push(...(await Promise.all(users.map((user) => openUser(server.url, user)))));
       }
       expect(await server.metric('holdfast_clients')).toBe(total);
-      // Every pool is used before it is counted.
-      await Promise.all(
-        Array.from({ length: 20 }, (_, index) => send(server, `user-${index}`, 'hello')),
+      const users = Array.from({ length: 20 }, (_, index) => `user-${index}`);
+      await Promise.all(users.map((user) => send(server, user, 'hello')));
+      // The pool is used to its end before it is counted, by reads: sends share their transactions.
+      await vi.waitFor(
+        async () => {
+          await Promise.all(users.map((user) => titlesOf(server, user)));
+          expect(await server.metric('holdfast_store_connections')).toBe(connections);
+        },
+        { timeout: 15_000 },
       );
       await vi.waitFor(
         async () =>
