@@ -67,7 +67,7 @@ export class FanOut {
       ...mailing,
       deliveries: mailing.users
         .map((user) => ({ user, routing: route(user, mailing.content.category) }))
-        .filter(({ routing }) => isWanted(routing)),
+        .filter(({ routing }) => isWanted(routing) && !isExpired(mailing.content, now)),
     }));
   }
 
@@ -217,6 +217,11 @@ export class FanOut {
       where place > ${maxPerUser} and place <= ${maxPerUser + maxTrimmed}`.execute(trx);
     await this.#mailboxes.remove(trx, rows, { reason: 'retention', now });
   }
+}
+
+/** A time that had passed when it was sent, or passed while it waited: nobody could see it. */
+function isExpired({ expiresAt }: CheckedContent, now: number): boolean {
+  return expiresAt !== null && expiresAt <= now;
 }
 
 function isWanted(routing: Routing): boolean {

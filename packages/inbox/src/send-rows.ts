@@ -15,7 +15,7 @@ export interface SendStatus {
   readonly recipients: number;
   /** Notifications stored so far. */
   readonly created: number;
-  /** Recipients who want nothing of this category. */
+  /** Recipients who want nothing of this category, and all whom it reached only after it had expired. */
   readonly muted: number;
   readonly createdAt: number;
   readonly finishedAt: number | null;

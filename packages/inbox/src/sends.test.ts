@@ -163,6 +163,27 @@ describe.each(testBackends)('sending on $name', (backend) => {
     expect(await codeOf(inbox.sendStatus('nonsense'))).toBe('inbox_not_found');
   });
 
+  test('what has expired when it comes is stored for nobody', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    await using fixture = await openInbox(database, { clock });
+    const { inbox, store, broker } = fixture;
+    await vi.waitFor(() => {
+      clock.advance(10);
+      expect(store.isLeader()).toBe(true);
+    }, patience);
+    const expiresAt = clock.now() + hour / 2;
+    const request = { to: { users: ['ann', 'bob'] }, category: 'a', title: 'too late', expiresAt };
+    const later = await inbox.send({ ...request, sendAt: clock.now() + hour });
+    clock.set(clock.now() + hour);
+    expect(await inbox.send(request)).toMatchObject({ state: 'done', created: 0, muted: 2 });
+    await vi.waitFor(async () => {
+      clock.advance(1000);
+      expect(await inbox.sendStatus(later.id)).toMatchObject({ state: 'done', created: 0 });
+    }, patience);
+    expect(broker.eventsOf('inbox:#ann')).toEqual([]);
+  });
+
   test('refuses what cannot be right, and says what it is', async () => {
     await using database = await backend.create();
     await using fixture = await openInbox(database);
@@ -184,6 +205,7 @@ describe.each(testBackends)('sending on $name', (backend) => {
       ['data', { data: circular }],
       ['expiresAt', { expiresAt: Number.NaN }],
       ['sendAt', { sendAt: 'tomorrow' }],
+      ['sendAt .* seconds', { sendAt: 1_770_000_000 }],
       ['groupKey', { groupKey: '' }],
       ['idempotencyKey', { idempotencyKey: 'x'.repeat(201) }],
       ['to.users', { to: { users: ['ann', ''] } }],

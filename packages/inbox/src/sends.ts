@@ -10,7 +10,7 @@ import {
   checkId,
   checkName,
   checkText,
-  checkTime,
+  checkFutureTime,
   type CheckedContent,
   type NotificationContent,
 } from './notification.ts';
@@ -68,7 +68,7 @@ export class Sends {
     if (idempotencyKey !== undefined) {
       checkText('idempotencyKey', idempotencyKey, { min: 1, max: 200 });
     }
-    if (request.sendAt !== undefined) checkTime('sendAt', request.sendAt);
+    if (request.sendAt !== undefined) checkFutureTime('sendAt', request.sendAt);
     const topic = 'topic' in to ? checkName('to.topic', to.topic) : null;
     const now = this.#store.clock.now();
     const sendAt = Math.max(request.sendAt ?? now, now);
