@@ -32,6 +32,11 @@ const targets: Readonly<Record<string, Target>> = {
     server: async () => (await import('./plain-ws/server.ts')).startPlainWs,
     dialect: async () => (await import('./plain-ws/dialect.ts')).plainWsDialect,
   },
+  'plain-ws+jwt': {
+    description: 'the same, subscribed by the least of our protocol: token, connect, subscribe',
+    server: async () => (await import('./plain-ws/server-with-jwt.ts')).startPlainWsWithJwt,
+    dialect: async () => (await import('./holdfast/dialect.ts')).holdfastDialect,
+  },
   'socket.io': {
     description: 'Socket.IO as installed, WebSocket transport, subscribers joined to one room',
     server: async () => (await import('./socket-io/server.ts')).startSocketIo,

@@ -3,6 +3,13 @@ import type { MapPublication } from './ports/map-broker.ts';
 import { isRefusal } from './refusal.ts';
 import type { Subscription } from './subscription.ts';
 
+/** Whether anybody is told, by any of the ways below, who is in the channel. */
+export function keepsPresence({ hasPresence, rules }: Subscription): boolean {
+  const { mapClientsPresenceChannelPrefix: clients, mapUsersPresenceChannelPrefix: users } =
+    rules.options;
+  return hasPresence || clients !== '' || users !== '';
+}
+
 /**
  * Who is in a channel is kept in up to three places, as its namespace says: the presence store, and
  * map channels by client and by user, which others can subscribe to. Entries of clients that vanish

@@ -51,8 +51,8 @@ export interface HubContext {
   readonly writes: WriteScheduler;
   readonly random: () => number;
   readonly randomId: () => string;
-  /** Resolves when the ports are connected. */
-  readonly started: Promise<void>;
+  /** Resolves when the ports are connected; undefined when they are. */
+  readonly starting: Promise<void> | undefined;
   /** Asks the handlers of a question in turn; undefined when none has an answer. */
   ask<Name extends keyof HubQuestions>(
     name: Name,

@@ -105,6 +105,7 @@ export class HubNode implements HubContext {
   readonly #tops = new SingleFlight<Position>();
   readonly #startedAt: number;
   #started: Promise<void> | undefined;
+  #isStarted = false;
   #shutdown: Promise<void> | undefined;
 
   constructor(options: HubOptions) {
@@ -235,8 +236,8 @@ export class HubNode implements HubContext {
 
   // ---- life ----
 
-  get started(): Promise<void> {
-    return this.start();
+  get starting(): Promise<void> | undefined {
+    return this.#isStarted ? undefined : this.start();
   }
 
   start(): Promise<void> {
@@ -262,6 +263,7 @@ export class HubNode implements HubContext {
       interrupted: (channels) => this.#suspect(this.#maps, channels),
     });
     await this.cluster.start();
+    this.#isStarted = true;
   }
 
   attach(

@@ -6,7 +6,7 @@ import {
   type SubscribeResult,
   subscriptionTypes,
 } from '@holdfast/protocol';
-import { enterPresence, leavePresence } from './channel-presence.ts';
+import { enterPresence, keepsPresence, leavePresence } from './channel-presence.ts';
 import { endSubscription, setSubscriptionExpiry } from './end-subscription.ts';
 import type { ChannelOverrides, SubscribeGrant } from './events.ts';
 import { expiryMembers } from './expiry.ts';
@@ -17,6 +17,7 @@ import type { ChannelOptions } from './channel-options.ts';
 import { mayOperate } from './permissions.ts';
 import { isRefusal, type Refusal } from './refusal.ts';
 import type { Session } from './session.ts';
+import { isPending, type Soon, whenThere } from './soon.ts';
 import { Subscription } from './subscription.ts';
 import { compileTagsFilter } from './tags-filter.ts';
 
@@ -27,7 +28,7 @@ export interface JoinOptions {
   /** What the client wants; the server's own wishes come as {@link SubscribeGrant.overrides}. */
   readonly request: SubscribeRequest;
   /** Decides whether the client may be there, while the channel is already reserved for it. */
-  readonly authorise: () => Promise<SubscribeGrant | Refusal> | SubscribeGrant;
+  readonly authorise: () => Soon<SubscribeGrant | Refusal>;
 }
 
 export interface Joined {
@@ -41,15 +42,17 @@ export interface Joined {
  * same turn, so that nothing is lost or doubled between the result and live delivery. Otherwise
  * nothing is left behind.
  */
-export async function joinChannel(session: Session, join: JoinOptions): Promise<Joined | Refusal> {
+export function joinChannel(session: Session, join: JoinOptions): Soon<Joined | Refusal> {
   const { channel, rules, isServerSide } = join;
   if (session.subscriptions.has(channel)) return replyErrors.alreadySubscribed;
   const subscription = new Subscription({ session, channel, rules, isServerSide });
   session.subscriptions.set(channel, subscription);
-  return orEnd(subscription, async () => {
-    const refusal = await admit(subscription, join);
-    return refusal ?? advance(subscription, join.request);
-  });
+  return orEnd(subscription, () =>
+    whenThere(
+      admit(subscription, join),
+      (refusal) => refusal ?? advance(subscription, join.request),
+    ),
+  );
 }
 
 /**
@@ -67,11 +70,12 @@ export async function continueJoin(
 
 async function orEnd(
   subscription: Subscription,
-  step: () => Promise<SubscribeResult | Refusal>,
+  step: () => Soon<SubscribeResult | Refusal>,
 ): Promise<Joined | Refusal> {
   let outcome: SubscribeResult | Refusal = replyErrors.internal;
   try {
-    outcome = await step();
+    const taken = step();
+    outcome = isPending(taken) ? await taken : taken;
   } finally {
     if (isRefusal(outcome)) {
       await endSubscription(subscription, { code: 0, reason: 'not subscribed' });
@@ -81,54 +85,70 @@ async function orEnd(
 }
 
 /** Everything that must be right before the channel is touched. */
-async function admit(subscription: Subscription, join: JoinOptions): Promise<Refusal | undefined> {
+function admit(subscription: Subscription, join: JoinOptions): Soon<Refusal | undefined> {
   const { session, rules } = subscription;
   const { options } = rules;
   if ((join.request.type ?? 0) !== subscriptionTypes[options.subscriptionType]) {
     return replyErrors.permissionDenied;
   }
-  const given = await join.authorise();
-  if (isRefusal(given)) return given;
-  subscription.grant = { serverSideRefresh: options.serverSideSubRefresh, ...given };
-  const { expireAt = 0, token } = subscription.grant;
-  if (token !== undefined && session.hub.revocations.isRevoked(session.user, token)) {
-    return replyErrors.permissionDenied;
-  }
-  if (expireAt !== 0 && expireAt * 1000 <= session.hub.clock.now()) return replyErrors.expired;
-  return configure(subscription, join);
+  return whenThere(join.authorise(), (given) => {
+    if (isRefusal(given)) return given;
+    subscription.grant = { serverSideRefresh: options.serverSideSubRefresh, ...given };
+    const { expireAt = 0, token } = subscription.grant;
+    if (token !== undefined && session.hub.revocations.isRevoked(session.user, token)) {
+      return replyErrors.permissionDenied;
+    }
+    if (expireAt !== 0 && expireAt * 1000 <= session.hub.clock.now()) return replyErrors.expired;
+    return configure(subscription, join);
+  });
 }
 
 /** Takes the next step into the channel; for all but maps it is the only one. */
-async function advance(
+function advance(
   subscription: Subscription,
   request: SubscribeRequest,
+): Soon<SubscribeResult | Refusal> {
+  if (isOver(subscription)) return disconnects.connectionClosed;
+  return whenThere(enter(subscription, request), (entered) => {
+    if (isRefusal(entered)) return entered;
+    if (isOver(subscription)) return disconnects.connectionClosed;
+    if (!isLive(entered)) return entered;
+    return keepsPresence(subscription)
+      ? appear(subscription, entered)
+      : resultFor(subscription, entered);
+  });
+}
+
+/** Makes the client present before it is told that it is there. */
+async function appear(
+  subscription: Subscription,
+  entered: SubscribeResult,
 ): Promise<SubscribeResult | Refusal> {
-  if (isOver(subscription)) return disconnects.connectionClosed;
-  const entered = await enter(subscription, request);
-  if (isRefusal(entered)) return entered;
-  if (isOver(subscription)) return disconnects.connectionClosed;
-  if (!isLive(entered)) return entered;
   await enterPresence(subscription);
-  if (isOver(subscription)) {
-    // The session ended, and leaving may have been overtaken by entering.
-    await leavePresence(subscription);
-    return disconnects.connectionClosed;
-  }
-  const { grant, session } = subscription;
+  if (!isOver(subscription)) return resultFor(subscription, entered);
+  // The session ended, and leaving may have been overtaken by entering.
+  await leavePresence(subscription);
+  return disconnects.connectionClosed;
+}
+
+function resultFor(
+  { grant, session, usesDelta }: Subscription,
+  entered: SubscribeResult,
+): SubscribeResult {
   return {
     ...entered,
     ...(grant.serverSideRefresh === true
       ? {}
       : expiryMembers(grant.expireAt ?? 0, session.hub.clock.now())),
     ...(grant.data === undefined ? {} : { data: grant.data }),
-    ...(subscription.usesDelta ? { delta: true } : {}),
+    ...(usesDelta ? { delta: true } : {}),
   };
 }
 
 function enter(
   subscription: Subscription,
   request: SubscribeRequest,
-): Promise<SubscribeResult | Refusal> | SubscribeResult {
+): Soon<SubscribeResult | Refusal> {
   const { session, rules } = subscription;
   if (rules.isMap) return enterMap(subscription, request);
   if (rules.options.subscriptionType !== 'shared_poll') return enterStream(subscription, request);

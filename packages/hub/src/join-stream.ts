@@ -13,19 +13,21 @@ import { wirePublication } from './message-encoder.ts';
 import type { Position } from './ports/broker.ts';
 import { recoverCache, type Recovery, unrecovered } from './recovery.ts';
 import type { Refusal } from './refusal.ts';
+import { type Soon, whenThere } from './soon.ts';
 import type { Subscription } from './subscription.ts';
 
 /**
  * Attaches the subscription to its channel, so that publications are held for it, and then reads what
  * it missed: nothing falls between the two.
  */
-export async function enterStream(
+export function enterStream(
   subscription: Subscription,
   request: SubscribeRequest,
-): Promise<SubscribeResult | Refusal> {
+): Soon<SubscribeResult | Refusal> {
   const { session, rules } = subscription;
-  await session.hub.tableFor(rules).attach(subscription);
-  return readStream(subscription, request);
+  return whenThere(session.hub.tableFor(rules).attach(subscription), () =>
+    subscription.isPositioned ? readStream(subscription, request) : {},
+  );
 }
 
 /** The position to start from, and what was missed since the one the client has. */
@@ -33,7 +35,6 @@ async function readStream(
   subscription: Subscription,
   request: SubscribeRequest,
 ): Promise<SubscribeResult | Refusal> {
-  if (!subscription.isPositioned) return {};
   const { rules, isRecoverable } = subscription;
   const isCache = rules.options.forceRecoveryMode === 'cache';
   const isRecovering = isRecoverable && request.recover === true;

@@ -26,6 +26,7 @@ import {
 } from './message-encoder.ts';
 import { Pinger } from './pinger.ts';
 import { disconnectFor, type Refusal } from './refusal.ts';
+import { isPending, type Soon } from './soon.ts';
 import type { Subscription } from './subscription.ts';
 import { neverDue, type Sleeper } from './timer-wheel.ts';
 import type { Transport, TransportEvents } from './transports/transport.ts';
@@ -156,7 +157,8 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   async #run(command: Command, method: CommandMethod): Promise<void> {
     let refusal: Refusal | undefined;
     try {
-      refusal = await handleCommand(this, command, method);
+      const outcome = handleCommand(this, command, method);
+      refusal = isPending(outcome) ? await outcome : outcome;
     } catch (error) {
       refusal = this.hub.refusalOf(error, { client: this.id, command: method });
     }
@@ -216,15 +218,17 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
   }
 
   /** Waits for the turn of this handshake; the time does not count against the client. */
-  async takeTurn(): Promise<Refusal | undefined> {
+  takeTurn(): Soon<Refusal | undefined> {
     const handshake = this.hub.admission.handshakes.enter();
     this.handshake = handshake;
-    if (handshake.state === 'waiting') {
-      this.#connectBy = Infinity;
-      await handshake.turn();
-      this.#connectBy = this.hub.clock.monotonic() + this.hub.options.staleCloseDelayMs;
-      if (this.state !== 'closed') this.hub.timers.schedule(this, this.#connectBy);
-    }
+    return handshake.state === 'waiting' ? this.#waitFor(handshake) : handshake.refusal;
+  }
+
+  async #waitFor(handshake: Handshake): Promise<Refusal | undefined> {
+    this.#connectBy = Infinity;
+    await handshake.turn();
+    this.#connectBy = this.hub.clock.monotonic() + this.hub.options.staleCloseDelayMs;
+    if (this.state !== 'closed') this.hub.timers.schedule(this, this.#connectBy);
     return handshake.state === 'over' ? disconnects.connectionClosed : handshake.refusal;
   }
 

@@ -3,11 +3,12 @@ import { systemClock } from '../clock.ts';
 import type { Credentials } from '../events.ts';
 import type { Logger } from '../hub.ts';
 import { LabelledCounter } from '../metrics.ts';
+import { type Soon, whenThere } from '../soon.ts';
 import type { CompactJws } from './compact-jws.ts';
 import { parseCompactJws } from './compact-jws.ts';
 import { createJwksKeys } from './jwks-keys.ts';
 import type { JwtVerifierOptions } from './jwt-options.ts';
-import { isSignedBy } from './signature.ts';
+import { isSignedByAny } from './signature.ts';
 import { createStaticKeys, staticKeyOptions } from './static-keys.ts';
 import { ThrottledLog } from './throttled-log.ts';
 import type { ClaimRules, ParsedToken, RegisteredClaims } from './token-claims.ts';
@@ -33,9 +34,9 @@ export interface JwtVerifier extends TokenVerifier {
   readonly warnings: readonly string[];
   readonly metrics: JwtMetrics;
   /** As `verifyConnection`, with the reason in place of the client's answer. Logs nothing. */
-  examineConnection(token: string): Promise<Credentials | TokenRefusal>;
+  examineConnection(token: string): Soon<Credentials | TokenRefusal>;
   /** As `verifySubscription`, with the reason in place of the client's answer. Logs nothing. */
-  examineSubscription(token: string): Promise<SubscriptionTokenClaims | TokenRefusal>;
+  examineSubscription(token: string): Soon<SubscriptionTokenClaims | TokenRefusal>;
 }
 
 /**
@@ -110,53 +111,56 @@ class JoseJwtVerifier implements JwtVerifier {
     throw new TokenOptionError('hmacSecretKey', `no key to verify tokens with; set ${choices}`);
   }
 
-  async verifyConnection(token: string): ReturnType<TokenVerifier['verifyConnection']> {
-    const result = await this.examineConnection(token);
-    return result instanceof TokenRefusal ? this.#refuse('connection', result) : result;
+  verifyConnection(token: string): ReturnType<TokenVerifier['verifyConnection']> {
+    return whenThere(this.examineConnection(token), (result) =>
+      result instanceof TokenRefusal ? this.#refuse('connection', result) : result,
+    );
   }
 
-  async verifySubscription(token: string): ReturnType<TokenVerifier['verifySubscription']> {
-    const result = await this.examineSubscription(token);
-    return result instanceof TokenRefusal ? this.#refuse('subscription', result) : result;
+  verifySubscription(token: string): ReturnType<TokenVerifier['verifySubscription']> {
+    return whenThere(this.examineSubscription(token), (result) =>
+      result instanceof TokenRefusal ? this.#refuse('subscription', result) : result,
+    );
   }
 
-  examineConnection(token: string): Promise<Credentials | TokenRefusal> {
+  examineConnection(token: string): Soon<Credentials | TokenRefusal> {
     return this.#examine(token, parseConnectionClaims);
   }
 
-  examineSubscription(token: string): Promise<SubscriptionTokenClaims | TokenRefusal> {
+  examineSubscription(token: string): Soon<SubscriptionTokenClaims | TokenRefusal> {
     return this.#examine(token, parseSubscriptionClaims);
   }
 
-  async #examine<Value>(token: string, parse: Parse<Value>): Promise<Value | TokenRefusal> {
+  #examine<Value>(token: string, parse: Parse<Value>): Soon<Value | TokenRefusal> {
     const jws = parseCompactJws(token, this.#maxTokenBytes);
     if (jws instanceof TokenRefusal) return jws;
     const parsed = parse(jws, this.#claimRules);
     if (parsed instanceof TokenRefusal) return parsed;
     const { registered, value } = parsed;
-    return (
-      (await this.#checkSignature(token, jws, registered)) ??
-      this.#checkIdentity(registered) ??
-      this.#checkTime(registered) ??
-      value
+    return whenThere(
+      this.#checkSignature(token, jws, registered),
+      (refusal) =>
+        refusal ?? this.#checkIdentity(registered) ?? this.#checkTime(registered) ?? value,
     );
   }
 
-  async #checkSignature(
+  #checkSignature(
     token: string,
     { header }: CompactJws,
     claims: RegisteredClaims,
-  ): Promise<TokenRefusal | undefined> {
+  ): Soon<TokenRefusal | undefined> {
     if (!this.#keys) return undefined;
-    // Waited for only where there is something to wait for: a secret of the configuration is here.
-    const found = this.#keys.find(header, claims);
-    const keys = found instanceof Promise ? await found : found;
-    if (keys instanceof TokenRefusal) return keys;
-    for (const key of keys) {
-      const isSigned = isSignedBy(token, header.alg, key);
-      if (typeof isSigned === 'boolean' ? isSigned : await isSigned) return undefined;
-    }
-    return new TokenRefusal('signature', `the ${header.alg} signature is not by a configured key`);
+    return whenThere(this.#keys.find(header, claims), (keys) => {
+      if (keys instanceof TokenRefusal) return keys;
+      return whenThere(isSignedByAny(token, header.alg, keys), (isSigned) =>
+        isSigned
+          ? undefined
+          : new TokenRefusal(
+              'signature',
+              `the ${header.alg} signature is not by a configured key`,
+            ),
+      );
+    });
   }
 
   #checkTime({ expiresAt, notBefore }: RegisteredClaims): TokenRefusal | undefined {

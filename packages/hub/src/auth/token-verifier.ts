@@ -1,5 +1,6 @@
 import type { Disconnect, ReplyError } from '@holdfast/protocol';
 import type { Credentials, SubscribeGrant } from '../events.ts';
+import type { Soon } from '../soon.ts';
 
 export interface SubscriptionTokenClaims {
   readonly user: string;
@@ -13,9 +14,10 @@ export interface SubscriptionTokenClaims {
  * Checks tokens. Refusals are values: `replyErrors.tokenExpired` for `exp` and `nbf`, and
  * `disconnects.invalidToken` for everything that a fresh token of the same issuer would not cure.
  * Key trouble that is not the client's fault (a JWKS endpoint that is down) is
- * `replyErrors.internal`, which clients retry.
+ * `replyErrors.internal`, which clients retry. Whoever need not wait for keys answers at once: clients
+ * that come back all together are connected sooner.
  */
 export interface TokenVerifier {
-  verifyConnection(token: string): Promise<Credentials | ReplyError | Disconnect>;
-  verifySubscription(token: string): Promise<SubscriptionTokenClaims | ReplyError | Disconnect>;
+  verifyConnection(token: string): Soon<Credentials | ReplyError | Disconnect>;
+  verifySubscription(token: string): Soon<SubscriptionTokenClaims | ReplyError | Disconnect>;
 }

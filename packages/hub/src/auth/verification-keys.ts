@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { CryptoKey } from 'jose';
+import type { Soon } from '../soon.ts';
 import type { JwsHeader, JwtAlgorithm } from './compact-jws.ts';
 import type { RegisteredClaims } from './token-claims.ts';
 import type { TokenRefusal } from './token-refusal.ts';
@@ -21,7 +22,7 @@ export interface VerificationKeys {
   find(
     header: JwsHeader,
     claims: RegisteredClaims,
-  ): Promise<readonly VerificationKey[] | TokenRefusal> | readonly VerificationKey[] | TokenRefusal;
+  ): Soon<readonly VerificationKey[] | TokenRefusal>;
 }
 
 interface ImportParameters {

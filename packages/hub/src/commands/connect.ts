@@ -11,6 +11,7 @@ import { expiryMembers } from '../expiry.ts';
 import { completeJoin, joinChannel, type Joined } from '../join-channel.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
+import { isPending, type Soon } from '../soon.ts';
 import { authenticate } from './authenticate.ts';
 import { isAllowedByRules } from './authorise-subscribe.ts';
 
@@ -20,15 +21,18 @@ const noHeaders: Connection['emulatedHeaders'] = Object.freeze({});
 export async function connect(session: Session, command: Command): Promise<Refusal | undefined> {
   const request = command.connect ?? {};
   const { hub } = session;
-  const turned = await session.takeTurn();
+  const turn = session.takeTurn();
+  const turned = isPending(turn) ? await turn : turn;
   if (turned !== undefined) return turned;
-  await hub.started;
-  const credentials = await authenticate(session, request);
+  if (hub.starting !== undefined) await hub.starting;
+  const identity = authenticate(session, request);
+  const credentials = isPending(identity) ? await identity : identity;
   if (isRefusal(credentials)) return credentials;
   const refusal = admit(session, credentials);
   if (refusal !== undefined) return refusal;
   session.authenticate(credentials, describe(session, request, credentials));
-  const joined = await joinServerSide(session, request, credentials);
+  const joining = joinServerSide(session, request, credentials);
+  const joined = isPending(joining) ? await joining : joining;
   if (isRefusal(joined)) {
     session.revoke();
     return joined;
@@ -75,11 +79,24 @@ function describe(session: Session, request: ConnectRequest, credentials: Creden
 }
 
 /** All of them or none: a client that lacks a channel it was promised would never know. */
-async function joinServerSide(
+function joinServerSide(
   session: Session,
   request: ConnectRequest,
   credentials: Credentials,
-): Promise<readonly Joined[] | Refusal> {
+): Soon<readonly Joined[] | Refusal> {
+  const grants = grantsOf(session, request, credentials);
+  if (isRefusal(grants)) return grants;
+  const { channelLimit } = session.hub.options;
+  if (channelLimit > 0 && grants.size > channelLimit) return disconnects.channelLimit;
+  return grants.size === 0 ? [] : joinAll(session, request, grants);
+}
+
+/** The channels that the server subscribes the client to. */
+function grantsOf(
+  session: Session,
+  request: ConnectRequest,
+  credentials: Credentials,
+): ReadonlyMap<string, SubscribeGrant> | Refusal {
   const { hub, user } = session;
   const grants = new Map<string, SubscribeGrant>(Object.entries(credentials.subs ?? {}));
   session.tokenChannels = [...grants.keys()];
@@ -87,9 +104,6 @@ async function joinServerSide(
   if (personal.enabled && user !== '') {
     const channel = hub.namespaces.personalChannel(user, personal.personalChannelNamespace);
     if (!grants.has(channel)) grants.set(channel, {});
-    if (personal.singleConnection) {
-      await hub.disconnect({ user, whitelist: [session.id] }, disconnects.connectionLimit);
-    }
   }
   for (const channel of session.transport.ownChannels ?? []) {
     if (!grants.has(channel)) grants.set(channel, {});
@@ -98,9 +112,19 @@ async function joinServerSide(
     const refusal = grantAsked(session, request, grants);
     if (refusal !== undefined) return refusal;
   }
-  if (grants.size === 0) return [];
-  const { channelLimit } = hub.options;
-  if (channelLimit > 0 && grants.size > channelLimit) return disconnects.channelLimit;
+  return grants;
+}
+
+async function joinAll(
+  session: Session,
+  request: ConnectRequest,
+  grants: ReadonlyMap<string, SubscribeGrant>,
+): Promise<readonly Joined[] | Refusal> {
+  const { hub, user } = session;
+  const personal = hub.options.subscribeToUserPersonalChannel;
+  if (personal.enabled && personal.singleConnection && user !== '') {
+    await hub.disconnect({ user, whitelist: [session.id] }, disconnects.connectionLimit);
+  }
   const outcomes = await Promise.all(
     [...grants].map(async ([channel, grant]) => {
       const rules = hub.namespaces.resolve(channel);

@@ -2,6 +2,7 @@ import type { Command } from '@holdfast/protocol';
 import { replyErrors } from '@holdfast/protocol';
 import type { Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
+import type { Soon } from '../soon.ts';
 import { connect } from './connect.ts';
 import { history } from './history.ts';
 import { presence, presenceStats } from './presence.ts';
@@ -14,10 +15,7 @@ import { subscribe, unsubscribe } from './subscribe.ts';
  * Handles one command: queues the reply itself, so that whatever must follow the reply can do so in
  * the same turn, or returns why it is refused.
  */
-export type CommandHandler = (
-  session: Session,
-  command: Command,
-) => Promise<Refusal | undefined> | Refusal | undefined;
+export type CommandHandler = (session: Session, command: Command) => Soon<Refusal | undefined>;
 
 type ClientMethod = Exclude<keyof Command, 'id'>;
 type ServerMethod = 'server_refresh' | 'server_sub_refresh';
