@@ -39,7 +39,9 @@ export class EventHandlers {
 
   /** Tells all; what they throw is logged. */
   notify<Name extends keyof HubNotices>(name: Name, event: Parameters<HubNotices[Name]>[0]): void {
-    for (const handler of this.#handlers.get(name) ?? []) {
+    const handlers = this.#handlers.get(name);
+    if (handlers === undefined) return;
+    for (const handler of handlers) {
       void this.#notifyOne(name, () => handler(event as never));
     }
   }

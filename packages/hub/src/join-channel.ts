@@ -17,7 +17,7 @@ import type { ChannelOptions } from './channel-options.ts';
 import { mayOperate } from './permissions.ts';
 import { isRefusal, type Refusal } from './refusal.ts';
 import type { Session } from './session.ts';
-import { isPending, type Soon, whenThere } from './soon.ts';
+import { atOnce, isPending, type Soon, whenThere } from './soon.ts';
 import { Subscription } from './subscription.ts';
 import { compileTagsFilter } from './tags-filter.ts';
 
@@ -59,23 +59,31 @@ export function joinChannel(session: Session, join: JoinOptions): Soon<Joined | 
  * The next page of a map subscription that is under way. Error 113 when a page is being read already
  * or the client begins anew without having ended the first attempt.
  */
-export async function continueJoin(
+export function continueJoin(
   subscription: Subscription,
   request: SubscribeRequest,
-): Promise<Joined | Refusal> {
+): Soon<Joined | Refusal> {
   const isFirstPage = request.phase === subscribePhases.state && (request.cursor ?? '') === '';
   if (subscription.isReadingPage || isFirstPage) return replyErrors.concurrentPagination;
   return orEnd(subscription, () => advance(subscription, request));
 }
 
-async function orEnd(
+function orEnd(
   subscription: Subscription,
   step: () => Soon<SubscribeResult | Refusal>,
+): Soon<Joined | Refusal> {
+  const outcome = atOnce(step);
+  const isIn = !isPending(outcome) && !isRefusal(outcome);
+  return isIn ? { subscription, result: outcome } : endUnlessIn(subscription, outcome);
+}
+
+async function endUnlessIn(
+  subscription: Subscription,
+  pending: Soon<SubscribeResult | Refusal>,
 ): Promise<Joined | Refusal> {
   let outcome: SubscribeResult | Refusal = replyErrors.internal;
   try {
-    const taken = step();
-    outcome = isPending(taken) ? await taken : taken;
+    outcome = await pending;
   } finally {
     if (isRefusal(outcome)) {
       await endSubscription(subscription, { code: 0, reason: 'not subscribed' });

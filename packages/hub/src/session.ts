@@ -26,7 +26,7 @@ import {
 } from './message-encoder.ts';
 import { Pinger } from './pinger.ts';
 import { disconnectFor, type Refusal } from './refusal.ts';
-import { isPending, type Soon } from './soon.ts';
+import { atOnce, type Soon } from './soon.ts';
 import type { Subscription } from './subscription.ts';
 import { neverDue, type Sleeper } from './timer-wheel.ts';
 import type { Transport, TransportEvents } from './transports/transport.ts';
@@ -154,11 +154,20 @@ export class Session implements TransportEvents, CommandHost, Sleeper, Flushable
 
   // ---- commands ----
 
-  async #run(command: Command, method: CommandMethod): Promise<void> {
+  /** Undefined when it is done and answered already. */
+  #run(command: Command, method: CommandMethod): Promise<void> | undefined {
+    const outcome = atOnce(() => handleCommand(this, command, method));
+    return outcome === undefined ? undefined : this.#conclude(command, method, outcome);
+  }
+
+  async #conclude(
+    command: Command,
+    method: CommandMethod,
+    outcome: Soon<Refusal | undefined>,
+  ): Promise<void> {
     let refusal: Refusal | undefined;
     try {
-      const outcome = handleCommand(this, command, method);
-      refusal = isPending(outcome) ? await outcome : outcome;
+      refusal = await outcome;
     } catch (error) {
       refusal = this.hub.refusalOf(error, { client: this.id, command: method });
     }

@@ -16,6 +16,15 @@ export function isPending<Value>(answer: Soon<Value>): answer is Promise<Value> 
   return typeof (answer as { readonly then?: unknown } | null | undefined)?.then === 'function';
 }
 
+/** Asks; what is thrown at once becomes what is thrown later, for who deals with both in one place. */
+export function atOnce<Value>(ask: () => Soon<Value>): Soon<Value> {
+  try {
+    return ask();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /** Goes on with the answer: at once when it is there, else when it comes. */
 export function whenThere<Value, Result>(
   answer: Soon<Value>,

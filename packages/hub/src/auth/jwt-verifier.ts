@@ -155,10 +155,7 @@ class JoseJwtVerifier implements JwtVerifier {
       return whenThere(isSignedByAny(token, header.alg, keys), (isSigned) =>
         isSigned
           ? undefined
-          : new TokenRefusal(
-              'signature',
-              `the ${header.alg} signature is not by a configured key`,
-            ),
+          : new TokenRefusal('signature', `the ${header.alg} signature is not by a configured key`),
       );
     });
   }

@@ -1,6 +1,6 @@
 import { createHmac, KeyObject, timingSafeEqual } from 'node:crypto';
 import { compactVerify } from 'jose';
-import { type Soon, whenThere } from '../soon.ts';
+import type { Soon } from '../soon.ts';
 import type { JwtAlgorithm } from './compact-jws.ts';
 import type { VerificationKey } from './verification-keys.ts';
 
@@ -19,37 +19,34 @@ const hmacHashes: Readonly<Partial<Record<JwtAlgorithm, string>>> = {
 export function isSignedByAny(
   token: string,
   alg: JwtAlgorithm,
-  [key, ...others]: readonly VerificationKey[],
+  keys: readonly VerificationKey[],
 ): Soon<boolean> {
-  if (key === undefined) return false;
-  return whenThere(
-    isSignedBy(token, alg, key),
-    (isSigned) => isSigned || isSignedByAny(token, alg, others),
-  );
+  const hash = hmacHashes[alg];
+  return hash === undefined
+    ? isSignedByAnyPair(token, alg, keys)
+    : keys.some((key) => isHmacOf(token, hash, key));
 }
 
-function isSignedBy(token: string, alg: JwtAlgorithm, key: VerificationKey): Soon<boolean> {
-  if (key instanceof KeyObject) return isHmacOf(token, hmacHashes[alg], key);
-  return isSignedByKeyPair(token, alg, key);
-}
-
-async function isSignedByKeyPair(
+async function isSignedByAnyPair(
   token: string,
   alg: JwtAlgorithm,
-  key: Exclude<VerificationKey, KeyObject>,
+  keys: readonly VerificationKey[],
 ): Promise<boolean> {
-  try {
-    await compactVerify(token, key, { algorithms: [alg] });
-    return true;
-  } catch {
-    // jose throws for every signature that does not fit.
-    return false;
+  for (const key of keys) {
+    if (key instanceof KeyObject) continue;
+    try {
+      await compactVerify(token, key, { algorithms: [alg] });
+      return true;
+    } catch {
+      // jose throws for every signature that does not fit.
+    }
   }
+  return false;
 }
 
 /** RFC 7515 §5.2 with RFC 7518 §3.2. */
-function isHmacOf(token: string, hash: string | undefined, secret: KeyObject): boolean {
-  if (hash === undefined || secret.type !== 'secret') return false;
+function isHmacOf(token: string, hash: string, secret: VerificationKey): boolean {
+  if (!(secret instanceof KeyObject) || secret.type !== 'secret') return false;
   const end = token.lastIndexOf('.');
   const expected = createHmac(hash, secret).update(token.slice(0, end)).digest();
   const signature = Buffer.from(token.slice(end + 1), 'base64url');

@@ -11,43 +11,54 @@ import { expiryMembers } from '../expiry.ts';
 import { completeJoin, joinChannel, type Joined } from '../join-channel.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
-import { isPending, type Soon } from '../soon.ts';
+import { type Soon, whenThere } from '../soon.ts';
 import { authenticate } from './authenticate.ts';
 import { isAllowedByRules } from './authorise-subscribe.ts';
 
 const maxNameLength = 64;
 const noHeaders: Connection['emulatedHeaders'] = Object.freeze({});
 
-export async function connect(session: Session, command: Command): Promise<Refusal | undefined> {
+export function connect(session: Session, command: Command): Soon<Refusal | undefined> {
   const request = command.connect ?? {};
-  const { hub } = session;
-  const turn = session.takeTurn();
-  const turned = isPending(turn) ? await turn : turn;
-  if (turned !== undefined) return turned;
-  if (hub.starting !== undefined) await hub.starting;
-  const identity = authenticate(session, request);
-  const credentials = isPending(identity) ? await identity : identity;
-  if (isRefusal(credentials)) return credentials;
+  return whenThere(session.takeTurn(), (refusal) => {
+    if (refusal !== undefined) return refusal;
+    return whenThere(session.hub.starting, () =>
+      whenThere(authenticate(session, request), (credentials) =>
+        isRefusal(credentials) ? credentials : enter(session, command, credentials),
+      ),
+    );
+  });
+}
+
+function enter(
+  session: Session,
+  command: Command,
+  credentials: Credentials,
+): Soon<Refusal | undefined> {
+  const request = command.connect ?? {};
   const refusal = admit(session, credentials);
   if (refusal !== undefined) return refusal;
   session.authenticate(credentials, describe(session, request, credentials));
-  const joining = joinServerSide(session, request, credentials);
-  const joined = isPending(joining) ? await joining : joining;
-  if (isRefusal(joined)) {
-    session.revoke();
-    return joined;
-  }
-  if (session.state === 'closed') return disconnects.connectionClosed;
-  const result = connectResult(session, credentials, joined);
+  return whenThere(joinServerSide(session, request, credentials), (joined) => {
+    if (isRefusal(joined)) {
+      session.revoke();
+      return joined;
+    }
+    if (session.state === 'closed') return disconnects.connectionClosed;
+    welcome(session, command.id ?? 0, connectResult(session, credentials, joined));
+    for (const join of joined) completeJoin(join);
+    const { hub, connection } = session;
+    if (connection === undefined) return undefined;
+    hub.logger.info({ client: session.id, user: session.user }, 'connected');
+    hub.notify('connected', connection);
+    return undefined;
+  });
+}
+
+function welcome(session: Session, id: number, result: ConnectResult): void {
   if (session.transport.info.unidirectional) session.push({ connect: result });
-  else session.reply({ id: command.id ?? 0, connect: result });
+  else session.reply({ id, connect: result });
   session.begin();
-  for (const join of joined) completeJoin(join);
-  const { connection } = session;
-  if (connection === undefined) return undefined;
-  hub.logger.info({ client: session.id, user: session.user }, 'connected');
-  hub.notify('connected', connection);
-  return undefined;
 }
 
 function admit(session: Session, { user, expireAt = 0, token }: Credentials): Refusal | undefined {
@@ -177,15 +188,13 @@ function connectResult(
   const { hub, transport, id, sessionId } = session;
   const { options, clock } = hub;
   const { expireAt = 0, serverSideRefresh, data } = credentials;
-  const subs: Record<string, SubscribeResult> = Object.create(null) as Record<string, never>;
-  for (const { subscription, result } of joined) subs[subscription.channel] = result;
   const pings = options.pingIntervalMs > 0 && !transport.pingsNatively && transport.quietMs === 0;
   return {
     client: id,
     version: hub.version,
     ...(serverSideRefresh === true ? {} : expiryMembers(expireAt, clock.now())),
     ...(data === undefined ? {} : { data }),
-    ...(joined.length === 0 ? {} : { subs }),
+    ...(joined.length === 0 ? {} : { subs: resultsOf(joined) }),
     // Whole seconds on the wire; rounded up, so that no client waits too short for the next ping.
     ...(pings ? { ping: Math.ceil(options.pingIntervalMs / 1000) } : {}),
     ...(pings && !transport.info.unidirectional ? { pong: true } : {}),
@@ -193,4 +202,10 @@ function connectResult(
     ...(sessionId === '' || transport.info.unidirectional ? {} : { node: hub.nodeId }),
     ...(options.connectIncludeServerTime ? { time: clock.now() } : {}),
   };
+}
+
+function resultsOf(joined: readonly Joined[]): Record<string, SubscribeResult> {
+  const results = Object.create(null) as Record<string, SubscribeResult>;
+  for (const { subscription, result } of joined) results[subscription.channel] = result;
+  return results;
 }

@@ -3,9 +3,10 @@ import { endSubscription } from '../end-subscription.ts';
 import { completeJoin, continueJoin, joinChannel } from '../join-channel.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
+import { type Soon, whenThere } from '../soon.ts';
 import { authoriseSubscribe } from './authorise-subscribe.ts';
 
-export async function subscribe(session: Session, command: Command): Promise<Refusal | undefined> {
+export function subscribe(session: Session, command: Command): Soon<Refusal | undefined> {
   const request = command.subscribe ?? {};
   const { channel = '' } = request;
   if (channel === '') return disconnects.badRequest;
@@ -21,20 +22,22 @@ export async function subscribe(session: Session, command: Command): Promise<Ref
   ) {
     return replyErrors.limitExceeded;
   }
-  const joined =
+  const joining =
     existing === undefined
-      ? await joinChannel(session, {
+      ? joinChannel(session, {
           channel,
           rules,
           request,
           isServerSide: false,
           authorise: () => authoriseSubscribe(session, request, rules),
         })
-      : await continueJoin(existing, request);
-  if (isRefusal(joined)) return joined;
-  session.reply({ id: command.id ?? 0, subscribe: joined.result });
-  completeJoin(joined);
-  return undefined;
+      : continueJoin(existing, request);
+  return whenThere(joining, (joined) => {
+    if (isRefusal(joined)) return joined;
+    session.reply({ id: command.id ?? 0, subscribe: joined.result });
+    completeJoin(joined);
+    return undefined;
+  });
 }
 
 /** Always succeeds, also for channels the client is not in: an error would make SDKs reconnect. */

@@ -10,7 +10,7 @@ export interface RequestTarget {
  * normalised, so that a path is equal to ours or is not ours.
  */
 export function requestTarget(url = ''): RequestTarget {
-  const origin = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? '';
+  const origin = url.startsWith('/') ? '' : (/^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? '');
   const mark = url.indexOf('?', origin.length);
   const end = mark === -1 ? url.length : mark;
   return { path: url.slice(origin.length, end) || '/', query: url.slice(end + 1) };

@@ -24,6 +24,7 @@ export function frame(payload: Uint8Array, isBinary: boolean): Buffer {
 
 /** Cuts a batch so that the payload of each part stays within one frame. */
 export function splitBatch(messages: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  if (messages.length === 1) return [messages];
   const parts: Uint8Array[][] = [];
   let size = Infinity;
   for (const message of messages) {

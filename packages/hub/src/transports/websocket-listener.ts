@@ -30,6 +30,8 @@ const subprotocols: ReadonlyMap<string, Format> = new Map([
 /** The code of a connection that ended without a close frame (RFC 6455 §7.1.5). */
 const withoutFarewell = 1006;
 
+const noQuery: Pick<URLSearchParams, 'get'> = new URLSearchParams();
+
 /** How long the closing handshake may take before the socket is cut. */
 const closeTimeoutMs = 5_000;
 
@@ -171,7 +173,8 @@ export class WebSocketListener {
       passage,
     }: { request: IncomingMessage; isUnidirectional: boolean; passage: Handshake },
   ): void {
-    const query = new URLSearchParams(requestTarget(request.url).query);
+    const target = requestTarget(request.url);
+    const query = target.query === '' ? noQuery : new URLSearchParams(target.query);
     const format = isUnidirectional ? 'json' : formatOf(webSocket.protocol, query);
     const transport = new WebSocketTransport({
       webSocket,
@@ -339,7 +342,7 @@ function handshakeProblem(
   return undefined;
 }
 
-function formatOf(subprotocol: string, query: URLSearchParams): Format {
+function formatOf(subprotocol: string, query: Pick<URLSearchParams, 'get'>): Format {
   const chosen = subprotocols.get(subprotocol);
   if (chosen !== undefined) return chosen;
   const asked = query.get('format') ?? query.get('cf_protocol');
