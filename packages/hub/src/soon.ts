@@ -28,7 +28,7 @@ export function atOnce<Value>(ask: () => Soon<Value>): Soon<Value> {
 /** Goes on with the answer: at once when it is there, else when it comes. */
 export function whenThere<Value, Result>(
   answer: Soon<Value>,
-  next: (value: Value) => Soon<Result>,
+  goOn: (value: Value) => Soon<Result>,
 ): Soon<Result> {
-  return isPending(answer) ? answer.then(next) : next(answer);
+  return isPending(answer) ? answer.then(goOn) : goOn(answer);
 }

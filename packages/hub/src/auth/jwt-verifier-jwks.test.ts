@@ -116,7 +116,7 @@ describe('tokens of a key set', () => {
     await verifier.verifyConnection(tokenOf('r', rsa));
     clock.advance(10_000);
     const tokens = Array.from({ length: 200 }, (_, index) => tokenOf(`made-up-${index}`, ed));
-    await Promise.all(tokens.map((token) => verifier.verifyConnection(token)));
+    await Promise.all(tokens.map(async (token) => verifier.verifyConnection(token)));
     expect(server.requestCount).toBe(2);
   });
 
@@ -255,7 +255,7 @@ describe('tokens of several tenants', () => {
         },
       },
     });
-    const answers = Array.from({ length: 50 }, (_, index) =>
+    const answers = Array.from({ length: 50 }, async (_, index) =>
       verifier.verifyConnection(tokenOf('k', ed, { iss: `t${index}` })),
     );
     await expect.poll(() => verifier.metrics.refusedTokens.counts.get('keys_unavailable')).toBe(46);

@@ -70,6 +70,13 @@ describe('signatures', () => {
     expect(await verifier.verifyConnection(shorter)).toBe(disconnects.invalidToken);
   });
 
+  test('of a shared secret are verified at once, good or bad', () => {
+    const verifier = verifierWith({ hmacSecretKey: secret });
+    const tokenBy = (key: string): string => forgeToken({ claims: { sub: '42' }, key });
+    expect(verifier.verifyConnection(tokenBy(secret))).toEqual({ user: '42', token: {} });
+    expect(verifier.verifyConnection(tokenBy(`${secret}!`))).toBe(disconnects.invalidToken);
+  });
+
   test('of another secret are refused', async () => {
     expect(await reasonFor(forgeToken({ key: 'other' }), { hmacSecretKey: secret })).toBe(
       'signature',

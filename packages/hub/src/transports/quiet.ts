@@ -5,7 +5,7 @@ const maxQuietSeconds = 3_600;
  * How long a new connection wants to be left without pings: `holdfast_quiet` of its query, in seconds.
  * Whatever else stands there counts as not asked.
  */
-export function quietMsOf(query: Pick<URLSearchParams, 'get'>): number {
+export function quietMsOf(query: URLSearchParams): number {
   const seconds = Number(query.get('holdfast_quiet') ?? 0);
   return Number.isInteger(seconds) && seconds > 0 && seconds <= maxQuietSeconds
     ? seconds * 1000

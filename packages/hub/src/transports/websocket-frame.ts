@@ -24,7 +24,6 @@ export function frame(payload: Uint8Array, isBinary: boolean): Buffer {
 
 /** Cuts a batch so that the payload of each part stays within one frame. */
 export function splitBatch(messages: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
-  if (messages.length === 1) return [messages];
   const parts: Uint8Array[][] = [];
   let size = Infinity;
   for (const message of messages) {
@@ -67,6 +66,10 @@ export class FrameMemo {
 
   #build(messages: readonly Uint8Array[]): Buffer {
     const isBinary = this.#codec.format === 'protobuf';
+    if (this.#joins) {
+      const payload = this.#codec.joinMessages(messages);
+      if (payload.length <= maxFramePayloadBytes) return frame(payload, isBinary);
+    }
     const parts = this.#joins ? splitBatch(messages) : messages.map((message) => [message]);
     const frames = parts.map((part) => frame(this.#codec.joinMessages(part), isBinary));
     return frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames);

@@ -30,8 +30,6 @@ const subprotocols: ReadonlyMap<string, Format> = new Map([
 /** The code of a connection that ended without a close frame (RFC 6455 §7.1.5). */
 const withoutFarewell = 1006;
 
-const noQuery: Pick<URLSearchParams, 'get'> = new URLSearchParams();
-
 /** How long the closing handshake may take before the socket is cut. */
 const closeTimeoutMs = 5_000;
 
@@ -173,8 +171,8 @@ export class WebSocketListener {
       passage,
     }: { request: IncomingMessage; isUnidirectional: boolean; passage: Handshake },
   ): void {
-    const target = requestTarget(request.url);
-    const query = target.query === '' ? noQuery : new URLSearchParams(target.query);
+    const { query: text } = requestTarget(request.url);
+    const query = text === '' ? undefined : new URLSearchParams(text);
     const format = isUnidirectional ? 'json' : formatOf(webSocket.protocol, query);
     const transport = new WebSocketTransport({
       webSocket,
@@ -184,16 +182,16 @@ export class WebSocketListener {
       isUnidirectional,
       timers: this.#hub.timers,
       frames: isUnidirectional ? this.#oneWayFrames : this.#frames[format],
-      quietMs: quietMsOf(query),
-      pingsNatively: query.get('cf_ws_frame_ping_pong') === 'true',
+      quietMs: query === undefined ? 0 : quietMsOf(query),
+      pingsNatively: query?.get('cf_ws_frame_ping_pong') === 'true',
       limits: this.#options,
       clock: this.#hub.clock,
     });
     const session = this.#gate.enter(transport);
     session.passage = passage;
     this.#tie(webSocket, { transport, session });
-    const connect = isUnidirectional ? query.get('cf_connect') : null;
-    if (connect !== null) connectOneWay(session, Buffer.from(connect));
+    const connect = isUnidirectional ? query?.get('cf_connect') : undefined;
+    if (typeof connect === 'string') connectOneWay(session, Buffer.from(connect));
   }
 
   #hold(
@@ -342,9 +340,9 @@ function handshakeProblem(
   return undefined;
 }
 
-function formatOf(subprotocol: string, query: Pick<URLSearchParams, 'get'>): Format {
+function formatOf(subprotocol: string, query: URLSearchParams | undefined): Format {
   const chosen = subprotocols.get(subprotocol);
   if (chosen !== undefined) return chosen;
-  const asked = query.get('format') ?? query.get('cf_protocol');
+  const asked = query?.get('format') ?? query?.get('cf_protocol');
   return asked === 'protobuf' ? 'protobuf' : 'json';
 }
