@@ -124,7 +124,7 @@ export const connectRate: Workload = {
       name: 'connect',
       title: `Connects: ${connections} at once, ${inFlight} in flight`,
       notes: [
-        `${baseline}: TCP connect and handshake. socket.io: the same, namespace connect and joining a room, no token. holdfast: the same, connect with an HS256 token of an own user each, and subscribe, in one frame.`,
+        `${baseline}: TCP connect and handshake. socket.io: the same, namespace connect and joining a room, no token. holdfast: the same, connect with an HS256 token of an own user each, and subscribe, in one frame. plain-ws+jwt: the least that answers that frame, with the token checked; what the hub costs is what holdfast takes beyond it.`,
         `Median of ${rounds} rounds after one that is not counted, each on a server that has lost all connections of the one before and collected its garbage; the targets take turns, ratios are taken per round. All clocks are the generator's; tokens are made before its clock starts.`,
         'Generator and server share the machine: where the generator is busy for nearly all of the window it holds the rate down, and server CPU per connect is the better comparison. Both have to reach the aim.',
       ],
