@@ -184,6 +184,49 @@ describe('a map', () => {
     expect(running.hub.metrics).toMatchObject({ clients: 1, subscriptions: 1 });
   });
 
+  test('with deltas, which build on values that only one subscription had', async () => {
+    const map = { mode: 'recoverable', streamTtlMs: 60_000 } as const;
+    const deltas = { allowedDeltaTypes: ['fossil'], deltaPublish: true } as const;
+    await using running = await startApp({
+      hub: {
+        channel: {
+          namespaces: [{ name: 'delta', subscriptionType: 'map', ...deltas, map }],
+        },
+      },
+    });
+    const large = 'the same again and again '.repeat(40);
+    const set = (key: string, n: number) =>
+      running.hub.publishMap('delta:a', { key, data: `${large}${n}` });
+    await set('x', 0);
+    await set('y', 0);
+    const shown = (tabs: readonly Tab[], expected: object) =>
+      vi.waitFor(() => {
+        for (const tab of tabs) expect(valuesOf(maps.get(tab)!)).toEqual(expected);
+      }, patient);
+    const maps = new Map<Tab, MapSubscription<string>>();
+    const openDelta = (): Tab => {
+      const tab = open(running);
+      maps.set(tab, tab.client.subscribeMap<string>('delta:a', { delta: 'fossil' }));
+      return tab;
+    };
+    const tabs = [openDelta(), openDelta()];
+    await shown(tabs, { x: `${large}0`, y: `${large}0` });
+    await set('x', 1);
+    await shown(tabs, { x: `${large}1`, y: `${large}0` });
+    const holder = await holderAmong(tabs);
+    holder.client.close();
+    const living = tabs.filter((tab) => tab !== holder);
+    await set('x', 2);
+    await shown(living, { x: `${large}2`, y: `${large}0` });
+    // Of this key the next holder's subscription had no change yet.
+    await set('y', 3);
+    await shown(living, { x: `${large}2`, y: `${large}3` });
+    await shown([...living, openDelta()], { x: `${large}2`, y: `${large}3` });
+    // What cannot be decoded ends a connection.
+    expect(running.hub.metrics.connectionsOpened.counts.get('websocket')).toBe(2);
+    expect(running.hub.metrics.bytesSent).toBeLessThan(8 * large.length);
+  });
+
   test('writes from every tab wait for a connection; closing one disturbs no other', async () => {
     await using running = await startApp({ hub });
     const tabs = [openMap(running), openMap(running)];
