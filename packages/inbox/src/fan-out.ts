@@ -1,4 +1,4 @@
-import { valueList, type Store } from '@holdfast/store';
+import { insertRows, valueList, type Store } from '@holdfast/store';
 import { sql } from 'kysely';
 import type { InboxEvent, UnreadCounts } from './events.ts';
 import type { InboxTables, NotificationTable } from './inbox-module.ts';
@@ -98,7 +98,7 @@ export class FanOut {
       rows.push(...this.#deliver(trx, own, { ...before, now, replaced: replaced.get(user) ?? [] }));
       if (Math.floor(after / trimEvery) > Math.floor(version / trimEvery)) toTrim.push(user);
     }
-    await trx.insertInto('inbox_notifications').values(rows).execute();
+    await insertRows(this.#store.dialect, 'inbox_notifications', rows).execute(trx);
     if (toTrim.length > 0) await this.#trim(trx, toTrim, now);
   }
 

@@ -1,7 +1,7 @@
-import { valueList, type Store, type StoreTransaction } from '@holdfast/store';
+import { insertRows, valueList, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql, type Expression, type SqlBool } from 'kysely';
 import type { InboxEvent, RemovalReason, UnreadCounts } from './events.ts';
-import type { InboxTables, NotificationTable } from './inbox-module.ts';
+import type { InboxTables, MailboxTable, NotificationTable } from './inbox-module.ts';
 import type { Notification } from './notification.ts';
 import type { InboxSettings } from './options.ts';
 
@@ -71,16 +71,11 @@ export class Mailboxes {
     const times = new Map<string, number>();
     // In one order for all, so that two batches never wait for each other crosswise.
     for (const user of users.toSorted()) times.set(user, (times.get(user) ?? 0) + 1);
-    const rows = await trx
-      .insertInto('inbox_mailboxes')
-      .values([...times].map(([user, version]) => ({ user_id: user, version })))
-      .onConflict((conflict) =>
-        conflict
-          .column('user_id')
-          .doUpdateSet({ version: sql`inbox_mailboxes.version + excluded.version` }),
-      )
-      .returning(['user_id', 'version'])
-      .execute();
+    const raises = [...times].map(([user, version]) => ({ user_id: user, version }));
+    const { rows } = await sql<MailboxTable>`
+      ${insertRows(this.#store.dialect, 'inbox_mailboxes', raises)}
+      on conflict (user_id) do update set version = inbox_mailboxes.version + excluded.version
+      returning user_id, version`.execute(trx);
     return new Map(rows.map((row) => [row.user_id, row.version]));
   }
 

@@ -1,4 +1,4 @@
-import { StoreError, valueList, type Store } from '@holdfast/store';
+import { insertRows, StoreError, valueList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
 import { InboxError } from './errors.ts';
 import type { SendState, SendTable } from './inbox-module.ts';
@@ -45,13 +45,12 @@ export async function insertSends(
   dialect: Store['dialect'],
   rows: readonly SendTable[],
 ): Promise<ReadonlyMap<string, SendTable>> {
-  const inserted = await trx
-    .insertInto('inbox_sends')
-    // In one order for all, so that two groups with the same keys never wait for each other crosswise.
-    .values(rows.toSorted(byKey))
-    .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
-    .returning('id')
-    .execute();
+  // In one order for all, so that two groups with the same keys never wait for each other crosswise.
+  const ordered = rows.toSorted(byKey);
+  const { rows: inserted } = await sql<Pick<SendTable, 'id'>>`
+    ${insertRows(dialect, 'inbox_sends', ordered)}
+    on conflict (idempotency_key) do nothing
+    returning id`.execute(trx);
   if (inserted.length === rows.length) return new Map();
   const ids = new Set(inserted.map(({ id }) => id));
   const refused = rows.filter(({ id }) => !ids.has(id));

@@ -1,4 +1,4 @@
-import type { DatabaseConnection, Dialect as KyselyDialect } from 'kysely';
+import type { DatabaseConnection, Dialect as KyselyDialect, RawBuilder, SqlBool } from 'kysely';
 import { StoreError } from './errors.ts';
 
 /** Which database a store is on. */
@@ -52,6 +52,11 @@ export interface Engine {
    * calls never wait for each other; a transaction that calls it twice can.
    */
   lock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<void>;
+  /**
+   * The same as a condition of the statement that needs them, which saves it a way to the database: it
+   * is true, and is settled before the first row is made. Undefined where nobody else can hold them.
+   */
+  whenLocked(keys: readonly bigint[]): RawBuilder<SqlBool> | undefined;
   /**
    * Takes those of these keys that nobody else holds, without waiting.
    * @returns those that somebody else holds

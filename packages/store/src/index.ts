@@ -22,4 +22,5 @@ export { parseStoreUrl, storeLabel, type StoreLocation } from './store-url.ts';
 export { acquireOwnerLock, type OwnerLock } from './sqlite/owner-lock.ts';
 export type { SqliteOptions } from './sqlite/sqlite-engine.ts';
 export type { PostgresOptions } from './postgres/postgres-engine.ts';
+export { insertRows, recordSet } from './insert-rows.ts';
 export { valueList } from './value-list.ts';

@@ -1,8 +1,9 @@
-import type { DatabaseConnection } from 'kysely';
+import { sql, type DatabaseConnection } from 'kysely';
 import type { Clock } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { StoreError } from './errors.ts';
 import type { IdSource } from './id-source.ts';
+import { insertRows } from './insert-rows.ts';
 import { lockKey } from './lock-key.ts';
 import type { StoreMetrics } from './metrics.ts';
 import { OutboxRelay } from './outbox-relay.ts';
@@ -32,7 +33,7 @@ export interface OutboxOptions {
   readonly maxEventBytes: number;
 }
 
-const insertRows = 500;
+const rowsAtOnce = 500;
 const lockBuckets = 4096;
 const lockBase = lockKey('holdfast:outbox') & ~BigInt(lockBuckets - 1);
 
@@ -119,24 +120,18 @@ export class Outbox {
     this.#pending.delete(transaction);
     if (pending.length === 0) return 0;
     const buckets = new Set(pending.map((event) => bucketOf(event.channel)));
-    await this.#engine.lock(
-      connection,
-      [...buckets].map((bucket) => lockBase + BigInt(bucket)),
-    );
+    const locked = this.#engine.whenLocked([...buckets].map((bucket) => lockBase + BigInt(bucket)));
     const db = openSession<StoreTables>(this.#engine, connection);
     const now = this.#options.clock.now();
-    for (let start = 0; start < pending.length; start += insertRows) {
-      await db
-        .insertInto('outbox')
-        .values(
-          pending.slice(start, start + insertRows).map(({ channel, data }) => ({
-            id: this.#options.ids.next(),
-            channel,
-            data,
-            created_at: now,
-          })),
-        )
-        .execute();
+    for (let start = 0; start < pending.length; start += rowsAtOnce) {
+      const rows = pending.slice(start, start + rowsAtOnce).map(({ channel, data }) => ({
+        id: this.#options.ids.next(),
+        channel,
+        data,
+        created_at: now,
+      }));
+      const insert = insertRows(this.#engine.name, 'outbox', rows);
+      await (locked === undefined ? insert : sql`${insert} where ${locked}`).execute(db);
     }
     return pending.length;
   }

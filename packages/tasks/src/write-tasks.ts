@@ -1,4 +1,4 @@
-import type { Store, StoreTransaction } from '@holdfast/store';
+import { insertRows, recordSet, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql } from 'kysely';
 import type { TaskRow, TaskTables } from './task-module.ts';
 
@@ -6,7 +6,7 @@ type Transaction = StoreTransaction<TaskTables>;
 type Dialect = Store['dialect'];
 
 /** 50 columns a row, and SQLite takes 32,766 parameters. */
-const insertRows = 200;
+const rowsOfSqlite = 200;
 
 /** Writes what differs from `stored`: on PostgreSQL in one statement, however many rows there are. */
 export async function updateTasks(
@@ -25,12 +25,12 @@ export async function updateTasks(
     return;
   }
   const columns = [...new Set(changes.flatMap((change) => change.columns))].toSorted();
-  const values = toJson(changes.map(({ row }) => pick(row, ['id', ...columns])));
+  const values = changes.map(({ row }) => pick(row, ['id', ...columns]));
   const assignments = columns.map(
     (column) => sql`${sql.ref(column)} = ${sql.ref(`new.${column}`)}`,
   );
   await sql`update tasks set ${sql.join(assignments)}
-    from json_populate_recordset(null::tasks, ${values}::json) as new
+    from ${recordSet('tasks', values)} as new
     where tasks.id = new.id`.execute(trx);
 }
 
@@ -40,27 +40,10 @@ export async function insertTasks(
   dialect: Dialect,
   rows: readonly TaskRow[],
 ): Promise<void> {
-  const [first] = rows;
-  if (first === undefined) return;
-  if (dialect === 'sqlite') {
-    for (let start = 0; start < rows.length; start += insertRows) {
-      const some = rows.slice(start, start + insertRows);
-      await trx.insertInto('tasks').values(some).execute();
-    }
-    return;
+  const atOnce = dialect === 'sqlite' ? rowsOfSqlite : rows.length;
+  for (let start = 0; start < rows.length; start += atOnce) {
+    await insertRows(dialect, 'tasks', rows.slice(start, start + atOnce)).execute(trx);
   }
-  const columns = sql.join(Object.keys(first).map((column) => sql.ref(column)));
-  await sql`insert into tasks (${columns})
-    select ${columns} from json_populate_recordset(null::tasks, ${toJson(rows)}::json)`.execute(
-    trx,
-  );
-}
-
-/** Half a character, as a cut text may end with, is no JSON to PostgreSQL. */
-function toJson(rows: readonly Partial<TaskRow>[]): string {
-  return JSON.stringify(rows, (_, value: unknown) =>
-    typeof value === 'string' ? value.toWellFormed() : value,
-  );
 }
 
 type Column = keyof TaskRow;

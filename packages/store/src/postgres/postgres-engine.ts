@@ -6,7 +6,10 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
   type DatabaseConnection,
+  sql,
   type Dialect,
+  type RawBuilder,
+  type SqlBool,
 } from 'kysely';
 import { delay, withDeadline, type Clock } from '../clock.ts';
 import type { Engine, EngineTransactionOptions } from '../engine.ts';
@@ -186,12 +189,17 @@ export class PostgresEngine implements Engine {
   }
 
   async lock(connection: DatabaseConnection, keys: readonly bigint[]): Promise<void> {
-    const ordered = keys.toSorted((a, b) => (a < b ? -1 : Number(a > b))).map(String);
     await connection.executeQuery(
       CompiledQuery.raw('select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key', [
-        ordered,
+        inOrder(keys),
       ]),
     );
+  }
+
+  /** Depends on no row, so PostgreSQL evaluates it once, as a filter before everything else. */
+  whenLocked(keys: readonly bigint[]): RawBuilder<SqlBool> {
+    return sql<SqlBool>`(select count(pg_advisory_xact_lock(key))
+      from unnest(${inOrder(keys)}::bigint[]) as key) >= 0`;
   }
 
   async tryLock(
@@ -322,14 +330,14 @@ export class PostgresEngine implements Engine {
   }
 
   /** Waits out a restart of the server: nothing has been done yet, so trying again is safe. */
-  async #begin(sql: string): Promise<PoolClient> {
+  async #begin(statement: string): Promise<PoolClient> {
     const { clock, maxWaitMs, random } = this.#options;
     const deadline = clock.monotonic() + maxWaitMs;
     for (let attempt = 0; ; attempt += 1) {
       let client: PoolClient | undefined;
       try {
         client = await this.#pool.acquire();
-        await client.query(sql);
+        await client.query(statement);
         if (this.#problem !== undefined) this.#control?.hasten();
         this.#problem = undefined;
         return client;
@@ -407,6 +415,11 @@ export class PostgresEngine implements Engine {
 function unusable(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   return new StoreError('store_unreachable', String(error), { cause: error });
+}
+
+/** One order for all, so that two that take several never wait for each other crosswise. */
+function inOrder(keys: readonly bigint[]): readonly string[] {
+  return keys.toSorted((a, b) => (a < b ? -1 : Number(a > b))).map(String);
 }
 
 /** Returns whether the connection can be used again. */

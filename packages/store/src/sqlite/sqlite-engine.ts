@@ -232,6 +232,8 @@ export class SqliteEngine implements Engine {
   /** Nothing to do: writes come one after another. */
   async lock(): Promise<void> {}
 
+  whenLocked(): undefined {}
+
   async tryLock(): Promise<readonly bigint[]> {
     return [];
   }
