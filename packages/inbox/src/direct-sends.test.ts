@@ -304,6 +304,33 @@ describe.each(testBackends)('sends that come together on $name', (backend) => {
   }, 60_000);
 });
 
+test('an inbox that somebody else has locked keeps nobody waiting but those who send there', async () => {
+  await using database = await testBackends[1]!.create();
+  await using fixture = await openInbox(database);
+  await sendAll(fixture, [{ to: { user: 'ann' } }]);
+  const release = Promise.withResolvers<void>();
+  const locked = Promise.withResolvers<void>();
+  const holding = fixture.store.transaction(async (trx) => {
+    const inbox = trx.selectFrom('inbox_mailboxes').selectAll().where('user_id', '=', 'ann');
+    await inbox.forUpdate().execute();
+    locked.resolve();
+    await release.promise;
+  });
+  await locked.promise;
+  let answered = 0;
+  const waiting = ['1', '2'].map(async (title) => {
+    await sendAll(fixture, [{ to: { user: 'ann' }, title }]);
+    answered += 1;
+  });
+  const others = await sendAll(fixture, [{ to: { user: 'bob' } }, { to: { user: 'eve' } }]);
+  expect(others).toMatchObject([{ created: 1 }, { created: 1 }]);
+  expect(await sendAll(fixture, [{ to: { user: 'bob' } }])).toMatchObject([{ created: 1 }]);
+  expect(answered).toBe(0);
+  release.resolve();
+  await Promise.all([holding, ...waiting]);
+  expect(await fixture.inbox.counts('ann')).toMatchObject({ total: 3 });
+});
+
 test('groups of two servers with the same users and keys never wait for each other crosswise', async () => {
   await using database = await testBackends[1]!.create();
   await using first = await openInbox(database);

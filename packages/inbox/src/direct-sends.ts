@@ -24,12 +24,14 @@ interface WaitingSend extends Waiting {
 const maxTogether = 100;
 /** Together they have no more recipients than a batch of a list. */
 const maxUsersTogether = 5;
+/** Longer than a batch of a list holds its users' inboxes, as a rule. */
+const maxLockWaitMs = 250;
 
 /**
  * Does sends at once. Those to few users that come together share a transaction, in the order they
  * came: a hundred need hardly more statements than one, and wait for the disk once. Each succeeds or
- * fails on its own: when one of them makes the transaction fail, nothing of it was kept, and each is
- * done in a transaction of its own.
+ * fails on its own: when one of them makes the transaction fail, or wait long for somebody else's
+ * lock, nothing of it was kept, and each is done in a transaction of its own beside those that follow.
  */
 export class DirectSends {
   readonly #store: Store<InboxTables>;
@@ -57,7 +59,8 @@ export class DirectSends {
 
   async #doTogether(all: readonly WaitingSend[]): Promise<void> {
     try {
-      const outcomes = await this.#transact(all.map(({ send }) => send));
+      const sends = all.map(({ send }) => send);
+      const outcomes = await this.#transact(sends, { lockTimeoutMs: maxLockWaitMs });
       for (const [index, { resolve, reject }] of all.entries()) {
         const outcome = outcomes[index];
         if (outcome instanceof InboxError) reject(outcome);
@@ -65,7 +68,7 @@ export class DirectSends {
       }
     } catch (error) {
       for (const { send, resolve, reject } of all) {
-        if (all.length === 1 || concernsEverybody(error)) reject(error);
+        if (concernsEverybody(error)) reject(error);
         else resolve(this.#doAlone(send));
       }
     }
@@ -78,7 +81,10 @@ export class DirectSends {
   }
 
   /** Does all of them, or none. A send whose key was used for something else only gets an error. */
-  #transact(sends: readonly DirectSend[]): Promise<readonly (SendResult | InboxError)[]> {
+  #transact(
+    sends: readonly DirectSend[],
+    options: { readonly lockTimeoutMs?: number } = {},
+  ): Promise<readonly (SendResult | InboxError)[]> {
     return this.#store.transaction(async (trx) => {
       const routed = await this.#fanOut.route(trx, sends);
       const rows = routed.map(({ draft, users, deliveries }) => ({
@@ -97,6 +103,6 @@ export class DirectSends {
         const holder = holders.get(row.id);
         return (holder && conflictOf(holder, row)) ?? toResult(row, holder);
       });
-    });
+    }, options);
   }
 }

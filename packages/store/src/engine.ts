@@ -7,6 +7,11 @@ export type DialectName = 'sqlite' | 'postgres';
 export interface EngineTransactionOptions {
   /** Replaces the transaction's deadline; 0 for none (migrations, moves, checks). */
   readonly timeoutMs?: number;
+  /**
+   * Replaces the time that a statement may wait for a lock, where transactions run beside each other:
+   * on SQLite they come one after another.
+   */
+  readonly lockTimeoutMs?: number;
 }
 
 /** Told how far a backup is. */

@@ -174,21 +174,26 @@ export class Store<Tables = unknown> {
    * must change nothing but the database. After a statement failed the transaction is over, also
    * when `work` swallows the error: write `on conflict` where a conflict is expected.
    *
+   * With `lockTimeoutMs` it gives up with `store_locked` when it has to wait so long for a lock of
+   * another transaction: for work that others wait for. On SQLite there are no such locks.
+   *
    * @throws {@link StoreError}, or what `work` throws; either way nothing was kept, except that with
    * `store_commit_unknown` it may have been.
    */
-  async transaction<T>(work: (transaction: StoreTransaction<Tables>) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    work: (transaction: StoreTransaction<Tables>) => Promise<T>,
+    options: { readonly lockTimeoutMs?: number } = {},
+  ): Promise<T> {
     let events = 0;
-    const value = await this.#counted(() =>
-      this.#engine.write(async (connection) => {
-        const transaction = openSession<Tables>(this.#engine, connection);
-        this.outbox.begin(transaction);
-        connections.set(transaction, connection);
-        const result = await work(transaction);
-        events = await this.outbox.flush(transaction, connection);
-        return result;
-      }),
-    );
+    const run = async (connection: DatabaseConnection): Promise<T> => {
+      const transaction = openSession<Tables>(this.#engine, connection);
+      this.outbox.begin(transaction);
+      connections.set(transaction, connection);
+      const result = await work(transaction);
+      events = await this.outbox.flush(transaction, connection);
+      return result;
+    };
+    const value = await this.#counted(() => this.#engine.write(run, options));
     if (events > 0) this.outbox.committed(events);
     return value;
   }

@@ -151,7 +151,7 @@ export class PostgresEngine implements Engine {
     const deadline = clock.monotonic() + maxWaitMs;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const value = await this.#transact('write', work, timeoutMs);
+        const value = await this.#transact('write', work, { ...options, timeoutMs });
         this.#forgetRefusal(refusalHoldsMs);
         return value;
       } catch (error) {
@@ -173,7 +173,8 @@ export class PostgresEngine implements Engine {
     work: (connection: DatabaseConnection) => Promise<T>,
     options: EngineTransactionOptions = {},
   ): Promise<T> {
-    return this.#transact('read', work, options.timeoutMs ?? this.#options.transactionTimeoutMs);
+    const { timeoutMs = this.#options.transactionTimeoutMs } = options;
+    return this.#transact('read', work, { timeoutMs });
   }
 
   /** Needs no transaction around it: one way to the database and back, where {@link read} takes three. */
@@ -300,10 +301,14 @@ export class PostgresEngine implements Engine {
   #transact<T>(
     mode: TransactionMode,
     work: (connection: DatabaseConnection) => Promise<T>,
-    timeoutMs: number,
+    options: EngineTransactionOptions & { readonly timeoutMs: number },
   ): Promise<T> {
+    const { timeoutMs, lockTimeoutMs } = options;
+    const begin = beginStatements[mode];
     return this.#turnstile.run(async () => {
-      const client = await this.#begin(beginStatements[mode]);
+      const client = await this.#begin(
+        lockTimeoutMs === undefined ? begin : `${begin}; set local lock_timeout = ${lockTimeoutMs}`,
+      );
       const session = new PostgresSession(client, { label: this.label, mode });
       let isBroken = false;
       try {
