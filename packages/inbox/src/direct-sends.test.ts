@@ -174,7 +174,7 @@ describe.each(testBackends)('sends that come together on $name', (backend) => {
       { recipients: 4, created: 4, muted: 0 },
       { recipients: 4, created: 3, muted: 1 },
       { recipients: 4, created: 4, muted: 0 },
-      { recipients: 4, created: 3, muted: 1 },
+      { recipients: 4, created: 0, muted: 4 },
     ]);
     const unread = (a: number, b: number) => ({
       total: a + b,
@@ -186,7 +186,6 @@ describe.each(testBackends)('sends that come together on $name', (backend) => {
       { title: 'other', version: 4, silent: true, unread: unread(1, 1) },
       { title: 'again', version: 5, groupCount: 3, replaces: 'grouped', unread: unread(1, 1) },
       { version: 6, groupCount: 1, replaces: undefined, unread: unread(1, 2) },
-      { title: 'gone before it came', version: 7, unread: unread(1, 2) },
     ]);
     expect(timeless((await eventsOf(fixture, 'bob')).slice(1))).toMatchObject([
       { title: 'other', version: 2, silent: false, unread: unread(0, 1) },
@@ -199,7 +198,6 @@ describe.each(testBackends)('sends that come together on $name', (backend) => {
       { type: 'created', version: 4, unread: unread(0, 1) },
       { type: 'unread', ids: [], version: 5, unread: unread(0, 1) },
       { type: 'created', version: 6, unread: unread(0, 2) },
-      { type: 'unread', ids: [], version: 7, unread: unread(0, 2) },
     ]);
     expect(await inbox.counts('ann')).toEqual(unread(1, 2));
     expect((await inbox.list('kim')).items.map(({ title }) => title)).toEqual([
