@@ -195,6 +195,25 @@ describe('server-side subscriptions', () => {
     await running.hub.publish('#ann', 'for you');
     await vi.waitFor(() => expect(seen).toEqual([['#ann', 'for you']]));
   });
+
+  test('of a user whose id names others is not made: they would read it', async () => {
+    await using running = await startHub({
+      channel: { withoutNamespace: { allowUserLimitedChannels: true } },
+      client: {
+        subscribeToUserPersonalChannel: {
+          enabled: true,
+          personalChannelNamespace: '',
+          singleConnection: false,
+        },
+      },
+    });
+    running.hub.on('connecting', () => ({ user: 'ann,bob' }));
+    const client = running.client();
+    const ends: number[] = [];
+    client.on('disconnected', ({ code }) => ends.push(code));
+    client.connect();
+    await vi.waitFor(() => expect(ends).toEqual([107]));
+  });
 });
 
 test('a connection that ends while its subscriptions are made was never one', async () => {

@@ -76,4 +76,12 @@ describe('user-limited channels', () => {
     expect(namespaces.personalChannel('42', '')).toBe('#42');
     expect(namespaces.personalChannel('42', 'rooms')).toBe('rooms:#42');
   });
+
+  test.each(['a,b', 'a#b', ',', '#'])(
+    '%s has no personal channel where others would read it',
+    (user) => {
+      expect(namespaces.personalChannel(user, '')).toBeUndefined();
+      expect(namespaces.personalChannel(user, 'news')).toBe(`news:#${user}`);
+    },
+  );
 });

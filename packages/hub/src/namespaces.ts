@@ -9,6 +9,7 @@ import {
   type MapOptions,
 } from './channel-options.ts';
 import type { MapRetention } from './ports/map-broker.ts';
+import { isRefusal } from './refusal.ts';
 
 /** What holds for one channel: its namespace's options, and what its name says about it. */
 export interface ChannelRules {
@@ -132,11 +133,17 @@ export class Namespaces {
       : undefined;
   }
 
-  /** The channel that belongs to one user, in the given namespace. */
-  personalChannel(user: string, namespace: string): string {
+  /**
+   * The channel that belongs to one user, in the given namespace. Undefined where that name would
+   * open to others: `#a,b` to the users `a` and `b`.
+   */
+  personalChannel(user: string, namespace: string): string | undefined {
     const { namespaceBoundary, userBoundary } = this.#options;
     const prefix = namespace === '' ? '' : `${namespace}${namespaceBoundary}`;
-    return `${prefix}${userBoundary}${user}`;
+    const channel = `${prefix}${userBoundary}${user}`;
+    const rules = this.resolve(channel);
+    const named = isRefusal(rules) ? undefined : this.limitedTo(channel, rules);
+    return named === undefined || (named.length === 1 && named[0] === user) ? channel : undefined;
   }
 }
 

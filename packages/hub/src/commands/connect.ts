@@ -114,6 +114,14 @@ function grantsOf(
   const personal = hub.options.subscribeToUserPersonalChannel;
   if (personal.enabled && user !== '') {
     const channel = hub.namespaces.personalChannel(user, personal.personalChannelNamespace);
+    if (channel === undefined) {
+      hub.logger.warn(
+        { client: session.id, user },
+        'a user is refused whose personal channel would open to others: take ids without the user ' +
+          'boundary and separator, or a namespace without allow_user_limited_channels',
+      );
+      return replyErrors.badRequest;
+    }
     if (!grants.has(channel)) grants.set(channel, {});
   }
   for (const channel of session.transport.ownChannels ?? []) {

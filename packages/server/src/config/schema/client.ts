@@ -146,7 +146,10 @@ export const client = section('Client connections: who may connect, and their li
   subscribe_to_user_personal_channel: section(
     "A channel of each user's own, subscribed by the server when the user connects.",
     {
-      enabled: flag(false, 'Subscribe users to their personal channel.'),
+      enabled: flag(
+        false,
+        'Subscribe users to their personal channel. Where the name would open it to others (`#a,b`), the user is refused (107).',
+      ),
       personal_channel_namespace: text(
         '',
         'Namespace of personal channels. Empty: without namespace.',
