@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     execArgv: ['--conditions=@holdfast/source'],
     globalSetup: ['packages/store/src/testing/postgres-setup.ts'],
+    setupFiles: ['scripts/property-tests.ts'],
     projects: [
       {
         extends: true,
