@@ -241,9 +241,10 @@ function countOf(row: Replaced, now: number): number {
 }
 
 function withMore(unread: UnreadCounts, category: string, more: number): UnreadCounts {
-  const byCategory = new Map(Object.entries(unread.byCategory));
-  const count = (byCategory.get(category) ?? 0) + more;
-  if (count > 0) byCategory.set(category, count);
-  else byCategory.delete(category);
-  return { total: unread.total + more, byCategory: Object.fromEntries(byCategory) };
+  // An object has members of its own that are no categories, `constructor` for one.
+  const before = Object.hasOwn(unread.byCategory, category) ? unread.byCategory[category] : 0;
+  const { [category]: _, ...others } = unread.byCategory;
+  const count = (before ?? 0) + more;
+  const byCategory = count > 0 ? { ...others, [category]: count } : others;
+  return { total: unread.total + more, byCategory };
 }

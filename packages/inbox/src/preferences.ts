@@ -155,8 +155,9 @@ export class PreferenceBook {
       .where(sql<SqlBool>`category in ${valueList(dialect, [...categories, '*'])}`)
       .execute();
     const byUser = Map.groupBy(rows, (row) => row.user_id);
+    const defaults = new Map(categories.map((name) => [name, this.#defaultsOf(name)]));
     return (user, category) =>
-      routeOne(byUser.get(user) ?? [], this.#defaultsOf(category), { category, now });
+      routeOne(byUser.get(user) ?? [], defaults.get(category) ?? builtIn, { category, now });
   }
 }
 
