@@ -28,7 +28,7 @@ export interface OutboxRelayOptions {
   readonly isPermanent?: (error: unknown) => boolean;
   /** How long the broker may take for one event. @defaultValue 10000 */
   readonly publishTimeoutMs?: number;
-  /** Channels published at the same time. @defaultValue 128 */
+  /** Channels published at the same time. @defaultValue 512 */
   readonly maxChannels?: number;
   /** Events older than this are dropped: their readers have long read the state itself. @defaultValue 86400000 (a day) */
   readonly maxAgeMs?: number;
@@ -48,7 +48,7 @@ export function relaySettings(options: OutboxRelayOptions): Required<OutboxRelay
     publish: options.publish,
     isPermanent: options.isPermanent ?? saysPermanent,
     publishTimeoutMs: options.publishTimeoutMs ?? 10_000,
-    maxChannels: options.maxChannels ?? 128,
+    maxChannels: options.maxChannels ?? 512,
     maxAgeMs: options.maxAgeMs ?? 86_400_000,
     maxWaiting: options.maxWaiting ?? 1_000_000,
     maxDeadLetters: options.maxDeadLetters ?? 1000,

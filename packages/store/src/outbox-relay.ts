@@ -118,6 +118,10 @@ export class OutboxRelay {
   }
 
   async #run(): Promise<void> {
+    // Channels that are done in the same turn of the event loop share a look, and so do commits: what
+    // asked for one until here is in it.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#runAgain = false;
     try {
       await this.#dispatch();
     } catch (error) {
