@@ -1,109 +1,24 @@
 import { EventSource } from 'eventsource';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import {
-  type Client,
-  type ClientOptions,
-  createEnvironment,
-  type EntryChange,
-  type EnvironmentSignal,
-  type MapOptions,
-  type MapSubscription,
-  type PollSubscription,
-  type TransportName,
-} from '@holdfast/client';
-import { createSharedClient } from '@holdfast/client/shared';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import type { ClientOptions, MapSubscription, TransportName } from '@holdfast/client';
 import { ReplyError } from '@holdfast/protocol';
 import { keyedHub as hub, signKeys } from './keyed-hub.ts';
+import {
+  holderAmong,
+  mapsShow,
+  type MapTab,
+  open,
+  openMap,
+  openPoll,
+  patient,
+  pollsShow,
+  startBackend,
+  type Tab,
+  valuesOf,
+} from './keyed-tabs.ts';
 import { startApp, type RunningApp } from './running-app.ts';
-import { startTokenApp, tokenOf } from './token-app.ts';
 
 /** Maps, shared polls and state over a shared connection. Its tabs are clients in one process. */
-
-const patient = { timeout: 10_000, interval: 10 };
-
-interface Tab {
-  readonly client: Client;
-  signal(signal: EnvironmentSignal): void;
-}
-
-function open({ url }: RunningApp, options: Partial<ClientOptions> = {}): Tab {
-  const listeners = new Set<(signal: EnvironmentSignal) => void>();
-  const client = createSharedClient({
-    url,
-    backoff: { minDelayMs: 10, maxDelayMs: 50, stableMs: 10_000 },
-    environment: {
-      ...createEnvironment(),
-      onSignal: (listener) => {
-        listeners.add(listener);
-        return () => void listeners.delete(listener);
-      },
-    },
-    ...options,
-  });
-  onTestFinished(() => client.close());
-  client.connect();
-  return {
-    client,
-    signal: (signal) => {
-      for (const listener of listeners) listener(signal);
-    },
-  };
-}
-
-/** A tab that follows a map, with all that its application was told. */
-interface MapTab extends Tab {
-  readonly map: MapSubscription<number>;
-  readonly changes: readonly EntryChange<number>[];
-  /** How often the whole map came. */
-  syncs: number;
-  /** Keys that were there, were not, and were there again. */
-  readonly flickered: readonly string[];
-}
-
-function openMap(
-  running: RunningApp,
-  options: Partial<ClientOptions> = {},
-  mapOptions: MapOptions<number> & { readonly channel?: string } = {},
-): MapTab {
-  const { channel = 'map:a', ...rest } = mapOptions;
-  const changes: EntryChange<number>[] = [];
-  const opened = open(running, options);
-  const flickered: string[] = [];
-  const gone = new Set<string>();
-  let before: ReadonlyMap<string, unknown> = new Map();
-  const map = opened.client.subscribeMap<number>(channel, {
-    ...rest,
-    onChange: (change) => changes.push(change),
-    onSync: () => {
-      tab.syncs += 1;
-    },
-  });
-  map.onChange(() => {
-    for (const key of before.keys()) if (!map.entries.has(key)) gone.add(key);
-    for (const key of map.entries.keys()) if (gone.has(key)) flickered.push(key);
-    before = map.entries;
-  });
-  const tab: MapTab = { ...opened, map, changes, flickered, syncs: 0 };
-  return tab;
-}
-
-const valuesOf = ({ entries }: { entries: ReadonlyMap<string, { readonly value: unknown }> }) =>
-  Object.fromEntries([...entries].map(([key, { value }]) => [key, value]));
-
-const mapsShow = (tabs: readonly MapTab[], expected: object) =>
-  vi.waitFor(() => {
-    for (const { map } of tabs) {
-      expect(map.state.status).toBe('subscribed');
-      expect(valuesOf(map)).toEqual(expected);
-    }
-  }, patient);
-
-const holderAmong = <Any extends Tab>(tabs: readonly Any[]): Promise<Any> =>
-  vi.waitFor(() => {
-    const holder = tabs.find(({ client }) => client.state.heldBy === 'this_page');
-    expect(holder).toBeDefined();
-    return holder as Any;
-  }, patient);
 
 const transports = ['websocket', 'http_stream', 'sse', 'polling'] as const;
 
@@ -324,56 +239,6 @@ describe('a map', () => {
   });
 });
 
-/** A tab that follows a shared poll. */
-interface PollTab extends Tab {
-  readonly poll: PollSubscription<number>;
-  readonly changes: readonly (readonly [string, number | undefined])[];
-  /** How often its backend was asked for a signature. */
-  signed: number;
-}
-
-function openPoll(running: RunningApp, keys: readonly string[], options: PollSetup = {}): PollTab {
-  const { sign = signKeys, client = {} } = options;
-  const changes: (readonly [string, number | undefined])[] = [];
-  const opened = open(running, client);
-  const poll = opened.client.subscribePoll<number>('poll:a', {
-    getSignature: async (wanted) => {
-      tab.signed += 1;
-      return sign(wanted);
-    },
-    onChange: ({ key, entry }) => changes.push([key, entry?.value]),
-  });
-  poll.track(keys);
-  const tab: PollTab = { ...opened, poll, changes, signed: 0 };
-  return tab;
-}
-
-interface PollSetup {
-  readonly sign?: (keys: readonly string[]) => ReturnType<typeof signKeys>;
-  readonly client?: Partial<ClientOptions>;
-}
-
-/** What the application's backend has, and which of it the server has asked for. */
-function startBackend({ hub: running }: RunningApp) {
-  const items = new Map<string, { key: string; data: Buffer; version: number }>();
-  const backend = {
-    asked: [] as readonly string[],
-    set: (key: string, value: number) => {
-      items.set(key, { key, data: Buffer.from(String(value)), version: value });
-    },
-  };
-  running.on('polling', ({ items: wanted }) => {
-    backend.asked = wanted.map(({ key }) => key).toSorted();
-    return { items: wanted.flatMap(({ key }) => items.get(key) ?? []) };
-  });
-  return backend;
-}
-
-const pollsShow = (shown: readonly (readonly [PollTab, object])[]) =>
-  vi.waitFor(() => {
-    for (const [{ poll }, expected] of shown) expect(valuesOf(poll)).toEqual(expected);
-  }, patient);
-
 describe('a shared poll', () => {
   test.each(transports)('over %s, from one holder to the next', async (transport) => {
     await using running = await startApp({ hub });
@@ -440,7 +305,7 @@ describe('a shared poll', () => {
     backend.set('a', 1);
     backend.set('b', 1);
     const broken = openPoll(running, ['a'], {
-      sign: () => Promise.reject(new Error('broken')) as never,
+      sign: () => Promise.reject(new Error('broken')),
     });
     const second = openPoll(running, ['a', 'b'], {
       sign: (keys) => signKeys(keys.filter((key) => key !== 'b')),
@@ -544,103 +409,4 @@ test('a channel without positions takes the state as it was loaded, and anew aft
   await running.hub.publish('room:1', 2);
   await vi.waitFor(() => expect(received).toEqual([1, 2]), patient);
   expect(loads).toBe(2);
-});
-
-describe('another user', () => {
-  const rules = { ...hub.channel!.withoutNamespace, allowSubscribeForClient: true };
-  const forUsers = {
-    ...hub,
-    channel: {
-      namespaces: hub.channel!.namespaces!.map((namespace) => Object.assign({}, rules, namespace)),
-    },
-  };
-
-  /** Who sits there: Ann, until somebody else is given to a tab. */
-  function person() {
-    let user = 'ann';
-    return {
-      get user() {
-        return user;
-      },
-      options: { getToken: async () => tokenOf(user) },
-      become: (other: string, { client }: Tab) => {
-        user = other;
-        client.setToken(tokenOf(other));
-      },
-    };
-  }
-
-  async function openAnnsMaps(running: RunningApp, { options }: ReturnType<typeof person>) {
-    await running.hub.publishMap('map:a', { key: 'x', data: 1 });
-    const tabs = [openMap(running, options), openMap(running, options)] as const;
-    await mapsShow(tabs, { x: 1 });
-    return tabs;
-  }
-
-  test('who may not follow a map ends it in every tab, and is shown nothing of it', async () => {
-    await using running = await startTokenApp({ hub: forUsers });
-    running.hub.on('subscribing', ({ connection }) => {
-      if (connection.user !== 'ann') throw new ReplyError(103, 'permission denied');
-      return undefined;
-    });
-    const whoever = person();
-    const tabs = await openAnnsMaps(running, whoever);
-    whoever.become('bob', tabs[0]);
-    const late = openMap(running, whoever.options);
-    await vi.waitFor(() => {
-      for (const { map } of [...tabs, late]) {
-        expect(map.state).toMatchObject({ status: 'unsubscribed', problem: { code: 103 } });
-      }
-    }, patient);
-    expect(late).toMatchObject({ syncs: 0, changes: [] });
-    expect(late.map.entries.size).toBe(0);
-  });
-
-  test('who may follow it goes on without a gap', async () => {
-    await using running = await startTokenApp({ hub: forUsers });
-    const whoever = person();
-    const tabs = await openAnnsMaps(running, whoever);
-    whoever.become('bob', tabs[0]);
-    await vi.waitFor(async () => {
-      const { connections } = await running.hub.connections();
-      expect(connections.map(({ user }) => user)).toEqual(['bob']);
-    }, patient);
-    await running.hub.publishMap('map:a', { key: 'y', data: 2 });
-    await mapsShow(tabs, { x: 1, y: 2 });
-    const all = [...tabs, openMap(running, whoever.options)];
-    await mapsShow(all, { x: 1, y: 2 });
-    expect(all.map(({ syncs }) => syncs)).toEqual([1, 1, 1]);
-  });
-
-  test('has keys of a shared poll signed anew, and sees none that are not his', async () => {
-    await using running = await startTokenApp({ hub: forUsers });
-    const backend = startBackend(running);
-    backend.set('a', 1);
-    backend.set('b', 1);
-    const whoever = person();
-    const setup: PollSetup = {
-      client: whoever.options,
-      sign: (keys) => {
-        const { user } = whoever;
-        return signKeys(
-          keys.filter((key) => user === 'ann' || key === 'b'),
-          user,
-        );
-      },
-    };
-    const tabs = [openPoll(running, ['a', 'b'], setup), openPoll(running, ['a'], setup)] as const;
-    await pollsShow([
-      [tabs[0], { a: 1, b: 1 }],
-      [tabs[1], { a: 1 }],
-    ]);
-    whoever.become('bob', tabs[0]);
-    const late = openPoll(running, ['a', 'b'], setup);
-    backend.set('b', 2);
-    await pollsShow([
-      [tabs[0], { b: 2 }],
-      [tabs[1], {}],
-      [late, { b: 2 }],
-    ]);
-    expect(late.changes).not.toContainEqual(['a', 1]);
-  });
 });

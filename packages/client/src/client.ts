@@ -74,7 +74,10 @@ export interface Client {
   connect(): void;
   /** Ends the connection until `connect`. Subscriptions stay and continue from their positions. */
   disconnect(): void;
-  /** Replaces the token and connects anew with it at once; `''` asks `getToken`. */
+  /**
+   * Replaces the token and connects anew with it at once; `''` asks `getToken`. It may be another
+   * user's: tokens of channels are asked for anew.
+   */
   setToken(token: string): void;
   /**
    * Subscribes to a channel. Publications are delivered in order; in recoverable channels exactly

@@ -9,9 +9,9 @@ import {
 } from './connection-machine.ts';
 import { type Close, closeInWords, type ConnectionState, idleState } from './connection-state.ts';
 import type { SocketClose, WebSocketConstructor } from './deferred-close-socket.ts';
-import { Engine } from './engine.ts';
+import { Engine, forgetToken } from './engine.ts';
 import { engineSockets } from './engine-sockets.ts';
-import { attachKeyed, type EngineMap, type EnginePoll } from './attach-keyed.ts';
+import { AttachedKeys } from './attached-keys.ts';
 import { bindSubscription } from './bind-subscription.ts';
 import { createEnvironment, type Environment } from './environment.ts';
 import type { ConnectionOptions, Endpoint } from './options.ts';
@@ -59,7 +59,7 @@ export class DirectWire implements Wire {
   /** The engine reads this list at each attempt: the machine chooses by replacing its one element. */
   readonly #endpoint: [TransportEndpoint];
   readonly #subscriptions = new Map<string, Subscription>();
-  readonly #keyed = new Map<string, EngineMap | EnginePoll>();
+  readonly #keyed = new Map<string, AttachedKeys>();
   readonly #probe: WebSocketProbe;
   readonly #stopSignals: () => void;
   #machine: MachineState = initialMachineState;
@@ -86,9 +86,12 @@ export class DirectWire implements Wire {
     this.#endpoint = [engineEndpoint(first)];
     const base = (options.webSocket ?? globalThis.WebSocket) as WebSocketConstructor | undefined;
     this.#probe = new WebSocketProbe(base, this.#environment);
-    this.#serverChannels = new ServerChannels((channel, event) =>
-      events.serverChannel(channel, event),
-    );
+    this.#serverChannels = new ServerChannels({
+      report: (channel, event) => events.serverChannel(channel, event),
+      userChanged: () => {
+        for (const keys of this.#keyed.values()) keys.changeUser();
+      },
+    });
     this.#centrifuge = this.#createEngine(base);
     this.#stopSignals = this.#environment.onSignal((signal) => {
       if (signal !== 'offline' && signal !== 'suspend') this.#probe.renew();
@@ -113,6 +116,9 @@ export class DirectWire implements Wire {
 
   setToken(token: string): void {
     this.#centrifuge.setToken(token);
+    // It may be another user's.
+    for (const subscription of this.#subscriptions.values()) forgetToken(subscription);
+    for (const keys of this.#keyed.values()) keys.forgetToken();
     this.#dispatch({ type: 'restart', upgrade: false });
   }
 
@@ -145,23 +151,17 @@ export class DirectWire implements Wire {
       throw new ClientError('misused', 'the channel is in use: close its subscription first');
     }
     const options = { ...request.options, ...this.#subscriptionToken() };
-    const subscription = attachKeyed(this.#centrifuge, { ...request, options } as KeyedRequest, {
-      report: (event) => {
-        if (this.#keyed.get(channel) === subscription) report(event);
-      },
+    const keys = new AttachedKeys(this.#centrifuge, { ...request, options } as KeyedRequest, {
+      report,
       backoff: this.#options.backoff,
     });
-    this.#keyed.set(channel, subscription);
-    subscription.subscribe();
-    const poll = 'track' in subscription ? subscription : undefined;
+    this.#keyed.set(channel, keys);
     return {
-      track: (keys) => poll?.track([...keys]),
-      untrack: (keys) => poll?.untrack([...keys]),
+      track: (wanted) => keys.track(wanted),
+      untrack: (unwanted) => keys.untrack(unwanted),
       detach: () => {
-        if (this.#keyed.get(channel) !== subscription) return;
-        this.#keyed.delete(channel);
-        subscription.unsubscribe();
-        this.#centrifuge.removeSubscription(subscription as never);
+        keys.detach();
+        if (this.#keyed.get(channel) === keys) this.#keyed.delete(channel);
       },
     };
   }
@@ -222,7 +222,7 @@ export class DirectWire implements Wire {
     this.#stopSignals();
     this.#probe.stop();
     for (const channel of this.#subscriptions.keys()) this.detach(channel);
-    for (const subscription of this.#keyed.values()) subscription.unsubscribe();
+    for (const keys of this.#keyed.values()) keys.detach();
     this.#keyed.clear();
   }
 
@@ -431,8 +431,8 @@ export class DirectWire implements Wire {
         return this.#centrifuge.publish(call.channel, call.data);
       case 'map_set':
       case 'map_remove': {
-        const map = this.#keyed.get(call.channel);
-        if (map === undefined || !('remove' in map)) throw notSubscribed();
+        const map = this.#keyed.get(call.channel)?.map;
+        if (map === undefined) throw notSubscribed();
         return call.type === 'map_set' ? map.publish(call.key, call.data) : map.remove(call.key);
       }
       case 'rpc':

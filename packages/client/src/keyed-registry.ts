@@ -38,7 +38,7 @@ export class KeyedRegistry {
     // One that the server ended is asked for anew, for its earlier uses as well.
     if (view.state.status === 'unsubscribed') {
       open.handle.detach();
-      open.handle = this.#attach(first, view);
+      open.handle = this.#attach(first, view, open.tracked);
       open.handle.track([...open.tracked]);
     }
     return view;
@@ -74,19 +74,26 @@ export class KeyedRegistry {
 
   #make(request: KeyedRequest): KeyedChannel {
     const view = new KeyedView();
+    const tracked = new Set<string>();
     const made = {
       request,
       view,
-      handle: this.#attach(request, view),
-      tracked: new Set<string>(),
+      handle: this.#attach(request, view, tracked),
+      tracked,
       cancelSettling: () => undefined,
     };
     this.#channels.set(request.channel, made);
     return made;
   }
 
-  #attach(request: KeyedRequest, view: KeyedView): KeyedHandle {
-    return this.#wire().attachKeyed(request, (event) => view.handle(event));
+  #attach(request: KeyedRequest, view: KeyedView, tracked: Set<string>): KeyedHandle {
+    return this.#wire().attachKeyed(request, (event) => {
+      // What may not be tracked any more can be asked for again.
+      if (event.type === 'change' && event.change.entry === undefined) {
+        tracked.delete(event.change.key);
+      }
+      view.handle(event);
+    });
   }
 
   /**

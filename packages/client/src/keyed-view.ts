@@ -39,15 +39,13 @@ export class KeyedView {
       for (const use of this.uses) this.#tellAll(use);
     } else if (event.type === 'change') {
       const { change, offset } = event;
-      this.#set(change);
       const { position } = this.state;
       if (offset !== undefined && position !== undefined) {
         this.state = { ...this.state, position: { ...position, offset } };
       }
-      for (const { keys, told } of this.uses) {
-        if (keys?.has(change.key) === false) continue;
-        deliver(() => told.onChange?.(change as EntryChange<never>));
-      }
+      this.#change(change);
+    } else if (event.type === 'reset') {
+      for (const key of this.entries.keys()) this.#change({ key, entry: undefined });
     } else {
       this.state = nextState(this.state, event);
     }
@@ -68,6 +66,14 @@ export class KeyedView {
   forget(keys: readonly string[]): void {
     for (const key of keys) this.#set({ key, entry: undefined });
     this.#notify();
+  }
+
+  #change(change: EntryChange): void {
+    this.#set(change);
+    for (const { keys, told } of this.uses) {
+      if (keys?.has(change.key) === false) continue;
+      deliver(() => told.onChange?.(change as EntryChange<never>));
+    }
   }
 
   #set({ key, entry }: EntryChange): void {

@@ -45,7 +45,8 @@ export interface MapOptions<Value = unknown> extends KeyedOptions<Value> {
 export interface PollOptions<Value = unknown> extends KeyedOptions<Value> {
   /**
    * Gives the signature that allows to track keys, from your backend; keys that it leaves out are not
-   * tracked any more. Asked for again when it expires and after each return of the connection.
+   * tracked any more, until they are asked for again. Called again when the signature has expired, and
+   * when the connection has become another user's: then for all keys, of which nothing is shown before.
    */
   readonly getSignature: (
     keys: readonly string[],

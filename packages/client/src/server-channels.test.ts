@@ -91,11 +91,13 @@ test('places are asked for until they were answered, by their user alone, and wh
       /** What an application would know: whose channels it hears. */
       const live = new Map<string, string>();
       let owner: string | undefined;
-      const server = new ServerChannels((name: string, event: ChannelEvent) => {
-        if (event.type === 'unsubscribed') live.delete(name);
-        if (event.type !== 'subscribed') return;
-        check((live.get(name) ?? owner) === owner, 'a channel passed from one user to another');
-        live.set(name, owner ?? '');
+      const server = new ServerChannels({
+        report: (name: string, event: ChannelEvent) => {
+          if (event.type === 'unsubscribed') live.delete(name);
+          if (event.type !== 'subscribed') return;
+          check((live.get(name) ?? owner) === owner, 'a channel passed from one user to another');
+          live.set(name, owner ?? '');
+        },
       });
       server.bind(engine as unknown as Engine);
       const wanted = new Map<string, number>();
@@ -147,7 +149,7 @@ test('places are asked for until they were answered, by their user alone, and wh
 test('a listener that disconnects in the middle of an answer loses no place', async () => {
   const engine = new ScriptedEngine();
   const events: ChannelEvent[] = [];
-  const server = new ServerChannels((_name, event) => events.push(event));
+  const server = new ServerChannels({ report: (_name, event) => events.push(event) });
   server.bind(engine as unknown as Engine);
   server.accepts(userOf(''));
   server.want('a', { epoch: 'e', offset: 3 });

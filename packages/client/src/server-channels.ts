@@ -5,7 +5,11 @@ import type { ChannelEvent, Position } from './wire.ts';
 /** As the engine says it of the subscriptions that the client made. */
 const connectionLost = { type: 'subscribing', code: 1, reason: 'transport closed' } as const;
 
-type Report = (channel: string, event: ChannelEvent) => void;
+export interface ServerChannelsOptions {
+  readonly report: (channel: string, event: ChannelEvent) => void;
+  /** A connection of another user is open than the one before was. @defaultValue nobody is told */
+  readonly userChanged?: () => void;
+}
 
 /**
  * Whose connection a token makes: the subject of a JWT. Any other token stands for itself, since only
@@ -28,7 +32,8 @@ export function userOf(token: string): string {
  * further behind, and the rule that no place is carried from one user to another.
  */
 export class ServerChannels {
-  readonly #report: Report;
+  readonly #report: ServerChannelsOptions['report'];
+  readonly #userChanged: () => void;
   readonly #subscribed = new Set<string>();
   /** Where the next connection shall continue. Without a place: what somebody heard of. */
   readonly #wanted = new Map<string, Position | undefined>();
@@ -38,8 +43,9 @@ export class ServerChannels {
   #asking = '';
   #isWritten = false;
 
-  constructor(report: Report) {
+  constructor({ report, userChanged = () => undefined }: ServerChannelsOptions) {
     this.#report = report;
+    this.#userChanged = userChanged;
   }
 
   /** Whose channels these are. Undefined until a connection or {@link accepts} says it. */
@@ -103,10 +109,10 @@ export class ServerChannels {
   }
 
   #connected(engine: Engine): void {
-    if (this.#user !== undefined && this.#user !== this.#asking) {
-      this.#endAll('the connection belongs to another user now');
-    }
+    const isAnother = this.#user !== undefined && this.#user !== this.#asking;
+    if (isAnother) this.#endAll('the connection belongs to another user now');
     this.#user = this.#asking;
+    if (isAnother) this.#userChanged();
     this.#confirmed.clear();
     // The engine goes through the answer in this same turn, unless a listener disconnects meanwhile.
     queueMicrotask(() => {

@@ -76,6 +76,8 @@ export type ChannelEvent =
 /** What happens to the keys of one channel. */
 export type KeyedEvent =
   | StateEvent
+  /** Of a shared poll: what was known is another user's. All that is tracked is asked for anew. */
+  | { readonly type: 'reset' }
   /** All keys of a map, and the position that they are of where it has any. */
   | { readonly type: 'sync'; readonly entries: readonly Entry[]; readonly position?: Position }
   | {

@@ -88,6 +88,9 @@ export class FollowedChannel {
       case 'change':
         if (this.kind === 'poll') return this.#isNewVersion(event);
         return this.#isWhole && this.#advance(event.offset);
+      case 'reset':
+        this.#forgetVersions();
+        return true;
       case 'subscribing':
       case 'unsubscribed':
       case 'error':
@@ -98,12 +101,16 @@ export class FollowedChannel {
   }
 
   #subscribed({ recovered, position, epoch }: FollowedEvent & { type: 'subscribed' }): void {
-    if (epoch !== this.#epoch) for (const key of this.#versions.keys()) this.#versions.set(key, 0);
+    if (epoch !== this.#epoch) this.#forgetVersions();
     this.#epoch = epoch;
     if (recovered && isAhead(this.#position, position)) return;
     if (!recovered && this.kind === 'map') this.#isWhole = false;
     // Of a map that comes anew, the place is that of its entries.
     this.#position = this.#isWhole ? position : undefined;
+  }
+
+  #forgetVersions(): void {
+    for (const key of this.#versions.keys()) this.#versions.set(key, 0);
   }
 
   #advance(offset: number | undefined): boolean {

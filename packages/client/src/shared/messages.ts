@@ -89,7 +89,12 @@ export interface Question {
 export type LeaderMessage =
   /** I am the leader: after an election, and to whoever asks. Hidden: another should be. */
   | { readonly kind: 'leader'; readonly isHidden: boolean }
-  | { readonly kind: 'state'; readonly state: ConnectionState }
+  | {
+      readonly kind: 'state';
+      readonly state: ConnectionState;
+      /** Whose the connection is, or was when it was last open. */
+      readonly user?: string;
+    }
   | {
       readonly kind: 'events';
       readonly channel: string;
@@ -100,8 +105,6 @@ export type LeaderMessage =
       readonly kind: 'server_events';
       readonly channel: string;
       readonly events: readonly FollowedEvent[];
-      /** Whose channel it is. */
-      readonly user: string;
     }
   /** One of you gave this for all of you. */
   | { readonly kind: 'token'; readonly token: string }
@@ -135,7 +138,7 @@ export type Envelope =
 
 /** Names on this origin. The number changes with the messages, so that old and new tabs never mix. */
 export function sharedName(key: string): string {
-  return `holdfast/3:${key}`;
+  return `holdfast/4:${key}`;
 }
 
 /** The lock that a tab holds as long as it lives. */

@@ -90,7 +90,9 @@ export class SharedChannelTable {
 
   /** Another user has the connection. */
   forget(): void {
-    for (const { channel } of this.#rows.values()) channel.forget();
+    for (const { channel } of this.#rows.values()) {
+      if (channel instanceof SharedChannel) channel.forget();
+    }
   }
 
   #pollOf(name: string): SharedPoll | undefined {

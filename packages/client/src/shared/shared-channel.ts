@@ -104,6 +104,9 @@ export class SharedChannel {
       case 'error':
         this.#tell([...this.#tabs.keys()], event);
         break;
+      case 'reset':
+        // Of shared polls alone.
+        break;
     }
   }
 

@@ -46,6 +46,15 @@ class Upstream {
     this.poll?.handle({ type: 'subscribing', code: 1, reason: 'transport closed' });
   }
 
+  /** Another user has the connection. */
+  changeUser(): void {
+    if (!this.#isAttached) return;
+    this.#isSubscribed = false;
+    this.poll?.handle({ type: 'reset' });
+    this.poll?.handle({ type: 'subscribing', code: 0, reason: 'subscribe called' });
+    for (const key of this.#tracked.keys()) this.#tracked.set(key, 0);
+  }
+
   /** The server has lost its versions. */
   reset(): void {
     this.cut();
@@ -100,12 +109,19 @@ class Tab {
     this.#followed.untrack([key]);
   }
 
+  /** What was sent before is heard before. */
+  changeUser(): void {
+    this.takeAll();
+    this.#followed.hear({ type: 'reset' });
+  }
+
   takeAll(): void {
     for (const events of this.inbox) for (const event of events) this.#followed.hear(event);
     this.inbox = [];
   }
 
   #hear(event: FollowedEvent): void {
+    if (event.type === 'reset') this.values.clear();
     if (event.type !== 'change') return;
     const { key, entry } = event.change;
     if (!this.tracked.has(key)) this.breaches.push(`not asked for: ${key}`);
@@ -130,7 +146,7 @@ const command = fc.oneof(
   { weight: 4, arbitrary: fc.record({ type: fc.constant('hear' as const), tab: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.constant({ type: 'cut' as const }) },
   { weight: 1, arbitrary: fc.constant({ type: 'reset' as const }) },
-  { weight: 1, arbitrary: fc.constant({ type: 'forget' as const }) },
+  { weight: 1, arbitrary: fc.constant({ type: 'changeUser' as const }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('away' as const), tab: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('back' as const), tab: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.constant({ type: 'handover' as const }) },
@@ -180,8 +196,9 @@ test('whatever happens, each tab has the newest values of its own keys, and hear
           case 'hear':
             tabs[step.tab]?.takeAll();
             break;
-          case 'forget':
-            poll.forget();
+          case 'changeUser':
+            upstream.changeUser();
+            for (const tab of tabs) tab.changeUser();
             break;
           case 'away':
             if (tabs[step.tab] === undefined) break;

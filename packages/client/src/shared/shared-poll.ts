@@ -68,21 +68,14 @@ export class SharedPoll {
     this.#handle?.detach();
   }
 
-  /** Another user has the connection, whom nobody has allowed anything yet: signatures are got anew. */
-  forget(): void {
-    if (this.isUnused) return;
-    this.#handle?.detach();
-    this.#newest.clear();
-    this.#state = undefined;
-    this.#handle = this.#links.begin();
-    const tracked = new Set<string>();
-    for (const keys of this.#tabs.values()) for (const key of keys) tracked.add(key);
-    this.#handle?.track([...tracked]);
-  }
-
   handle(event: FollowedEvent): void {
     if (event.type === 'change') {
       this.#change(event);
+      return;
+    }
+    // The tabs hear whose the connection is, and drop theirs.
+    if (event.type === 'reset') {
+      this.#newest.clear();
       return;
     }
     if (event.type === 'subscribed') {

@@ -69,8 +69,8 @@ export class SharedWire implements Wire {
   #state: ConnectionState;
   #wantsConnection = false;
   #token: string | undefined;
-  /** Whose the server's channels are. */
-  #serverUser = '';
+  /** Whose connection it was when it was last open. Undefined until it was. */
+  #user: string | undefined;
   #nextId = 1;
   #silentLooks = 0;
   #isLeading = false;
@@ -280,7 +280,7 @@ export class SharedWire implements Wire {
       wantsConnection: this.#wantsConnection,
       channels: [...this.#channels.values()].flatMap(({ wanted }) => wanted ?? []),
       server: {
-        user: this.#serverUser,
+        user: this.#user ?? '',
         channels: [...this.#serverChannels.values()].flatMap(({ wanted }) => wanted ?? []),
       },
       options: {
@@ -323,13 +323,14 @@ export class SharedWire implements Wire {
         }
         break;
       case 'state':
+        this.#noticeUser(body);
         this.#show({ ...body.state, heldBy: this.#isLeading ? 'this_page' : 'elsewhere' });
         break;
       case 'events':
         for (const event of body.events) this.#channels.get(body.channel)?.hear(event);
         break;
       case 'server_events':
-        for (const event of body.events) this.#serverEvent(body, event as ChannelEvent);
+        for (const event of body.events) this.#serverEvent(body.channel, event as ChannelEvent);
         break;
       case 'token':
         this.#token = body.token;
@@ -351,16 +352,24 @@ export class SharedWire implements Wire {
     }
   }
 
-  #serverEvent({ channel, user }: { channel: string; user: string }, event: ChannelEvent): void {
+  /** What a shared poll brought was for one user alone, told by the application's signature. */
+  #noticeUser({ state, user }: LeaderMessage & { readonly kind: 'state' }): void {
+    if (state.status !== 'connected' || user === undefined) return;
+    const isAnother = this.#user !== undefined && this.#user !== user;
+    this.#user = user;
+    if (!isAnother) return;
+    for (const followed of this.#channels.values()) {
+      if (followed.kind === 'poll') followed.hear({ type: 'reset' });
+    }
+  }
+
+  #serverEvent(channel: string, event: ChannelEvent): void {
     const links = this.#links((told) => this.#events.serverChannel(channel, told as ChannelEvent));
     const followed =
       this.#serverChannels.get(channel) ??
       new FollowedChannel({ channel, kind: 'stream', options: {} }, links);
     if (event.type === 'unsubscribed') this.#serverChannels.delete(channel);
-    else if (event.type === 'subscribed') {
-      this.#serverUser = user;
-      this.#serverChannels.set(channel, followed);
-    }
+    else if (event.type === 'subscribed') this.#serverChannels.set(channel, followed);
     followed.hear(event);
   }
 

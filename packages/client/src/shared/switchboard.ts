@@ -1,4 +1,5 @@
 import type { ClientError } from '../client-error.ts';
+import type { ConnectionState } from '../connection-state.ts';
 import { DirectWire } from '../direct-wire.ts';
 import { createEnvironment, type Environment, type EnvironmentSignal } from '../environment.ts';
 import { type Bus, openBus } from './bus.ts';
@@ -64,10 +65,7 @@ export class Switchboard {
     this.#serverChannels = new ServerChannelTable({
       connection: () => this.#wire,
       tabs: () => this.#tabs.keys(),
-      send: (to, channel, events) => {
-        const user = this.#wire?.serverUser ?? '';
-        this.#send({ kind: 'server_events', channel, events, user }, to);
-      },
+      send: (to, channel, events) => this.#send({ kind: 'server_events', channel, events }, to),
     });
     this.#bus = openBus<Envelope>(name, (envelope) => this.#receive(envelope));
     this.#send({ kind: 'leader', isHidden: this.#isHidden() });
@@ -171,7 +169,7 @@ export class Switchboard {
     };
     this.#tabs.set(id, tab);
     const wire = this.#wireFor(tab);
-    this.#send({ kind: 'state', state: wire.state }, [id]);
+    this.#sendState(wire.state, [id]);
     for (const wanted of hello.channels) this.#channels.add(id, wanted);
     this.#channels.dropUnused();
     this.#serverChannels.add(id, hello.server);
@@ -221,7 +219,7 @@ export class Switchboard {
       {
         state: (state) => {
           this.#noticeUser();
-          this.#send({ kind: 'state', state });
+          this.#sendState(state);
         },
         channel: (name, event) => this.#channels.handle(name, event),
         serverChannel: (name, event) => this.#serverChannels.handle(name, event),
@@ -229,6 +227,11 @@ export class Switchboard {
       },
     );
     return this.#wire;
+  }
+
+  #sendState(state: ConnectionState, to?: readonly string[]): void {
+    const user = this.#wire?.serverUser;
+    this.#send({ kind: 'state', state, ...(user === undefined ? {} : { user }) }, to);
   }
 
   /** The leader's own page ends the leadership when it is frozen; the connection must not wait for it. */
