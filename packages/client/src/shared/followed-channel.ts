@@ -74,6 +74,11 @@ export class FollowedChannel {
     this.#position = position;
   }
 
+  protected isAt(place: Position | undefined): boolean {
+    const own = this.#position;
+    return own?.offset === place?.offset && own?.epoch === place?.epoch;
+  }
+
   #isNews(event: FollowedEvent): boolean {
     switch (event.type) {
       case 'subscribed':

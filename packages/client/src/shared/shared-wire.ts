@@ -66,9 +66,12 @@ export class SharedWire implements Wire {
   readonly #worker: unknown;
   #bus: Bus<Envelope> | undefined;
   #leader: Leader | undefined;
+  #lastTerm = 0;
   #state: ConnectionState;
   #wantsConnection = false;
   #token: string | undefined;
+  /** No leader has said that it has the token which was set here last. */
+  #isTokenUnheard = false;
   /** Whose connection it was when it was last open. Undefined until it was. */
   #user: string | undefined;
   #nextId = 1;
@@ -120,6 +123,7 @@ export class SharedWire implements Wire {
 
   setToken(token: string): void {
     this.#token = token;
+    this.#isTokenUnheard = true;
     this.#post({ kind: 'token', token });
   }
 
@@ -216,6 +220,7 @@ export class SharedWire implements Wire {
         const switchboard = new Switchboard({
           name: this.#name,
           locks: this.#locks,
+          lastTerm: this.#lastTerm,
           isHidden: () => this.#isHiddenTooLong(),
         });
         return () => {
@@ -271,6 +276,7 @@ export class SharedWire implements Wire {
   #follow(leader: Leader): void {
     this.#forgetLeader();
     this.#leader = leader;
+    this.#lastTerm = leader.term;
     // A worker has begun to lead: from now on its end is heard at once.
     if (this.#leaveElection === undefined) this.#standForElection(false);
     const { endpoints, emulationEndpoint, name, backoff, connectTimeoutMs } = this.#options;
@@ -297,6 +303,8 @@ export class SharedWire implements Wire {
         ...(this.#token === undefined ? {} : { token: this.#token }),
       },
     });
+    // Its connection was made with the token of the first tab that introduced itself.
+    if (this.#isTokenUnheard) this.#post({ kind: 'token', token: this.#token ?? '' });
   }
 
   #forgetLeader(): void {
@@ -334,6 +342,7 @@ export class SharedWire implements Wire {
         break;
       case 'token':
         this.#token = body.token;
+        this.#isTokenUnheard = false;
         break;
       case 'message':
         this.#events.message(body.data);

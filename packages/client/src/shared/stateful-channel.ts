@@ -52,6 +52,8 @@ export class StatefulChannel extends FollowedChannel {
     if (event.type === 'unsubscribed') this.close();
     else if (this.#phase === 'loading') return;
     else if (event.type === 'subscribed') {
+      // What the leader said before it knew of this state: what was published meanwhile was not heard.
+      if (this.#phase === 'joining' && event.recovered && !this.isAt(event.position)) return;
       // Without positions there is nothing that a state could be joined to.
       const isJoined = event.recovered || (this.#phase === 'joining' && !event.position);
       if (!isJoined) {

@@ -26,6 +26,8 @@ interface Tab {
 export interface SwitchboardOptions {
   readonly name: string;
   readonly locks: LocksLike;
+  /** The newest term that was heard of, which a clock that was set back must not fall behind. */
+  readonly lastTerm?: number;
   /** Whether nobody has seen the leader's page for too long. @defaultValue never, as in a worker */
   readonly isHidden?: () => boolean;
 }
@@ -37,7 +39,7 @@ export interface SwitchboardOptions {
 export class Switchboard {
   readonly #name: string;
   readonly #locks: LocksLike;
-  readonly #leader: Leader = { term: Date.now(), id: crypto.randomUUID() };
+  readonly #leader: Leader;
   readonly #isHidden: () => boolean;
   readonly #bus: Bus<Envelope>;
   readonly #tabs = new Map<string, Tab>();
@@ -50,7 +52,8 @@ export class Switchboard {
   #user: string | undefined;
   #isClosed = false;
 
-  constructor({ name, locks, isHidden = () => false }: SwitchboardOptions) {
+  constructor({ name, locks, lastTerm = 0, isHidden = () => false }: SwitchboardOptions) {
+    this.#leader = { term: Math.max(Date.now(), lastTerm + 1), id: crypto.randomUUID() };
     this.#isHidden = isHidden;
     this.#name = name;
     this.#locks = locks;
@@ -181,6 +184,7 @@ export class Switchboard {
     if (tab === undefined) return;
     this.#tabs.delete(id);
     tab.stopWatching();
+    this.#questions.giveUpOn(id);
     this.#channels.remove(id);
     this.#serverChannels.remove(id);
     this.#channels.dropUnused();

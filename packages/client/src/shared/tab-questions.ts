@@ -6,7 +6,7 @@ const timeoutMs = 15_000;
 /** What the leader asks the tabs for, since only pages have the application's functions. */
 export class TabQuestions {
   readonly #send: (tab: string, id: number, question: Question) => void;
-  readonly #open = new Map<number, (value: unknown) => void>();
+  readonly #open = new Map<number, { readonly tab: string; resolve(value: unknown): void }>();
   #nextId = 1;
 
   constructor(send: (tab: string, id: number, question: Question) => void) {
@@ -23,14 +23,20 @@ export class TabQuestions {
   }
 
   answer(id: number, value: unknown): void {
-    this.#open.get(id)?.(value);
+    this.#open.get(id)?.resolve(value);
+  }
+
+  /** A tab is gone: what it was asked, the next one is asked at once. */
+  giveUpOn(tab: string): void {
+    for (const question of this.#open.values())
+      if (question.tab === tab) question.resolve(undefined);
   }
 
   async #askOne(tab: string, question: Question): Promise<unknown> {
     const id = this.#nextId++;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const timer = setTimeout(() => resolve(undefined), timeoutMs);
-    this.#open.set(id, resolve);
+    this.#open.set(id, { tab, resolve });
     this.#send(tab, id, question);
     try {
       return await promise;
