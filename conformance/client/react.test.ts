@@ -146,6 +146,34 @@ test.each([
   },
 );
 
+test('of listeners to channels of the server the newest are called, and those that went never', async () => {
+  await using running = await startTokenApp({
+    files: await filesOf('pages/server-channels-page.tsx'),
+  });
+  const { page, complaints, text } = await openPage();
+  await page.goto(`${running.url}/?late`);
+  // Gone before the connection is there, and back once it is.
+  await page.getByText('toggle').click();
+  await expect.poll(() => page.locator('#channels').count(), patient).toBe(0);
+  await page.getByText('sign in').click();
+  await vi.waitFor(() => expect(running.hub.metrics.clients).toBe(1), patient);
+  await running.hub.publish('updates', 1);
+  await expect.poll(() => page.evaluate('arrived'), patient).toEqual([1]);
+  expect(await page.evaluate('heard')).toEqual([]);
+  await page.getByText('toggle').click();
+  await expect.poll(() => text('channels'), patient).toBe('updates subscribed');
+  await running.hub.publish('updates', 2);
+  await expect.poll(() => text('received'), patient).toBe('[2]');
+  await page.getByText('other listeners').click();
+  await running.hub.publish('updates', 3);
+  await expect.poll(() => text('received'), patient).toBe('[2,30]');
+  await page.getByText('other listeners').click();
+  await running.hub.publish('updates', 4);
+  await expect.poll(() => text('received'), patient).toBe('[2,30,400]');
+  expect(await page.evaluate('heard')).toEqual([2, 3, 4]);
+  expect(complaints).toEqual([]);
+});
+
 test('on the server it renders, and connects to nothing', () => {
   const client = createClient({ url: 'http://127.0.0.1:1' });
   onTestFinished(() => client.close());

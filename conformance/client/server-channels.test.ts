@@ -260,3 +260,24 @@ describe('another user', () => {
     expect(away.received).toEqual([3]);
   });
 });
+
+test('the map of channels is a new one after a change of it, and not after each message', async () => {
+  await using running = await startTokenApp({
+    hub: { channel: { namespaces: [{ name: 'plain' }] } },
+  });
+  const { client, received: data } = open(running, {
+    isShared: false,
+    getToken: async () => tokenOf('ann', ['plain:a']),
+  });
+  await vi.waitFor(
+    () => expect(client.serverChannels.get('plain:a')?.status).toBe('subscribed'),
+    patient,
+  );
+  const channels = client.serverChannels;
+  await running.hub.publish('plain:a', 1);
+  await vi.waitFor(() => expect(data).toEqual([1]), patient);
+  expect(client.serverChannels).toBe(channels);
+  await running.hub.unsubscribe({ user: 'ann' }, 'plain:a');
+  await vi.waitFor(() => expect(client.serverChannels.size).toBe(0), patient);
+  expect(channels.size).toBe(1);
+});

@@ -6,19 +6,34 @@ import { mountPage } from '../../mount-page.tsx';
 
 const scope = globalThis as unknown as {
   location: { origin: string; search: string };
+  arrived: unknown[];
+  heard: unknown[];
 };
-const create = scope.location.search === '?shared' ? createSharedClient : createClient;
+/** What came to the page, and what of it any component heard. */
+scope.arrived = [];
+scope.heard = [];
+const query = new URLSearchParams(scope.location.search);
+const create = query.has('shared') ? createSharedClient : createClient;
+const signedIn = Promise.withResolvers<void>();
+if (!query.has('late')) signedIn.resolve();
 const client = create({
   url: scope.location.origin,
-  getToken: async () => (await fetch('/token')).text(),
+  getToken: async () => {
+    await signedIn.promise;
+    return (await fetch('/token')).text();
+  },
+  onServerPublication: ({ data }) => scope.arrived.push(data),
   backoff: { minDelayMs: 20, maxDelayMs: 200, stableMs: 10_000 },
 });
 
-function Updates(): ReactNode {
+function Updates({ factor }: { readonly factor: number }): ReactNode {
   const [received, setReceived] = useState<readonly number[]>([]);
   const [told, setTold] = useState<readonly string[]>([]);
   const channels = useServerChannels<number>({
-    onPublication: ({ data }) => setReceived((before) => [...before, data]),
+    onPublication: ({ data }) => {
+      scope.heard.push(data);
+      setReceived((before) => [...before, data * factor]);
+    },
     onSubscription: (channel, { status }) =>
       setTold((before) => [...before, `${channel} ${status}`]),
   });
@@ -35,12 +50,19 @@ function Updates(): ReactNode {
 
 function App(): ReactNode {
   const [isShown, setShown] = useState(true);
+  const [factor, setFactor] = useState(1);
   return (
     <>
       <button type="button" onClick={() => setShown(!isShown)}>
         toggle
       </button>
-      {isShown && <Updates />}
+      <button type="button" onClick={() => setFactor(factor * 10)}>
+        other listeners
+      </button>
+      <button type="button" onClick={() => signedIn.resolve()}>
+        sign in
+      </button>
+      {isShown && <Updates factor={factor} />}
     </>
   );
 }

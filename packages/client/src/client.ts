@@ -321,11 +321,14 @@ class WireClient implements Client {
   }
 
   #serverChannel(channel: string, event: ChannelEvent): void {
-    const state = nextState(this.#serverChannels.get(channel) ?? subscribingState, event);
-    const channels = new Map(this.#serverChannels);
-    if (state.status === 'unsubscribed') channels.delete(channel);
-    else channels.set(channel, state);
-    this.#serverChannels = channels;
+    const before = this.#serverChannels.get(channel);
+    const state = nextState(before ?? subscribingState, event);
+    if (state !== before) {
+      const channels = new Map(this.#serverChannels);
+      if (state.status === 'unsubscribed') channels.delete(channel);
+      else channels.set(channel, state);
+      this.#serverChannels = channels;
+    }
     for (const { onPublication, onSubscription } of this.#serverListeners) {
       deliver(() => {
         if (event.type === 'publication') onPublication?.(event.publication);
