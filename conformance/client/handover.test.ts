@@ -3,7 +3,34 @@ import { holderAmong, open, patient } from './keyed-tabs.ts';
 import { startApp } from './running-app.ts';
 import { startTokenApp, tokenOf } from './token-app.ts';
 
+const mapRules = {
+  subscriptionType: 'map',
+  map: { mode: 'recoverable', streamTtlMs: 60_000 },
+  allowSubscribeForClient: true,
+} as const;
+
 /** From one holder of a shared connection to the next. Its tabs are clients in one process. */
+
+test('while nobody holds the connection no channel is subscribed', async () => {
+  await using running = await startTokenApp({
+    hub: { channel: { namespaces: [{ name: 'map', ...mapRules }] } },
+  });
+  const token = tokenOf('ann', { channels: ['updates'] });
+  const tabs = [open(running, { token }), open(running, { token })];
+  const holder = await holderAmong(tabs);
+  const { client, signal } = tabs.find((tab) => tab !== holder)!;
+  const stream = client.subscribe('news');
+  const map = client.subscribeMap('map:a');
+  const statuses = () =>
+    [stream.state, map.state, client.serverChannels.get('updates')].map((state) => state?.status);
+  const all = (status: string) =>
+    vi.waitFor(() => expect(statuses()).toEqual([status, status, status]), patient);
+  await all('subscribed');
+  signal('suspend');
+  expect(statuses()).toEqual(['subscribing', 'subscribing', 'subscribing']);
+  signal('resume');
+  await all('subscribed');
+});
 
 test('a clock that was set back does not keep the tabs from following the next holder', async () => {
   await using running = await startApp();

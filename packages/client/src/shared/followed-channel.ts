@@ -23,6 +23,7 @@ export class FollowedChannel {
   /** Of a shared poll: the keys that are tracked, and which version of each was heard last. */
   readonly #versions = new Map<string, number>();
   #epoch: string | undefined;
+  #isSubscribed = false;
 
   constructor({ since, ...wanted }: WantedChannel, links: FollowedChannelLinks) {
     this.kind = wanted.kind;
@@ -67,7 +68,17 @@ export class FollowedChannel {
   }
 
   hear(event: FollowedEvent): void {
-    if (this.#isNews(event)) this.links.report(event);
+    if (!this.#isNews(event)) return;
+    if (event.type === 'subscribed') this.#isSubscribed = true;
+    else if (event.type === 'subscribing' || event.type === 'unsubscribed') {
+      this.#isSubscribed = false;
+    }
+    this.links.report(event);
+  }
+
+  /** Nobody holds the connection. */
+  lose(): void {
+    if (this.#isSubscribed) this.hear({ type: 'subscribing', code: 1, reason: 'transport closed' });
   }
 
   protected startAt(position: Position): void {

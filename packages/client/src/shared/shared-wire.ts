@@ -320,6 +320,9 @@ export class SharedWire implements Wire {
     }
     this.#pending.clear();
     if (this.#wantsConnection) this.#show({ status: 'connecting', nextRetryAt: undefined });
+    for (const followed of [...this.#channels.values(), ...this.#serverChannels.values()]) {
+      followed.lose();
+    }
   }
 
   #handle(body: LeaderMessage): void {
