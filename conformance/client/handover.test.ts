@@ -18,7 +18,8 @@ test('while nobody holds the connection no channel is subscribed', async () => {
   const token = tokenOf('ann', { channels: ['updates'] });
   const tabs = [open(running, { token }), open(running, { token })];
   const holder = await holderAmong(tabs);
-  const { client, signal } = tabs.find((tab) => tab !== holder)!;
+  const other = tabs.find((tab) => tab !== holder)!;
+  const { client } = other;
   const stream = client.subscribe('news');
   const map = client.subscribeMap('map:a');
   const statuses = () =>
@@ -26,9 +27,9 @@ test('while nobody holds the connection no channel is subscribed', async () => {
   const all = (status: string) =>
     vi.waitFor(() => expect(statuses()).toEqual([status, status, status]), patient);
   await all('subscribed');
-  signal('suspend');
+  other.signal('suspend');
   expect(statuses()).toEqual(['subscribing', 'subscribing', 'subscribing']);
-  signal('resume');
+  other.signal('resume');
   await all('subscribed');
 });
 

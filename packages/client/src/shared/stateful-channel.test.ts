@@ -1,12 +1,13 @@
 import { expect, test, vi } from 'vitest';
 import { createEnvironment } from '../environment.ts';
+import type { Position } from '../wire.ts';
 import type { FollowedEvent, WantedChannel } from './messages.ts';
 import { StatefulChannel } from './stateful-channel.ts';
 
 function open() {
   const wanted: WantedChannel[] = [];
   const heard: FollowedEvent[] = [];
-  const getState = vi.fn(async () => ({ epoch: 'e', offset: 5 }));
+  const getState = vi.fn<() => Promise<Position>>(async () => ({ epoch: 'e', offset: 5 }));
   const channel = new StatefulChannel(
     { channel: 'news', kind: 'stream', options: {} },
     { attach: (one) => wanted.push(one), report: (event) => heard.push(event) },
