@@ -99,7 +99,7 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       expect(fixture.problems).toHaveLength(1);
     }, patience);
     expect(fixture.problems[0]).toMatch(
-      /^notification \S+ could not be carried on by email, which is given up after 4 attempts: .*mail server away/,
+      /^notification \S+ could not be carried on by email, which is given up after 4 attempts; .*dead letters.*mail server away/,
     );
     expect(new Set(attempts.map(({ id }) => id)).size).toBe(1);
     expect(attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4]);

@@ -115,7 +115,7 @@ export class Escalations {
       const routing = route(row.user_id, row.category);
       // Quiet hours put it off; wishes that changed meanwhile count.
       const waitMs = routing.quietMinutes * 60_000;
-      const isDone = isOver(row, now);
+      const isDone = whyOver(row, now) !== undefined;
       await trx
         .updateTable('inbox_notifications')
         .set({ escalate_at: waitMs > 0 && !isDone ? now + waitMs : null })
@@ -152,7 +152,8 @@ export class Escalations {
         .where('id', '=', row.notification_id)
         .executeTakeFirst(),
     );
-    if (notification === undefined || isOver(notification, this.#store.clock.now())) {
+    const now = this.#store.clock.now();
+    if (notification === undefined || whyOver(notification, now) !== undefined) {
       await this.#record(row.id, { state: 'obsolete' });
       return;
     }
@@ -204,7 +205,7 @@ export class Escalations {
     this.#metrics.countAttempt(row.target, isDead ? 'given_up' : 'failed');
     if (!isDead) return;
     onProblem({
-      message: `notification ${row.notification_id} could not be carried on by ${row.target}, which is given up after ${attempt} attempts`,
+      message: `notification ${row.notification_id} could not be carried on by ${row.target}, which is given up after ${attempt} attempts; it is among the dead letters, to be tried again when the cause is mended`,
       cause: error,
     });
   }
@@ -226,8 +227,12 @@ export class Escalations {
   }
 }
 
-/** Whether the user has dealt with it, or nobody wants it any more. */
-function isOver(row: NotificationTable, now: number): boolean {
-  const isExpired = row.expires_at !== null && row.expires_at <= now;
-  return row.read_at !== null || row.archived_at !== null || isExpired;
+/** How the user has dealt with it, or that its time has passed; undefined while it can be carried on. */
+export function whyOver(
+  row: Pick<NotificationTable, 'read_at' | 'archived_at' | 'expires_at'>,
+  now: number,
+): 'read' | 'archived' | 'expired' | undefined {
+  if (row.read_at !== null) return 'read';
+  if (row.archived_at !== null) return 'archived';
+  return row.expires_at !== null && row.expires_at <= now ? 'expired' : undefined;
 }

@@ -226,6 +226,13 @@ export const inboxModule: StoreModule = {
           where state = 'pending'`.execute(db);
       },
     },
+    {
+      name: 'dead letters',
+      async up({ db }) {
+        await sql`create index inbox_escalations_dead on inbox_escalations (id, target)
+          where state = 'dead'`.execute(db);
+      },
+    },
   ],
   async newestId(db) {
     const { rows } = await sql<{ id: string | null }>`

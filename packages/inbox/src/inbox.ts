@@ -1,4 +1,11 @@
 import { Changes, type ChangeResult } from './changes.ts';
+import {
+  DeadLetters,
+  type DeadLetterListOptions,
+  type DeadLetterPage,
+  type DeadLetterRetry,
+  type DeadLetterSelection,
+} from './dead-letters.ts';
 import { Deliveries, type DeliveryState, type Redelivery } from './deliveries.ts';
 import { Escalations } from './escalations.ts';
 import type { UnreadCounts } from './events.ts';
@@ -44,6 +51,13 @@ export interface Inbox {
   cancel(id: string, options?: { readonly recall?: boolean }): Promise<SendStatus>;
   /** Where one notification is, by device and escalation. @throws `InboxError` `inbox_not_found` */
   deliveryState(notificationId: string): Promise<DeliveryState>;
+  /** What targets of escalation did not take after the last attempt. @throws `InboxError` `inbox_invalid` */
+  deadLetters(options?: DeadLetterListOptions): Promise<DeadLetterPage>;
+  /**
+   * Tries dead letters again, up to 500 in one call, and says which of them nobody needs any more.
+   * Idempotent. @throws `InboxError` `inbox_invalid`
+   */
+  retryDeadLetters(selection?: DeadLetterSelection): Promise<DeadLetterRetry>;
 
   /** One page of a user's notifications, newest first. */
   list(user: string, options?: ListOptions): Promise<NotificationPage>;
@@ -127,6 +141,11 @@ export function createInbox(options: InboxOptions): Inbox {
   const sends = new Sends({ mailboxes, fanOut }, { store, wakeWorker: () => worker.wake() });
   const metrics = new InboxMetrics();
   const escalations = new Escalations({ preferences, metrics }, { ...options, store });
+  const deadLetters = new DeadLetters(preferences, {
+    store,
+    settings,
+    wakeWorker: () => worker.wake(),
+  });
   const worker = new InboxWorker({ store, sends, escalations, onProblem });
   addRetentionJobs(store, settings, mailboxes);
 
@@ -135,6 +154,8 @@ export function createInbox(options: InboxOptions): Inbox {
     sendStatus: (id) => sends.status(id),
     cancel: (id, how) => sends.cancel(id, how),
     deliveryState: (id) => deliveries.state(id),
+    deadLetters: (how) => deadLetters.list(how),
+    retryDeadLetters: (selection) => deadLetters.retry(selection),
     list: (user, how) => reader.list(user, how),
     page: (user, how) => reader.page(user, how),
     counts: (user) => reader.counts(user),

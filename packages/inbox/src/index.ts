@@ -5,6 +5,14 @@
  * @module
  */
 export type { ChangeResult } from './changes.ts';
+export type {
+  DeadLetter,
+  DeadLetterListOptions,
+  DeadLetterPage,
+  DeadLetterRetry,
+  DeadLetterSelection,
+  DeadLetterSkip,
+} from './dead-letters.ts';
 export type { DeliveryState, Redelivery } from './deliveries.ts';
 export * from './email-target.ts';
 export * from './errors.ts';

@@ -106,6 +106,12 @@ export function checkPlace(field: string, id: string, meaning: string): string {
   return id;
 }
 
+/** Things on one page. */
+export function checkLimit(limit: number): number {
+  if (!Number.isInteger(limit) || limit < 1 || limit > 100) fail('limit', 'must be 1 to 100');
+  return limit;
+}
+
 /** Before 1973 in milliseconds, in thousands of years in seconds: it tells what somebody meant. */
 const leastMilliseconds = 100_000_000_000;
 

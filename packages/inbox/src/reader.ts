@@ -6,6 +6,7 @@ import type { InboxTables } from './inbox-module.ts';
 import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
 import {
   checkId,
+  checkLimit,
   checkName,
   checkPlace,
   severities,
@@ -218,9 +219,7 @@ const statuses = ['all', 'unread', 'read', 'archived'] as const;
 function checkFilter(user: string, options: ListOptions): Filter {
   checkId('user', user);
   const { limit = 20, cursor, status = 'all', category, severity } = options;
-  if (!Number.isInteger(limit) || limit < 1 || limit > 100) {
-    throw new InboxError('inbox_invalid', 'limit must be 1 to 100');
-  }
+  checkLimit(limit);
   if (!statuses.includes(status)) {
     throw new InboxError('inbox_invalid', `status must be one of ${statuses.join(', ')}`);
   }

@@ -176,6 +176,60 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     );
   });
 
+  test('servers find what a receiver did not take, and have it tried again', async () => {
+    await using database = await backend.create();
+    let isBroken = true;
+    const taken: string[] = [];
+    await using fixture = await openInbox(database, {
+      categories: { '*': { webhook: true, escalateAfterMs: 0 } },
+      escalation: {
+        webhook: {
+          deliver({ id }) {
+            if (isBroken) return Promise.reject(new Error('the receiver is broken'));
+            taken.push(id);
+            return Promise.resolve();
+          },
+        },
+        maxAttempts: 1,
+      },
+    });
+    const ask = client(fixture);
+    await ask('server', 'POST /inbox/send', { to: { user: 'ann' }, category: 'a', title: 't' });
+    const letters = async () =>
+      (await ask('server', 'GET /inbox/dead-letters?limit=5')).body.items as { id: string }[];
+    await vi.waitFor(async () => expect(await letters()).toHaveLength(1), { timeout: 15_000 });
+    const [letter] = await letters();
+    expect(letter).toMatchObject({
+      user: 'ann',
+      target: 'webhook',
+      attempts: 1,
+      lastError: 'the receiver is broken',
+    });
+    expect((await ask('server', 'GET /inbox/dead-letters?target=email')).body).toEqual({
+      items: [],
+      nextCursor: null,
+    });
+    const retry = 'POST /inbox/dead-letters/retry';
+    expect(await ask('server', retry, { ids: ['x'] })).toMatchObject({
+      status: 404,
+      body: { error: { code: 'inbox_not_found', message: 'there is no such dead letter' } },
+    });
+    expect((await ask('server', retry, { target: 'fax' })).body.error?.message).toMatch(/^target/);
+    isBroken = false;
+    expect((await ask('server', retry, '')).body).toEqual({
+      retried: [letter?.id],
+      skipped: [],
+      notFound: [],
+      nextCursor: null,
+    });
+    await vi.waitFor(() => expect(taken).toEqual([letter?.id]), { timeout: 15_000 });
+    expect(await letters()).toEqual([]);
+    expect((await ask('server', retry, { ids: [letter?.id] })).body).toMatchObject({
+      retried: [],
+      skipped: [{ id: letter?.id, reason: 'not_dead' }],
+    });
+  });
+
   test('foreign ids do not exist, and nobody gets in without a key or token', async () => {
     await using database = await backend.create();
     await using fixture = await openInbox(database);

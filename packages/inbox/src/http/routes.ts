@@ -1,4 +1,5 @@
 import { defined, routeFor, type Route } from '@holdfast/http';
+import type { DeadLetterListOptions, DeadLetterSelection } from '../dead-letters.ts';
 import { InboxError } from '../errors.ts';
 import type { Inbox } from '../inbox.ts';
 import type { ListOptions } from '../reader.ts';
@@ -19,13 +20,15 @@ const server = (method: InboxRoute['method'], path: string) =>
 const user = (method: InboxRoute['method'], path: string) =>
   ({ side: 'user', method, path: `/me${path}` }) as const;
 
-/** A change of ids of which none is the user's is answered with 404, like any unknown thing. */
-async function found<
-  Result extends { readonly changed: readonly string[]; readonly notFound: readonly string[] },
->(change: Promise<Result>, ids: readonly string[]): Promise<Result> {
+/** A change of ids of which none is found is answered with 404, like any unknown thing. */
+async function found<Result extends { readonly notFound: readonly string[] }>(
+  change: Promise<Result>,
+  ids: readonly string[],
+  what = 'notification',
+): Promise<Result> {
   const result = await change;
   if (new Set(ids).size > result.notFound.length) return result;
-  throw new InboxError('inbox_not_found', 'there is no such notification');
+  throw new InboxError('inbox_not_found', `there is no such ${what}`);
 }
 
 type ChangeName = 'markRead' | 'markUnread' | 'archive' | 'unarchive' | 'delete';
@@ -101,6 +104,24 @@ export const routes: readonly InboxRoute[] = [
     summary: 'Where a notification is, by device and escalation',
     result: schemas.deliveryState,
     run: ({ inbox, params }) => inbox.deliveryState(params.id ?? ''),
+  }),
+  route({
+    ...server('GET', '/dead-letters'),
+    summary: 'What webhook and e-mail did not take after the last attempt, newest first',
+    query: schemas.deadLettersQuery,
+    result: schemas.deadLetters,
+    run: ({ inbox, query }) => inbox.deadLetters(defined(query) as DeadLetterListOptions),
+  }),
+  route({
+    ...server('POST', '/dead-letters/retry'),
+    summary:
+      'Try dead letters again, by ids, or all, or of one target; up to 500, then on from nextCursor',
+    body: schemas.retryRequest,
+    result: schemas.retryResult,
+    run: ({ inbox, body }) => {
+      const retry = inbox.retryDeadLetters(defined(body) as DeadLetterSelection);
+      return body.ids === undefined ? retry : found(retry, body.ids, 'dead letter');
+    },
   }),
   listRoute(server('GET', '/users/{user}/notifications'), 'Notifications of a user, newest first'),
   route({

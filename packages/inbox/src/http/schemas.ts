@@ -11,6 +11,7 @@ const maxListedUsers = 10_000;
 const time = z.int().describe('Unix milliseconds');
 const id = z.string().max(255);
 const ids = z.array(id).min(1).max(maxChangeIds);
+const target = z.enum(['webhook', 'email']);
 const quietHours = z.strictObject({ from: z.string(), to: z.string(), timeZone: z.string() });
 const unread = z.object({
   total: z.int(),
@@ -93,13 +94,58 @@ export const deliveryState = z.object({
   ),
   escalations: z.array(
     z.object({
-      target: z.enum(['webhook', 'email']),
+      target,
       state: z.enum(['pending', 'delivered', 'dead', 'obsolete']),
       attempts: z.int(),
       nextAttemptAt: time.nullable(),
       lastError: z.string().nullable(),
     }),
   ),
+});
+
+export const deadLettersQuery = z.strictObject({
+  limit: z.coerce.number().optional(),
+  cursor: z.string().optional(),
+  target: target.optional(),
+});
+export const deadLetters = z.object({
+  items: z.array(
+    z.object({
+      id: id.describe('The webhook-id of its attempts'),
+      notificationId: id,
+      user: z.string(),
+      target,
+      attempts: z.int(),
+      lastError: z.string().nullable(),
+      createdAt: time,
+      givenUpAt: time,
+    }),
+  ),
+  nextCursor: z.string().nullable(),
+});
+export const retryRequest = z.strictObject({
+  ids: ids.optional(),
+  target: target.optional(),
+  cursor: z.string().optional().describe('nextCursor of the answer before'),
+});
+export const retryResult = z.object({
+  retried: z.array(id),
+  skipped: z.array(
+    z.object({
+      id,
+      reason: z.enum([
+        'read',
+        'archived',
+        'expired',
+        'gone',
+        'unwanted',
+        'not_configured',
+        'not_dead',
+      ]),
+    }),
+  ),
+  notFound: z.array(id),
+  nextCursor: z.string().nullable(),
 });
 
 export const listQuery = z.strictObject({
@@ -166,7 +212,7 @@ export const snapshot = page.extend({
         z.string(),
         z.object({ inApp: z.boolean(), webhook: z.boolean(), email: z.boolean() }),
       ),
-      targets: z.array(z.enum(['webhook', 'email'])),
+      targets: z.array(target),
     })
     .optional(),
 });
