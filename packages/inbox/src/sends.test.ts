@@ -210,7 +210,9 @@ describe.each(testBackends)('sending on $name', (backend) => {
       ['sendAt .* seconds', { sendAt: 1_770_000_000 }],
       ['groupKey', { groupKey: '' }],
       ['idempotencyKey', { idempotencyKey: 'x'.repeat(201) }],
-      ['to.users', { to: { users: ['ann', ''] } }],
+      ['to.users ', { to: { users: ['ann', ''] } }],
+      ['to.user ', { to: { user: '' } }],
+      ['to.user ', { to: { user: 7 }, sendAt: Date.now() + hour }],
       ['to.topic', { to: { topic: '' } }],
       ...[
         'javascript:alert(1)',

@@ -82,7 +82,7 @@ export class Sends {
       created_at: now,
     };
     if (topic !== null) return this.#queue(draft, sendAt > now ? 'scheduled' : 'running');
-    const users = 'user' in to ? [to.user] : 'users' in to ? to.users : [];
+    const users = 'user' in to ? [checkId('to.user', to.user)] : 'users' in to ? to.users : [];
     const direct = sendAt > now ? undefined : fewUsers(users);
     if (direct !== undefined) {
       return this.#direct.do({ draft, sendId: draft.id, content, users: direct });
