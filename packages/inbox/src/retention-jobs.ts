@@ -1,8 +1,8 @@
 import type { Store } from '@holdfast/store';
-import { sql, type SqlBool } from 'kysely';
 import type { InboxTables } from './inbox-module.ts';
 import type { Mailboxes } from './mailbox.ts';
 import type { InboxSettings } from './options.ts';
+import { deleteSends } from './send-rows.ts';
 
 /** Removes what has expired, what is too old, and what nobody needs to remember. */
 export function addRetentionJobs(
@@ -11,6 +11,7 @@ export function addRetentionJobs(
   mailboxes: Mailboxes,
 ): void {
   const { maxAgeMs, keepUnread, sendsMs } = settings.retention;
+  const { dialect } = store;
   store.retention.add<InboxTables>({
     name: 'expired notifications',
     everyMs: 10_000,
@@ -51,13 +52,14 @@ export function addRetentionJobs(
     name: 'finished sends',
     everyMs: 3_600_000,
     async deleteBatch(trx, { now, limit }) {
-      const old = trx
+      const old = await trx
         .selectFrom('inbox_sends')
         .select('id')
         .where('finished_at', '<', now - sendsMs)
-        .limit(limit);
-      const result = await trx.deleteFrom('inbox_sends').where('id', 'in', old).executeTakeFirst();
-      return Number(result.numDeletedRows);
+        .orderBy('finished_at')
+        .limit(limit)
+        .execute();
+      return deleteSends(trx, { dialect, sendIds: old.map(({ id }) => id), limit });
     },
   });
   store.retention.add<InboxTables>({
@@ -65,25 +67,16 @@ export function addRetentionJobs(
     everyMs: 3_600_000,
     // Their recipients broke off while they were being told, and nobody came back to finish it.
     async deleteBatch(trx, { now, limit }) {
-      const isAbandoned = sql<SqlBool>`state = 'collecting' and created_at < ${now - sendsMs}`;
-      const recipients = trx
-        .selectFrom('inbox_send_recipients')
-        .select(['send_id', 'user_id'])
-        .where('send_id', 'in', trx.selectFrom('inbox_sends').select('id').where(isAbandoned))
+      let query = trx
+        .selectFrom('inbox_sends')
+        .select('id')
+        .where('state', '=', 'collecting')
+        .where('created_at', '<', now - sendsMs)
         .limit(limit);
-      const result = await trx
-        .deleteFrom('inbox_send_recipients')
-        .where((where) =>
-          where(
-            where.refTuple('send_id', 'user_id'),
-            'in',
-            recipients.$asTuple('send_id', 'user_id'),
-          ),
-        )
-        .executeTakeFirst();
-      const deleted = Number(result.numDeletedRows);
-      if (deleted < limit) await trx.deleteFrom('inbox_sends').where(isAbandoned).execute();
-      return deleted;
+      // None of them may be taken up again by a repetition while it is deleted.
+      if (dialect === 'postgres') query = query.forUpdate();
+      const abandoned = await query.execute();
+      return deleteSends(trx, { dialect, sendIds: abandoned.map(({ id }) => id), limit });
     },
   });
   store.retention.add<InboxTables>({

@@ -71,6 +71,52 @@ export async function insertSends(
   );
 }
 
+/**
+ * Forgets recipients of sends that will not go to them any more.
+ * @returns how many, up to the limit
+ */
+export async function deleteRecipients(
+  trx: InboxTransaction,
+  options: {
+    readonly dialect: Store['dialect'];
+    readonly sendIds: readonly string[];
+    readonly limit: number;
+  },
+): Promise<number> {
+  const { dialect, sendIds, limit } = options;
+  const some = trx
+    .selectFrom('inbox_send_recipients')
+    .select(['send_id', 'user_id'])
+    .where(sql<SqlBool>`send_id in ${valueList(dialect, sendIds)}`)
+    .limit(limit);
+  const result = await trx
+    .deleteFrom('inbox_send_recipients')
+    .where((where) =>
+      where(where.refTuple('send_id', 'user_id'), 'in', some.$asTuple('send_id', 'user_id')),
+    )
+    .executeTakeFirst();
+  return Number(result.numDeletedRows);
+}
+
+/**
+ * Deletes sends that nobody needs to remember: first the recipients that are left of them, up to the
+ * limit, and when no more are left, the sends.
+ * @returns how many rows
+ */
+export async function deleteSends(
+  trx: InboxTransaction,
+  options: Parameters<typeof deleteRecipients>[1],
+): Promise<number> {
+  const { dialect, sendIds, limit } = options;
+  const recipients = await deleteRecipients(trx, options);
+  if (recipients >= limit) return recipients;
+  await trx
+    .deleteFrom('inbox_sends')
+    .where(sql<SqlBool>`id in ${valueList(dialect, sendIds)}`)
+    .execute();
+  return Math.min(recipients + sendIds.length, limit);
+}
+
 /** The error of a request whose key belongs to one that said something else. */
 export function conflictOf(holder: SendTable, draft: SendDraft): InboxError | undefined {
   if (holder.fingerprint === draft.fingerprint) return undefined;

@@ -16,6 +16,7 @@ import {
 } from './notification.ts';
 import {
   conflictOf,
+  deleteRecipients,
   insertSends,
   rowOf,
   toResult,
@@ -42,6 +43,8 @@ export interface SendRequest extends NotificationContent {
 
 /** Recipients of one transaction: it stays short, and its locks few. */
 const batchUsers = 500;
+/** Recipients who are forgotten in one transaction, which is less work than serving them. */
+const batchForgotten = 5000;
 
 /** Requests to send, each remembered with how far it is. */
 export class Sends {
@@ -109,6 +112,9 @@ export class Sends {
       if (row.state === 'done' || row.state === 'cancelled') return;
       await this.#finish(trx, id, 'cancelled');
     });
+    // Whoever dies here leaves the rest to a repetition, or to retention.
+    let forgotten = batchForgotten;
+    while (forgotten >= batchForgotten) forgotten = await this.#forgetBatch(id);
     if (options.recall === true) {
       let removed = batchUsers;
       while (removed >= batchUsers) removed = await this.#recallBatch(id);
@@ -134,7 +140,8 @@ export class Sends {
 
   /**
    * Gives a send's next recipients their notification. The place where it goes on is committed with
-   * them, so a process that dies here neither leaves anybody out nor gives anybody two.
+   * them, so a process that dies here neither leaves anybody out nor gives anybody two. Those of a list
+   * are forgotten in the same transaction, so that a long one leaves nothing to clear away at its end.
    * @returns whether there are more
    */
   async continue(id: string): Promise<boolean> {
@@ -150,6 +157,7 @@ export class Sends {
       const content = JSON.parse(row.content) as CheckedContent;
       const mailings = await this.#fanOut.route(trx, [{ sendId: id, content, users }]);
       await this.#fanOut.create(trx, mailings);
+      await this.#forgetServed(trx, row, last);
       const created = mailings.flatMap(({ deliveries }) => deliveries).length;
       await trx
         .updateTable('inbox_sends')
@@ -260,13 +268,30 @@ export class Sends {
     return rows.map((row) => row.user_id);
   }
 
+  /** Both ends are named, so that never more rows are deleted than were served. */
+  async #forgetServed(trx: InboxTransaction, send: SendTable, last: string): Promise<void> {
+    if (send.topic !== null) return;
+    await trx
+      .deleteFrom('inbox_send_recipients')
+      .where('send_id', '=', send.id)
+      .where('user_id', '>', send.cursor)
+      .where('user_id', '<=', last)
+      .execute();
+  }
+
+  async #forgetBatch(sendId: string): Promise<number> {
+    const { dialect } = this.#store;
+    return this.#store.transaction((trx) =>
+      deleteRecipients(trx, { dialect, sendIds: [sendId], limit: batchForgotten }),
+    );
+  }
+
   async #finish(trx: InboxTransaction, id: string, state: 'done' | 'cancelled'): Promise<void> {
     await trx
       .updateTable('inbox_sends')
       .set({ state, finished_at: this.#store.clock.now() })
       .where('id', '=', id)
       .execute();
-    await trx.deleteFrom('inbox_send_recipients').where('send_id', '=', id).execute();
   }
 
   async #recallBatch(sendId: string): Promise<number> {
