@@ -6,7 +6,7 @@ export function addInboxMetrics(reader: MetricReader, read: () => InboxMetrics |
   reader.counter(
     {
       name: 'holdfast_inbox_escalation_attempts_total',
-      help: 'Attempts to carry a notification that nobody saw out of the application; after one that is given_up none follows',
+      help: 'Attempts to carry a notification that nobody saw out of the application; one that is given_up was the last, and leaves a dead letter',
       labels: ['target', 'outcome'],
     },
     (add) => {
