@@ -60,7 +60,9 @@ describe.each(testBackends)('dead letters on $name', (backend) => {
       expect((await inbox.deadLetters({ limit: 100 })).items).toHaveLength(14);
     }, patience);
     const all = await readAll(inbox);
-    expect(all.map(({ id }) => id)).toEqual([...new Set(all.map(({ id }) => id))].sort().reverse());
+    expect(all.map(({ id }) => id)).toEqual(
+      [...new Set(all.map(({ id }) => id))].toSorted().toReversed(),
+    );
     expect(all).toHaveLength(14);
     const byMail = await inbox.deadLetters({ target: 'email' });
     expect(byMail).toEqual({
@@ -69,7 +71,7 @@ describe.each(testBackends)('dead letters on $name', (backend) => {
     });
     const idOf = (user: string, target: DeadLetter['target']): string =>
       all.find((letter) => letter.user === user && letter.target === target)!.id;
-    const [{ id: ofAnn }] = (await inbox.list('ann')).items as [{ id: string }];
+    const ofAnn = (await inbox.list('ann')).items[0]!.id;
     const annsByWebhook = all.find(({ id }) => id === idOf('ann', 'webhook'))!;
     expect(annsByWebhook).toMatchObject({
       notificationId: ofAnn,
@@ -93,8 +95,8 @@ describe.each(testBackends)('dead letters on $name', (backend) => {
       inbox.retryDeadLetters({ target: 'webhook' }),
     ]);
     // What both saw is tried again once; to the later one it is not dead any more.
-    expect(both.flatMap(({ retried }) => retried).sort()).toEqual(
-      [idOf('ann', 'webhook'), idOf('gus', 'webhook')].sort(),
+    expect(both.flatMap(({ retried }) => retried).toSorted()).toEqual(
+      [idOf('ann', 'webhook'), idOf('gus', 'webhook')].toSorted(),
     );
     const skipped = both.flatMap((one) => one.skipped).filter((one) => one.reason !== 'not_dead');
     expect(new Map(skipped.map(({ id, reason }) => [id, reason]))).toEqual(
@@ -134,7 +136,7 @@ describe.each(testBackends)('dead letters on $name', (backend) => {
     });
     await vi.waitFor(async () => {
       clock.advance(100);
-      const [newest] = (await inbox.deadLetters({ target: 'email' })).items.filter(
+      const newest = (await inbox.deadLetters({ target: 'email' })).items.find(
         ({ user }) => user === 'ann',
       );
       expect(newest).toMatchObject({ id: idOf('ann', 'email'), attempts: 1 });
@@ -150,7 +152,7 @@ describe.each(testBackends)('dead letters on $name', (backend) => {
     });
     const { inbox, store } = fixture;
     await inbox.send({ to: { user: 'ann' }, category: 'a', title: 'x' });
-    const [{ id: ofAnn }] = (await inbox.list('ann')).items as [{ id: string }];
+    const ofAnn = (await inbox.list('ann')).items[0]!.id;
     const dead = (target: DeadLetter['target'], notification: string) => ({
       id: store.ids.next(),
       notification_id: notification,
