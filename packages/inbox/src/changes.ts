@@ -1,4 +1,4 @@
-import { valueList, type Store } from '@holdfast/store';
+import { inList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
 import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
@@ -128,7 +128,7 @@ export class Changes {
         .selectFrom('inbox_notifications')
         .selectAll()
         .where('user_id', '=', user)
-        .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, wanted)}`)
+        .where(sql<SqlBool>`id ${inList(this.#store.dialect, wanted)}`)
         .where(isVisible(now))
         .execute();
       const changed = rows.filter((row) => kind.applies(row)).map((row) => row.id);
@@ -149,7 +149,7 @@ export class Changes {
     ids: readonly string[],
     set: Partial<Row> | undefined,
   ): Promise<void> {
-    const isOne = sql<SqlBool>`id in ${valueList(this.#store.dialect, ids)}`;
+    const isOne = sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`;
     await (set === undefined
       ? trx.deleteFrom('inbox_notifications').where(isOne).execute()
       : trx.updateTable('inbox_notifications').set(set).where(isOne).execute());

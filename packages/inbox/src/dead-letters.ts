@@ -1,4 +1,4 @@
-import { valueList, type Store } from '@holdfast/store';
+import { inList, type Store } from '@holdfast/store';
 import { sql, type Selectable, type SqlBool } from 'kysely';
 import { checkIds, maxChangeIds } from './changes.ts';
 import { InboxError } from './errors.ts';
@@ -180,7 +180,7 @@ export class DeadLetters {
     let query = trx
       .selectFrom('inbox_escalations')
       .selectAll()
-      .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, ids)}`)
+      .where(sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`)
       .orderBy('id', 'desc');
     if (this.#store.dialect === 'postgres') query = query.forUpdate();
     return query.execute();
@@ -195,7 +195,7 @@ export class DeadLetters {
     const found = await trx
       .selectFrom('inbox_notifications')
       .select(['id', 'user_id', 'category', 'read_at', 'archived_at', 'expires_at'])
-      .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, ids)}`)
+      .where(sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`)
       .execute();
     const notifications = new Map(found.map((one) => [one.id, one]));
     const users = [...new Set(found.map((one) => one.user_id))];
@@ -223,7 +223,7 @@ export class DeadLetters {
     await trx
       .updateTable('inbox_escalations')
       .set(change)
-      .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, ids)}`)
+      .where(sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`)
       .execute();
   }
 }

@@ -1,4 +1,4 @@
-import { valueList, type Store } from '@holdfast/store';
+import { inList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
 import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
@@ -122,7 +122,7 @@ export class Deliveries {
           escalate_at: sql`case when escalate_at <= created_at then escalate_at end`,
         })
         .where('user_id', '=', user)
-        .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, wanted)}`)
+        .where(sql<SqlBool>`id ${inList(this.#store.dialect, wanted)}`)
         .returning('id')
         .execute();
       const acknowledged = updated.map((row) => row.id);

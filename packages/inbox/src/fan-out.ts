@@ -1,4 +1,4 @@
-import { insertRows, valueList, type Store } from '@holdfast/store';
+import { inList, insertRows, type Store } from '@holdfast/store';
 import { sql } from 'kysely';
 import type { InboxEvent, UnreadCounts } from './events.ts';
 import type { InboxTables, NotificationTable } from './inbox-module.ts';
@@ -212,7 +212,7 @@ export class FanOut {
       select id, user_id from (
         select id, user_id,
           row_number() over (partition by user_id order by ${unreadFirst} id desc) as place
-        from inbox_notifications where user_id in ${valueList(this.#store.dialect, users)}
+        from inbox_notifications where user_id ${inList(this.#store.dialect, users)}
       ) as placed
       where place > ${maxPerUser} and place <= ${maxPerUser + maxTrimmed}`.execute(trx);
     await this.#mailboxes.remove(trx, rows, { reason: 'retention', now });

@@ -1,4 +1,4 @@
-import { insertRows, valueList, type Store, type StoreTransaction } from '@holdfast/store';
+import { inList, insertRows, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql, type Expression, type SqlBool } from 'kysely';
 import type { InboxEvent, RemovalReason, UnreadCounts } from './events.ts';
 import type { InboxTables, MailboxTable, NotificationTable } from './inbox-module.ts';
@@ -91,7 +91,7 @@ export class Mailboxes {
     const rows = await trx
       .selectFrom('inbox_notifications')
       .select((row) => ['user_id', 'category', row.fn.countAll<number>().as('count')])
-      .where(sql<SqlBool>`user_id in ${valueList(this.#store.dialect, users)}`)
+      .where(sql<SqlBool>`user_id ${inList(this.#store.dialect, users)}`)
       .where('read_at', 'is', null)
       .where('archived_at', 'is', null)
       .where(isVisible(now))
@@ -172,7 +172,7 @@ export class Mailboxes {
     const versions = await this.raise(trx, users);
     const ids = found.map((row) => row.id);
     const deleted = await sql<{ id: string; user_id: string; in_app: number }>`
-      delete from inbox_notifications where id in ${valueList(this.#store.dialect, ids)}
+      delete from inbox_notifications where id ${inList(this.#store.dialect, ids)}
       returning id, user_id, in_app`.execute(trx);
     const unread = await this.countUnread(trx, users, options.now);
     const visible = deleted.rows.filter((row) => row.in_app === 1);

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { valueList, type Store } from '@holdfast/store';
+import { inList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
 import { InboxError } from './errors.ts';
 import type { InboxTables, PreferenceTable } from './inbox-module.ts';
@@ -151,8 +151,8 @@ export class PreferenceBook {
     const rows = await trx
       .selectFrom('inbox_preferences')
       .selectAll()
-      .where(sql<SqlBool>`user_id in ${valueList(dialect, users)}`)
-      .where(sql<SqlBool>`category in ${valueList(dialect, [...categories, '*'])}`)
+      .where(sql<SqlBool>`user_id ${inList(dialect, users)}`)
+      .where(sql<SqlBool>`category ${inList(dialect, [...categories, '*'])}`)
       .execute();
     const byUser = Map.groupBy(rows, (row) => row.user_id);
     const defaults = new Map(categories.map((name) => [name, this.#defaultsOf(name)]));

@@ -1,4 +1,4 @@
-import { valueList, type Store } from '@holdfast/store';
+import { inList, type Store } from '@holdfast/store';
 import { type RawBuilder, sql, type SqlBool } from 'kysely';
 import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
@@ -198,7 +198,7 @@ export class InboxReader {
         .selectFrom('inbox_notifications')
         .selectAll()
         .where('user_id', '=', user)
-        .where(sql<SqlBool>`id in ${valueList(this.#store.dialect, ids)}`)
+        .where(sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`)
         .where(isVisible(now))
         .execute(),
     );

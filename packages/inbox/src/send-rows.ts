@@ -1,4 +1,4 @@
-import { insertRows, StoreError, valueList, type Store } from '@holdfast/store';
+import { inList, insertRows, StoreError, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
 import { InboxError } from './errors.ts';
 import type { SendState, SendTable } from './inbox-module.ts';
@@ -58,7 +58,7 @@ export async function insertSends(
   const found = await trx
     .selectFrom('inbox_sends')
     .selectAll()
-    .where(sql<SqlBool>`idempotency_key in ${valueList(dialect, keys)}`)
+    .where(sql<SqlBool>`idempotency_key ${inList(dialect, keys)}`)
     .execute();
   const holders = new Map(found.map((row) => [row.idempotency_key, row]));
   return new Map(
@@ -87,7 +87,7 @@ export async function deleteRecipients(
   const some = trx
     .selectFrom('inbox_send_recipients')
     .select(['send_id', 'user_id'])
-    .where(sql<SqlBool>`send_id in ${valueList(dialect, sendIds)}`)
+    .where(sql<SqlBool>`send_id ${inList(dialect, sendIds)}`)
     .limit(limit);
   const result = await trx
     .deleteFrom('inbox_send_recipients')
@@ -112,7 +112,7 @@ export async function deleteSends(
   if (recipients >= limit) return recipients;
   await trx
     .deleteFrom('inbox_sends')
-    .where(sql<SqlBool>`id in ${valueList(dialect, sendIds)}`)
+    .where(sql<SqlBool>`id ${inList(dialect, sendIds)}`)
     .execute();
   return Math.min(recipients + sendIds.length, limit);
 }

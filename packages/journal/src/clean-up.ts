@@ -1,4 +1,4 @@
-import { valueList, type RetentionJob, type Store, type StoreTransaction } from '@holdfast/store';
+import { inList, type RetentionJob, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql } from 'kysely';
 import { partTables, type JournalTables } from './journal-module.ts';
 
@@ -39,20 +39,20 @@ async function cleanDue(
   const { rows } = await sql<DueChannel>`
     select id, expire_at, keep_until from journal_channels
     where due_at <= ${now} order by due_at limit ${limit} ${lock}`.execute(transaction);
-  const idsOf = (channels: readonly DueChannel[]): ReturnType<typeof valueList> =>
-    valueList(
+  const idsOf = (channels: readonly DueChannel[]): ReturnType<typeof inList> =>
+    inList(
       dialect,
       channels.map(({ id }) => id),
     );
   const expired = rows.filter((row) => row.expire_at <= now);
   if (expired.length > 0) {
-    await sql`delete from journal_publications where channel_id in ${idsOf(expired)}`.execute(
+    await sql`delete from journal_publications where channel_id ${idsOf(expired)}`.execute(
       transaction,
     );
   }
   if (rows.length > 0) {
     await sql`delete from journal_results
-      where channel_id in ${idsOf(rows)} and expire_at <= ${now}`.execute(transaction);
+      where channel_id ${idsOf(rows)} and expire_at <= ${now}`.execute(transaction);
     await sql`update journal_channels set
       first_row = case when expire_at <= ${now} then top + 1 else first_row end,
       due_at = (
@@ -62,12 +62,12 @@ async function cleanDue(
           union all select min(r.expire_at) from journal_results r where r.channel_id = journal_channels.id
         ) dues where due > ${now}
       )
-      where id in ${idsOf(rows)}`.execute(transaction);
+      where id ${idsOf(rows)}`.execute(transaction);
   }
   const over = rows.filter(({ keep_until: until }) => until !== null && until <= now);
   if (over.length > 0) {
     const { rows: remembered } = await sql<{ channel_id: number }>`
-      select distinct channel_id from journal_results where channel_id in ${idsOf(over)}`.execute(
+      select distinct channel_id from journal_results where channel_id ${idsOf(over)}`.execute(
       transaction,
     );
     const busy = new Set(remembered.map(({ channel_id: id }) => id));
@@ -118,9 +118,7 @@ async function dropChannels(
   if (ids.length === 0) return;
   for (const table of partTables) {
     await sql`delete from ${sql.table(table)}
-      where channel_id in ${valueList(dialect, ids)}`.execute(transaction);
+      where channel_id ${inList(dialect, ids)}`.execute(transaction);
   }
-  await sql`delete from journal_channels where id in ${valueList(dialect, ids)}`.execute(
-    transaction,
-  );
+  await sql`delete from journal_channels where id ${inList(dialect, ids)}`.execute(transaction);
 }

@@ -6,7 +6,7 @@ import type {
   JournaledStream,
   MapRetention,
 } from '@holdfast/hub';
-import { valueList, type Store, type StoreTransaction } from '@holdfast/store';
+import { inList, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql, type Selectable } from 'kysely';
 import { decodeEntry, decodePublication } from './body.ts';
 import type { JournalChannelTable, JournalTables } from './journal-module.ts';
@@ -28,7 +28,7 @@ export async function readChannels(
   rows: readonly ChannelRow[],
 ): Promise<readonly ChannelRecord[]> {
   if (rows.length === 0) return [];
-  const ids = valueList(
+  const ids = inList(
     dialect,
     rows.map(({ id }) => id),
   );
@@ -39,13 +39,13 @@ export async function readChannels(
   const found = await sql<{ channel_id: number; body: Uint8Array }>`
     select p.channel_id, p.body from journal_publications p
     join journal_channels c on c.id = p.channel_id
-    where c.id in ${ids} and c.expire_at > ${now} and p.stream_offset >= c.oldest
+    where c.id ${ids} and c.expire_at > ${now} and p.stream_offset >= c.oldest
     order by p.channel_id, p.stream_offset`.execute(transaction);
   for (const { channel_id: id, body } of found.rows) {
     add(publications, id, decodePublication(body) as JournaledPublication);
   }
   const keys = await sql<{ channel_id: number; body: Uint8Array }>`
-    select channel_id, body from journal_entries where channel_id in ${ids}`.execute(transaction);
+    select channel_id, body from journal_entries where channel_id ${ids}`.execute(transaction);
   for (const { channel_id: id, body } of keys.rows) add(entries, id, decodeEntry(body));
   const remembered = await sql<{
     channel_id: number;
@@ -54,7 +54,7 @@ export async function readChannels(
     stream_offset: number;
     expire_at: number;
   }>`select channel_id, idempotency_key, epoch, stream_offset, expire_at from journal_results
-    where channel_id in ${ids} and expire_at > ${now}`.execute(transaction);
+    where channel_id ${ids} and expire_at > ${now}`.execute(transaction);
   for (const row of remembered.rows) {
     const { channel_id: id, epoch, stream_offset: offset } = row;
     add(results, id, {

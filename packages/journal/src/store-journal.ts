@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ChannelChange, ChannelJournal, ChannelRecord } from '@holdfast/hub';
-import { valueList, type Store, type StoreTransaction } from '@holdfast/store';
+import { inList, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
 import type { JournalTables } from './journal-module.ts';
 import { piecesOf, sizeOf } from './pieces.ts';
@@ -97,7 +97,7 @@ export class StoreJournal implements ChannelJournal {
         .selectAll()
         .where('journal', '=', this.#id)
         .where('generation', '=', 0)
-        .where(sql<SqlBool>`channel in ${valueList(dialect, channels.map(toStorable))}`)
+        .where(sql<SqlBool>`channel ${inList(dialect, channels.map(toStorable))}`)
         .execute();
       return readChannels(db, { dialect, now: this.#store.clock.now() }, rows);
     });

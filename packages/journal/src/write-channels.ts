@@ -1,5 +1,5 @@
 import type { ChannelChange } from '@holdfast/hub';
-import { valueList, type Store, type StoreTransaction } from '@holdfast/store';
+import { inList, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql } from 'kysely';
 import { encodeBody } from './body.ts';
 import { insertRows, type InsertPlan } from './insert-rows.ts';
@@ -155,14 +155,14 @@ async function dropReplaced(
   if (restarted.length > 0) {
     for (const table of ['journal_publications', 'journal_entries'] as const) {
       await sql`delete from ${sql.table(table)}
-        where channel_id in ${valueList(dialect, restarted)}`.execute(transaction);
+        where channel_id ${inList(dialect, restarted)}`.execute(transaction);
     }
   }
   for (const change of changes) {
     if (change.removedKeys.length === 0) continue;
     const keys = change.removedKeys.map(toStorable);
     await sql`delete from journal_entries
-      where channel_id = ${idOf(change)} and entry_key in ${valueList(dialect, keys)}`.execute(
+      where channel_id = ${idOf(change)} and entry_key ${inList(dialect, keys)}`.execute(
       transaction,
     );
   }

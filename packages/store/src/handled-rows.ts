@@ -4,7 +4,7 @@ import type { Engine } from './engine.ts';
 import type { OutboxRelayOptions } from './outbox-relay-options.ts';
 import { openSession } from './session.ts';
 import type { StoreTables } from './store-module.ts';
-import { valueList } from './value-list.ts';
+import { inList } from './in-list.ts';
 
 /** A row of the outbox, as it is read to be published. */
 export interface OutboxRow {
@@ -120,15 +120,15 @@ export class HandledRows {
     const db = openSession<StoreTables>(this.#engine, connection);
     const handled = [...published, ...rejected];
     const { name } = this.#engine;
-    const seqs = valueList(
+    const seqs = inList(
       name,
       handled.map(({ seq }) => seq),
     );
-    const ids = valueList(
+    const ids = inList(
       name,
       handled.map(({ id }) => id),
     );
-    await sql`delete from outbox where seq in ${seqs} and id in ${ids}`.execute(db);
+    await sql`delete from outbox where seq ${seqs} and id ${ids}`.execute(db);
     if (rejected.length === 0) return;
     for (const row of rejected) {
       await db

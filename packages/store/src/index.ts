@@ -23,4 +23,4 @@ export { acquireOwnerLock, type OwnerLock } from './sqlite/owner-lock.ts';
 export type { SqliteOptions } from './sqlite/sqlite-engine.ts';
 export type { PostgresOptions } from './postgres/postgres-engine.ts';
 export { insertRows, recordSet } from './insert-rows.ts';
-export { valueList } from './value-list.ts';
+export { inList } from './in-list.ts';

@@ -5,7 +5,7 @@ import type { OutboxMetrics } from './metrics.ts';
 import type { OutboxRelayOptions } from './outbox-relay-options.ts';
 import { openSession } from './session.ts';
 import type { StoreTables } from './store-module.ts';
-import { valueList } from './value-list.ts';
+import { inList } from './in-list.ts';
 
 const discardRows = 1000;
 const maxMeasurePauseMs = 10_000;
@@ -73,7 +73,7 @@ export class OutboxLimit {
       if (reason === 'age') query = query.where('created_at', '<', clock.now() - maxAgeMs);
       const found = await query.execute();
       const seqs = found.map((row) => row.seq);
-      await sql`delete from outbox where seq in ${valueList(this.#engine.name, seqs)}`.execute(db);
+      await sql`delete from outbox where seq ${inList(this.#engine.name, seqs)}`.execute(db);
       return found;
     });
     if (rows.length === 0) return;

@@ -8,7 +8,7 @@ import { OutboxLimit } from './outbox-limit.ts';
 import { relaySettings, type OutboxRelayOptions } from './outbox-relay-options.ts';
 import { openSession } from './session.ts';
 import type { StoreTables } from './store-module.ts';
-import { valueList } from './value-list.ts';
+import { inList } from './in-list.ts';
 
 const pollIntervalMs = 1000;
 const drainPollMs = 20;
@@ -176,8 +176,8 @@ export class OutboxRelay {
         .orderBy('seq')
         .limit(limit);
       if (excluded.length > 0) {
-        const list = valueList(this.#engine.name, excluded);
-        query = query.where(sql<boolean>`channel not in ${list}`);
+        const list = inList(this.#engine.name, excluded);
+        query = query.where(sql<boolean>`not (channel ${list})`);
       }
       return query.execute();
     });
