@@ -3,11 +3,10 @@ import { describe, expect, test, vi } from 'vitest';
 import type { DeadLetter } from './dead-letters.ts';
 import type { EscalationAttempt, EscalationTarget } from './escalation-target.ts';
 import type { Inbox } from './inbox.ts';
-import { openInbox } from './testing/inbox-fixture.ts';
+import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const patience = { timeout: 15_000, interval: 5 };
 const hour = 3_600_000;
 
 /** Takes nothing until it is mended. */
@@ -47,10 +46,7 @@ describe.each(testBackends)('dead letters on $name', (backend) => {
       escalation: { webhook, email, maxAttempts: 1 },
     });
     const { inbox, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     const expiresAt = clock.now() + hour;
     const users = ['ann', 'bob', 'cyd', 'eve', 'fay', 'gus'];
     await inbox.send({ to: { users }, category: 'a', title: 'x' });

@@ -6,12 +6,11 @@ import type { InboxEvent } from './events.ts';
 import { InboxError } from './errors.ts';
 import type { SendResult } from './send-rows.ts';
 import type { SendRequest } from './sends.ts';
-import { openInbox, type InboxFixture } from './testing/inbox-fixture.ts';
+import { openInbox, type InboxFixture, untilLeader, patience } from './testing/inbox-fixture.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
 vi.setConfig({ testTimeout: 30_000 });
 
-const patience = { timeout: 15_000, interval: 5 };
 const longAgo = Date.UTC(2001, 0);
 
 /** Sends all at once; what each is answered, or the code that it is refused with. */
@@ -146,10 +145,7 @@ describe.each(testBackends)('sends that come together on $name', (backend) => {
       escalation: { webhook: { deliver: () => Promise.resolve() } },
     });
     const { inbox, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     const quietHours = { from: '22:00', to: '07:00', timeZone: 'UTC' };
     await inbox.setPreferences('ann', { categories: {}, quietHours });
     await inbox.setPreferences('bob', {

@@ -3,12 +3,11 @@ import { once } from 'node:events';
 import { testBackends, ManualClock } from '@holdfast/store/testing';
 import { describe, expect, test, vi } from 'vitest';
 import type { EscalationAttempt } from './escalation-target.ts';
-import { openInbox } from './testing/inbox-fixture.ts';
+import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 import { createWebhookTarget, verifyWebhook } from './webhook-target.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const patience = { timeout: 15_000, interval: 5 };
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const secret = 's'.repeat(32);
@@ -31,10 +30,7 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       },
     });
     const { inbox, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     const users = ['ann', 'bob', 'cyd', 'dan', 'eve'];
     await inbox.send({ to: { users }, category: 'alarms', title: 'fire' });
     await inbox.send({ to: { users }, category: 'chat', title: 'hello' });
@@ -88,10 +84,7 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       },
     });
     const { inbox, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     await inbox.send({ to: { user: 'ann' }, category: 'a', title: 'by mail only' });
     expect((await inbox.list('ann')).items).toEqual([]);
     await vi.waitFor(() => {
@@ -127,10 +120,7 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       },
     });
     const { inbox, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     const expiresAt = clock.now() + 4_000;
     await inbox.send({ to: { users: ['ann', 'bob'] }, category: 'security', title: 'new sign-in' });
     await inbox.send({ to: { user: 'cyd' }, category: 'security', title: 'code', expiresAt });
@@ -177,10 +167,7 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       },
     });
     const { inbox, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     const users = Array.from({ length: 40 }, (_, index) => `u${index}`);
     await inbox.send({ to: { users }, category: 'a', title: 'x' });
     await vi.waitFor(() => {
@@ -217,10 +204,7 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       },
     });
     const { inbox, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     await inbox.send({ to: { user: 'ann' }, category: 'a', title: 'x' });
     await vi.waitFor(() => {
       clock.advance(200);

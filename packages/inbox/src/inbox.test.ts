@@ -5,12 +5,11 @@ import { describe, expect, test, vi } from 'vitest';
 import type { InboxEvent } from './events.ts';
 import { InboxError } from './errors.ts';
 import { inboxModule } from './inbox-module.ts';
-import { openInbox } from './testing/inbox-fixture.ts';
+import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
 vi.setConfig({ testTimeout: 30_000 });
 
-const patience = { timeout: 15_000, interval: 5 };
 const hour = 3_600_000;
 const day = 24 * hour;
 
@@ -351,10 +350,7 @@ describe.each(testBackends)('the inbox on $name', (backend) => {
     const clock = new ManualClock();
     await using fixture = await openInbox(database, { clock });
     const { inbox, broker, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     await inbox.send({
       to: { user: 'ann' },
       category: 'a',
@@ -383,10 +379,7 @@ describe.each(testBackends)('the inbox on $name', (backend) => {
       retention: { maxPerUser: 20, keepUnread: true, maxAgeMs: 90 * day },
     });
     const { inbox, store } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     const send = (title: string): Promise<unknown> =>
       inbox.send({ to: { user: 'ann' }, category: 'a', title });
     await send('keep me');

@@ -6,11 +6,10 @@ import { Mailboxes } from './mailbox.ts';
 import { settingsOf } from './options.ts';
 import { PreferenceBook } from './preferences.ts';
 import { Sends } from './sends.ts';
-import { openInbox, type InboxFixture } from './testing/inbox-fixture.ts';
+import { openInbox, type InboxFixture, patience } from './testing/inbox-fixture.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const patience = { timeout: 15_000, interval: 5 };
 const day = 86_400_000;
 
 /** Sends that go on when the test says so. */

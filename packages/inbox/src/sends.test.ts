@@ -2,12 +2,11 @@ import { testBackends, ManualClock } from '@holdfast/store/testing';
 import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
 import { InboxError } from './errors.ts';
-import { openInbox } from './testing/inbox-fixture.ts';
+import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
 vi.setConfig({ testTimeout: 30_000 });
 
-const patience = { timeout: 15_000, interval: 5 };
 const hour = 3_600_000;
 
 function codeOf(promise: Promise<unknown>): Promise<unknown> {
@@ -132,10 +131,7 @@ describe.each(testBackends)('sending on $name', (backend) => {
     const clock = new ManualClock();
     await using fixture = await openInbox(database, { clock });
     const { inbox, store, broker } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     const sendAt = clock.now() + hour;
     const base = { to: { users: ['ann', 'bob'] }, category: 'a', sendAt };
     const first = await inbox.send({ ...base, title: 'first' });
@@ -170,10 +166,7 @@ describe.each(testBackends)('sending on $name', (backend) => {
     const clock = new ManualClock();
     await using fixture = await openInbox(database, { clock });
     const { inbox, store, broker } = fixture;
-    await vi.waitFor(() => {
-      clock.advance(10);
-      expect(store.isLeader()).toBe(true);
-    }, patience);
+    await untilLeader(store, clock);
     const expiresAt = clock.now() + hour / 2;
     const request = { to: { users: ['ann', 'bob'] }, category: 'a', title: 'too late', expiresAt };
     const later = await inbox.send({ ...request, sendAt: clock.now() + hour });

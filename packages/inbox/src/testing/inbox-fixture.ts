@@ -1,9 +1,13 @@
 import { openStore, type Store, type StoreOptions } from '@holdfast/store';
-import type { TestDatabase } from '@holdfast/store/testing';
+import type { ManualClock, TestDatabase } from '@holdfast/store/testing';
+import { expect, vi } from 'vitest';
 import type { InboxEvent } from '../events.ts';
 import { createInbox, type Inbox } from '../inbox.ts';
 import { inboxModule, type InboxTables } from '../inbox-module.ts';
 import type { InboxOptions } from '../options.ts';
+
+/** For what a real database does in its own time. */
+export const patience = { timeout: 15_000, interval: 5 };
 
 /** A broker with a stream per channel, reduced to what the inbox needs of the hub. */
 export class StreamBroker {
@@ -72,4 +76,15 @@ export async function openInbox(
       await store.close();
     },
   };
+}
+
+/** Waits until this process leads, which is when background work begins; moves the clock for it. */
+export async function untilLeader(
+  store: Pick<Store, 'isLeader'>,
+  clock: ManualClock,
+): Promise<void> {
+  await vi.waitFor(() => {
+    clock.advance(10);
+    expect(store.isLeader()).toBe(true);
+  }, patience);
 }
