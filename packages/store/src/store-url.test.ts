@@ -40,6 +40,12 @@ test('several addresses of one database', () => {
 
 test.each([
   'mysql://me:geheim@db/app',
+  'geheim:5432/app',
+  'file://geheim/app.db',
+  'file:///geheim%2Fapp.db',
+  'postgres://me:12/geheim@db/app',
+  'postgres://me:12?geheim@db/app',
+  'postgres://me:12#geheim@db/app',
   'sqlite::memory:',
   'sqlite:',
   'postgres://me:geheim@db:port/app',

@@ -38,14 +38,26 @@ export function parseStoreUrl(url: string): StoreLocation {
     case 'sqlite':
       return sqliteFile(url.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, ''));
     case 'file':
-      return sqliteFile(fileURLToPath(url));
+      return sqliteFile(pathOf(url));
     case undefined:
       return sqliteFile(url);
     default:
+      // Not repeated: without the scheme, what stands before the first colon is a user's name, or a key.
       throw new StoreError(
         'store_misconfigured',
-        `store.url begins with '${scheme}:', which is neither 'sqlite:' nor 'postgres:'`,
+        "store.url begins with a scheme that is neither 'sqlite:' nor 'postgres:'",
       );
+  }
+}
+
+function pathOf(fileUrl: string): string {
+  try {
+    return fileURLToPath(fileUrl);
+  } catch {
+    throw new StoreError(
+      'store_misconfigured',
+      "store.url begins with 'file:' but is not of the form file:///absolute/path",
+    );
   }
 }
 
@@ -65,6 +77,9 @@ const postgresPattern = /^([a-z]+:\/\/)([^/?#]*@)?([^/?#@]*)(.*)$/is;
 function parsePostgres(url: string): StoreLocation {
   const [, scheme = '', credentials = '', addresses = '', rest = ''] =
     postgresPattern.exec(url) ?? [];
+  // A password with a bare '/', '?' or '#' ends the address early: its tail would be taken for the
+  // database, and shown as such.
+  if (rest.includes('@')) throw invalidUrl();
   const [first, ...others] = addresses
     .split(',')
     .map((address) => parseUrl(`${scheme}${credentials}${address}${rest}`));
