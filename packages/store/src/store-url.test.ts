@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { assert, property, string, tuple } from 'fast-check';
 import { expect, test } from 'vitest';
 import { StoreError } from './errors.ts';
 import { parseStoreUrl, storeLabel } from './store-url.ts';
@@ -58,3 +59,32 @@ test.each([
   expect(() => parseStoreUrl(url)).not.toThrow(/geheim/);
   expect(() => parseStoreUrl(url)).toThrow(/store_misconfigured/);
 });
+
+test('no password is shown, however it is written', () => {
+  const marker = 'geheim7c21';
+  assert(
+    property(tuple(string(), string(), string()), ([before, after, tail]) => {
+      const password = `${before}${marker}${after}`;
+      for (const url of [
+        `postgres://me:${password}@db/app${tail}`,
+        `postgres://me:${encodeURIComponent(password)}@a,b:5433/app${tail}`,
+        `${password}://db/app`,
+        `x:${password}@db/app`,
+      ]) {
+        expect(shown(url)).not.toContain(marker);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+function shown(url: string): string {
+  try {
+    const location = parseStoreUrl(url);
+    // What has no scheme is a file, and is shown as one.
+    return location.dialect === 'sqlite' ? '' : storeLabel(location);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return error.message;
+  }
+}
