@@ -75,7 +75,7 @@ export async function becomesLive(page: Page): Promise<void> {
 }
 
 /** What a page shows: the number on its bell, and the titles in its store. */
-export async function shownBy(page: Page): Promise<{ unread: string; titles: string[] }> {
+async function shownBy(page: Page): Promise<{ unread: string; titles: string[] }> {
   return page.evaluate(`({
     unread: document.querySelector('.hf-badge')?.textContent ?? '0',
     titles: api.inbox.getSnapshot().items.map(({ title }) => title),

@@ -12,7 +12,7 @@ export const workerToken = 'a token of workers';
 /** Of the tasks of the example's worker. */
 export const leaseMs = 1500;
 
-export function tokenOf(user: string): Promise<string> {
+function tokenOf(user: string): Promise<string> {
   return new SignJWT({ sub: user })
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .sign(new TextEncoder().encode(secret));

@@ -11,7 +11,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * Payload bytes as a JSON string, the form in which JSON clients of a delta subscription get data.
  * Undefined when they are not UTF-8: a patch may cut a character in two.
  */
-export function quoteJson(data: Uint8Array): Uint8Array | undefined {
+function quoteJson(data: Uint8Array): Uint8Array | undefined {
   try {
     return encoder.encode(JSON.stringify(decoder.decode(data)));
   } catch {

@@ -10,7 +10,7 @@ import { isRefusal } from './refusal.ts';
 export const maxPatternChannels = 10_000;
 
 /** Longest message to everybody in bytes: every connection pays for it. */
-export const maxMessageToAllBytes = 65_536;
+const maxMessageToAllBytes = 65_536;
 
 type PublishingHub = Pick<HubContext, 'sessions' | 'namespaces'> & {
   channels(pattern: string): Promise<ReadonlyMap<string, unknown>>;

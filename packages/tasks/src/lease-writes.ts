@@ -45,7 +45,7 @@ export function holdsLease(unit: TaskUnit, row: TaskRow, token: number): boolean
  * The row, when the lease is still good.
  * @throws {@link TaskError} `task_fenced` saying what became of the task, `task_not_found`
  */
-export async function loadLeased(unit: TaskUnit, lease: Lease): Promise<TaskRow> {
+async function loadLeased(unit: TaskUnit, lease: Lease): Promise<TaskRow> {
   const row = await unit.load(lease.id);
   if (holdsLease(unit, row, lease.token)) return row;
   unit.context.metrics.fenced += 1;

@@ -24,7 +24,7 @@ export interface WorkerView {
 }
 
 /** A worker that was not heard of for so long counts as dead. */
-export const workerTtlMs = 30_000;
+const workerTtlMs = 30_000;
 /** Dead workers are forgotten after this; until then a status can say since when they are gone. */
 const forgetMs = 30 * 86_400_000;
 const maxWorkerRows = 10_000;

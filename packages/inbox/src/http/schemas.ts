@@ -18,7 +18,7 @@ const unread = z.object({
   byCategory: z.record(z.string(), z.int()),
 });
 
-export const notification = z.object({
+const notification = z.object({
   id,
   category: z.string(),
   severity: z.enum(severities),
@@ -49,7 +49,7 @@ const content = {
   idempotencyKey: z.string().optional(),
 };
 
-export const recipients = z.union(
+const recipients = z.union(
   [
     z.strictObject({ user: z.string() }),
     z.strictObject({ users: z.array(z.string()).max(maxListedUsers) }),

@@ -10,7 +10,7 @@ import type { InboxOptions } from '../options.ts';
 export const patience = { timeout: 15_000, interval: 5 };
 
 /** A broker with a stream per channel, reduced to what the inbox needs of the hub. */
-export class StreamBroker {
+class StreamBroker {
   readonly #streams = new Map<string, InboxEvent[]>();
   readonly #keys = new Set<string>();
 

@@ -87,7 +87,7 @@ export function TaskBar({
 }
 
 /** The plan, with what is done of it. */
-export function TaskSteps({ steps }: { readonly steps: readonly TaskStep[] }): ReactNode {
+function TaskSteps({ steps }: { readonly steps: readonly TaskStep[] }): ReactNode {
   const labels = useTaskLabels();
   const words = {
     completed: labels.stepDone,

@@ -97,7 +97,7 @@ export function asides(task: Task, labels: TaskLabels, now: number): readonly st
 const noticeableMs = 10_000;
 
 /** The time of day, with the day when that is another one than now. */
-export function clockTime(at: number, now: number, locale: string | undefined): string {
+function clockTime(at: number, now: number, locale: string | undefined): string {
   const isToday = new Date(at).toDateString() === new Date(now).toDateString();
   return new Intl.DateTimeFormat(locale, {
     timeStyle: 'short',
@@ -113,7 +113,7 @@ const units = [
 ] as const;
 
 /** A length of time in its greatest unit, rounded up. */
-export function duration(ms: number, locale: string | undefined): string {
+function duration(ms: number, locale: string | undefined): string {
   const [unit, lengthMs] = units.find(([, length]) => ms >= length * 1.5) ?? ['second', 1000];
   const value = Math.max(1, Math.round(ms / lengthMs));
   return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(value);

@@ -57,7 +57,7 @@ export function RelativeTime({ at, locale }: RelativeTimeProps): ReactNode {
 }
 
 /** Never in the future: clocks of server and browser differ. */
-export function relativeTime(
+function relativeTime(
   at: number,
   { now, locale }: { readonly now: number; readonly locale?: string | undefined },
 ): string {

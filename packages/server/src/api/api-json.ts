@@ -70,7 +70,7 @@ export function selectorOf(request: {
   return { user, ...(client && { client }), ...(session && { session }) };
 }
 
-export type Compact<Value> = { [Name in keyof Value]?: Exclude<Value[Name], undefined> };
+type Compact<Value> = { [Name in keyof Value]?: Exclude<Value[Name], undefined> };
 
 /** Leaves out the members that are undefined, which is what optional members of the hub expect. */
 export function compact<Value extends object>(value: Value): Compact<Value> {
@@ -82,7 +82,7 @@ export function historyJson({ publications, position }: HistoryPage): JsonWithRa
   return { publications: publications.map(publicationJson), ...position };
 }
 
-export function publicationJson({ data, info, offset, tags }: Publication): JsonWithRaw {
+function publicationJson({ data, info, offset, tags }: Publication): JsonWithRaw {
   return {
     ...bytesJson('data', data),
     info: info && clientInfoJson(info),

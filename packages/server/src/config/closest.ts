@@ -1,5 +1,5 @@
 /** Number of single-letter edits (Damerau–Levenshtein, adjacent swaps count one) from `a` to `b`. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {

@@ -3,7 +3,7 @@ import type { OptionNode } from './option.ts';
 import { mask, Secret } from './secret.ts';
 
 /** Parts of a URL in which people put secrets (user, password, query) are masked wherever it is printed. */
-export function maskUrl(text: string): string {
+function maskUrl(text: string): string {
   return text
     .replace(/^([a-z][a-z0-9+.-]*:\/\/)[^\s/]*@/i, `$1${mask}@`)
     .replace(/^([a-z][a-z0-9+.-]*:\/\/[^?\s]*\?).+$/i, `$1${mask}`);

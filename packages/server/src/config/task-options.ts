@@ -25,7 +25,7 @@ export function toTaskOptions({
 }
 
 /** A kind of the configuration as the package of tasks takes it. */
-export function toKindOptions(kind: KindConfig): KindOptions {
+function toKindOptions(kind: KindConfig): KindOptions {
   return {
     leaseMs: kind.lease.ms,
     ...(kind.heartbeat.ms > 0 && { heartbeatMs: kind.heartbeat.ms }),

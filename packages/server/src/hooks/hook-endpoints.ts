@@ -30,7 +30,7 @@ export interface HooksMetrics {
 
 type Section = 'connect' | 'refresh' | ChannelSection | 'rpc';
 /** Hooks that namespaces switch on for their channels. */
-export type ChannelSection =
+type ChannelSection =
   | 'subscribe'
   | 'publish'
   | 'subRefresh'

@@ -39,7 +39,7 @@ export interface HttpLimits {
  * Node's own defaults give a sender of one header byte at a time ninety seconds, and of a body five
  * minutes.
  */
-export const defaultHttpLimits: HttpLimits = {
+const defaultHttpLimits: HttpLimits = {
   headersTimeout: 10_000,
   requestTimeout: 15_000,
   connectionsCheckingInterval: 2_000,

@@ -89,7 +89,7 @@ export async function openPostgresEngine(
 }
 
 /** PostgreSQL: a small pool for transactions, and one connection that listens. */
-export class PostgresEngine implements Engine {
+class PostgresEngine implements Engine {
   readonly name = 'postgres';
   readonly label: string;
   readonly kysely: Dialect = kysely;

@@ -139,7 +139,7 @@ interface Connections {
 }
 
 /** An SQLite file in WAL mode: one connection that writes, one that reads beside it. */
-export class SqliteEngine implements Engine {
+class SqliteEngine implements Engine {
   readonly name = 'sqlite';
   readonly label: string;
   readonly kysely: Dialect = kysely;

@@ -21,7 +21,7 @@ const step = z.object({
   endedAt: time.nullable(),
 });
 
-export const taskView = z.object({
+const taskView = z.object({
   id,
   kind: z.string(),
   owner: z.string(),

@@ -4,7 +4,7 @@ import type { Config, ProxyConfig } from '../schema.ts';
 import { checkNames } from './names.ts';
 
 /** The name by which namespaces refer to the hooks in `channel.proxy` and `rpc.proxy`. */
-export const defaultProxyName = 'default';
+const defaultProxyName = 'default';
 
 /** Most bytes of a WebSocket close reason (RFC 6455 §5.5). */
 const longestReasonBytes = 123;

@@ -20,7 +20,7 @@ function permission(who: string, what: string): ReturnType<typeof flag> {
 }
 
 /** What the channels of a namespace do. */
-export const channelShape = {
+const channelShape = {
   presence: flag(false, 'Keep who is in the channel.'),
   join_leave: flag(false, 'Publish when clients come and go.'),
   force_push_join_leave: flag(

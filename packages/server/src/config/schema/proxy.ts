@@ -28,7 +28,7 @@ const httpShape = {
 };
 
 /** Options of one backend hook. */
-export const proxyShape = {
+const proxyShape = {
   endpoint: text('', 'URL of the backend that is asked, `http://` or `https://`.'),
   timeout: duration('1s', 'Time that the backend has to answer.'),
   http_headers: textList("Names of headers of the client's request that are passed on."),
