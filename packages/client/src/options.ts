@@ -54,7 +54,7 @@ export interface ClientOptions {
   readonly onServerSubscription?: (channel: string, state: SubscriptionState) => void;
   /** What the server sent to this connection outside of any channel. */
   readonly onMessage?: (data: unknown) => void;
-  /** WebSocket class, for Node before 22 or tests. @defaultValue the platform's own */
+  /** WebSocket class, for platforms without one, and tests. @defaultValue the platform's own */
   readonly webSocket?: unknown;
   /** Implementation of `EventSource`, for Node. */
   readonly eventSource?: unknown;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Bytes, ClientInfo, Disconnect, Publication, ReplyError } from '@holdfast/protocol';
+import type { Bytes, ClientInfo, Disconnect, ReplyError } from '@holdfast/protocol';
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { Clock } from './clock.ts';
 import type { ConnectionsPage, ConnectionsQuery, OnlineStatus } from './connection-directory.ts';
@@ -360,5 +360,3 @@ export interface Hub {
    */
   shutdown(options?: ShutdownOptions): Promise<void>;
 }
-
-export type { Publication };

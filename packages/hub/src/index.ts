@@ -3,18 +3,18 @@
  *
  * @module
  */
-export { createJwksFetch, JwksFetchError } from './auth/jwks-fetch.ts';
-export type {
-  HostLookup,
-  JwksFetch,
-  JwksFetchLimits,
-  JwksFetchOptions,
+export {
+  createJwksFetch,
+  type HostLookup,
+  type JwksFetch,
+  JwksFetchError,
+  type JwksFetchLimits,
+  type JwksFetchOptions,
 } from './auth/jwks-fetch.ts';
 export * from './auth/jwt-options.ts';
 export * from './auth/jwt-verifier.ts';
 export * from './auth/token-option-error.ts';
-export { refusalReasons, TokenRefusal } from './auth/token-refusal.ts';
-export type { RefusalReason } from './auth/token-refusal.ts';
+export { type RefusalReason, refusalReasons, TokenRefusal } from './auth/token-refusal.ts';
 export * from './auth/token-verifier.ts';
 export { compileChannelPattern } from './channel-pattern.ts';
 export * from './channel-options.ts';
@@ -27,7 +27,6 @@ export {
   maxDirectoryPage,
   type OnlineStatus,
 } from './connection-directory.ts';
-export * from './delta/create-delta.ts';
 export * from './events.ts';
 export * from './hub.ts';
 export { createHub } from './hub-facade.ts';
@@ -47,10 +46,16 @@ export * from './ports/node-bus.ts';
 export * from './ports/presence-store.ts';
 export * from './ports/revocation-store.ts';
 export type { PublicationContract } from './publication-contract.ts';
-export * from './tags-filter.ts';
 export type { Dialect, DialectClient } from './transports/dialect.ts';
 export { HandshakeMessage } from './transports/handshake-message.ts';
 export * from './transports/http-refusal.ts';
-export * from './transports/stripped-upgrade.ts';
 export { type SharedPollSecrets, signTrackedKeys } from './shared-poll/track-signature.ts';
-export * from './transport-options.ts';
+export {
+  defaultHttpTransportsOptions,
+  defaultWebSocketOptions,
+  type GivenHttpTransportsOptions,
+  type HttpEndpointOptions,
+  type HttpTransportsOptions,
+  type LongPollOptions,
+  type WebSocketOptions,
+} from './transport-options.ts';

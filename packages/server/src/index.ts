@@ -3,10 +3,23 @@
  *
  * @module
  */
-export * from './config/index.ts';
-export * from './doctor/doctor-target.ts';
-export * from './doctor/examine.ts';
-export * from './doctor/finding.ts';
+export {
+  type Config,
+  type ConfigInput,
+  type ConfigProblem,
+  type ConfigSources,
+  configurationReference,
+  type ConfiguredHubOptions,
+  type ConfigWarning,
+  loadConfig,
+  type LoadedConfig,
+  type RefusedConfig,
+  toHooksOptions,
+  toHubOptions,
+} from './config/index.ts';
+export { type DoctorTarget, doctorTarget } from './doctor/doctor-target.ts';
+export { examine, type ExamineOptions } from './doctor/examine.ts';
+export { type CheckName, checkNames, type Finding } from './doctor/finding.ts';
 export * from './hooks/index.ts';
 export { type RpcMethod } from './api/api-method.ts';
 export { apiReferenceMarkdown } from './api/reference-markdown.ts';
