@@ -4,10 +4,10 @@ import { SharedPush } from './message-encoder.ts';
 import type { HubMetrics } from './metrics.ts';
 import type { ChannelRules } from './namespaces.ts';
 import type { Broker, BrokerPublication } from './ports/broker.ts';
+import type { Subscription } from './subscription.ts';
 
 /** What brings a channel's publications to this node: a broker, of streams or of maps. */
 export type ChannelSource = Pick<Broker, 'subscribe' | 'unsubscribe'>;
-import type { Subscription } from './subscription.ts';
 
 /** A channel that has, or just had, subscribers on this node. */
 export interface Channel {
