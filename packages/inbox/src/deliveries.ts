@@ -4,7 +4,7 @@ import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
 import { checkIds } from './changes.ts';
 import type { EscalationTable, InboxTables } from './inbox-module.ts';
-import { isVisible, toNotification, type Mailboxes } from './mailbox.ts';
+import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
 import { checkId, type Notification } from './notification.ts';
 import type { InboxSettings } from './options.ts';
 
@@ -37,6 +37,9 @@ export interface DeliveryState {
     readonly lastError: string | null;
   }[];
 }
+
+/** Devices of which is remembered what they have of one notification. */
+const maxDevices = 100;
 
 /** Which device has what. */
 export class Deliveries {
@@ -83,10 +86,12 @@ export class Deliveries {
       if (this.#store.dialect === 'postgres') query = query.forKeyShare();
       const rows = await query.execute();
       if (rows.length > 0) {
+        const ids = rows.map(({ id }) => id);
+        await this.#forgetDevices(trx, ids, device);
         await trx
           .insertInto('inbox_deliveries')
           .values(
-            rows.map(({ id }) => ({
+            ids.map((id) => ({
               notification_id: id,
               device,
               pushed_at: now,
@@ -127,6 +132,7 @@ export class Deliveries {
         .execute();
       const acknowledged = updated.map((row) => row.id);
       if (acknowledged.length > 0) {
+        await this.#forgetDevices(trx, acknowledged, device);
         await trx
           .insertInto('inbox_deliveries')
           .values(
@@ -147,6 +153,27 @@ export class Deliveries {
       const found = new Set(acknowledged);
       return { acknowledged, notFound: wanted.filter((id) => !found.has(id)) };
     });
+  }
+
+  /**
+   * Makes room for a device where as many as can be are remembered: whoever has a token can name new
+   * ones for ever, as browsers do that forget their storage. Those go that connected longest ago.
+   */
+  async #forgetDevices(
+    trx: InboxTransaction,
+    ids: readonly string[],
+    device: string,
+  ): Promise<void> {
+    await sql`
+      delete from inbox_deliveries where (notification_id, device) in (
+        select notification_id, device from (
+          select notification_id, device,
+            row_number() over (partition by notification_id order by pushed_at desc, device) as place
+          from inbox_deliveries
+          where notification_id ${inList(this.#store.dialect, ids)} and device <> ${device}
+        ) as placed
+        where place >= ${maxDevices}
+      )`.execute(trx);
   }
 
   async state(id: string): Promise<DeliveryState> {

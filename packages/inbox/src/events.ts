@@ -4,7 +4,7 @@ import type { Preferences } from './preferences.ts';
 /** Unread notifications of a user. */
 export interface UnreadCounts {
   readonly total: number;
-  /** Categories that have any. */
+  /** Categories that have any; of more than 200 those with the most. */
   readonly byCategory: Readonly<Record<string, number>>;
 }
 

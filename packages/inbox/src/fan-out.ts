@@ -34,6 +34,15 @@ type Replaced = Pick<
 >;
 
 /**
+ * What gives way to a user's new notifications: of each group the newest, which counts for all of it,
+ * and the others. There are others when the user has marked older ones as unread again.
+ */
+interface Replacement {
+  readonly newest: ReadonlyMap<string | undefined, Replaced>;
+  readonly others: readonly Replaced[];
+}
+
+/**
  * Stores notifications for users as they want them, with the event of each: those of several
  * mailings as if one had come after the other, in a number of statements that depends neither on how
  * many mailings there are, nor on how many users.
@@ -83,19 +92,27 @@ export class FanOut {
     const now = this.#store.clock.now();
     const byUser = Map.groupBy(deliveries, ({ user }) => user);
     const users = [...byUser.keys()];
-    const versions = await this.#mailboxes.raise(
+    const raised = await this.#mailboxes.raise(
       trx,
       deliveries.map(({ user }) => user),
     );
     const unread = await this.#mailboxes.countUnread(trx, users, now);
     const replaced = await this.#takeReplaced(trx, deliveries);
+    // The event of the others is a change of its own.
+    const crowded = [...replaced].filter(([, { others }]) => others.length > 0);
+    const again = await this.#mailboxes.raise(
+      trx,
+      crowded.map(([user]) => user),
+    );
+    const versions = new Map([...raised, ...again]);
     const rows: NotificationTable[] = [];
     const toTrim: string[] = [];
     for (const [user, own] of byUser) {
       const after = versions.get(user) ?? 0;
       const version = after - own.length;
-      const before = { version, unread: unread.get(user) ?? noneUnread };
-      rows.push(...this.#deliver(trx, own, { ...before, now, replaced: replaced.get(user) ?? [] }));
+      const before = { user, version, unread: unread.get(user) ?? noneUnread, now };
+      const inbox = { ...before, ...(replaced.get(user) ?? noneReplaced) };
+      rows.push(...this.#deliver(trx, own, inbox));
       if (Math.floor(after / trimEvery) > Math.floor(version / trimEvery)) toTrim.push(user);
     }
     await insertRows(this.#store.dialect, 'inbox_notifications', rows).execute(trx);
@@ -109,16 +126,22 @@ export class FanOut {
   #deliver(
     trx: InboxTransaction,
     deliveries: readonly Delivery[],
-    inbox: {
+    inbox: Replacement & {
+      readonly user: string;
       readonly version: number;
       readonly unread: UnreadCounts;
-      readonly replaced: readonly Replaced[];
       readonly now: number;
     },
   ): Iterable<NotificationTable> {
-    const { now } = inbox;
+    const { user, others, now } = inbox;
     let { version, unread } = inbox;
-    const newest = new Map(inbox.replaced.map((row) => [groupOf(row), row]));
+    if (others.length > 0) {
+      for (const row of others) unread = withMore(unread, row.category, -countOf(row, now));
+      const ids = others.map(({ id }) => id);
+      const event = { type: 'removed', ids, reason: 'replaced', version, unread } as const;
+      this.#mailboxes.announce(trx, user, event);
+    }
+    const newest = new Map(inbox.newest);
     const stored = new Map<string, NotificationTable>();
     for (const delivery of deliveries) {
       const row = this.#rowFor(delivery, now);
@@ -191,7 +214,7 @@ export class FanOut {
   async #takeReplaced(
     trx: InboxTransaction,
     deliveries: readonly Delivery[],
-  ): Promise<ReadonlyMap<string, readonly Replaced[]>> {
+  ): Promise<ReadonlyMap<string, Replacement>> {
     const groups = deliveries
       .filter(({ content, routing }) => content.groupKey !== null && routing.inApp)
       .map(({ user, content }) => sql`(${user}, ${content.category}, ${content.groupKey})`);
@@ -201,7 +224,8 @@ export class FanOut {
       where (user_id, category, group_key) in (values ${sql.join(groups)})
       and read_at is null and archived_at is null and in_app = 1
       returning id, user_id, category, group_key, group_count, in_app, expires_at`.execute(trx);
-    return Map.groupBy(rows, (row) => row.user_id);
+    const byUser = Map.groupBy(rows, (row) => row.user_id);
+    return new Map([...byUser].map(([user, own]) => [user, toReplacement(own)]));
   }
 
   /** Removes what is above the limit of each user, the oldest first. The inboxes are locked already. */
@@ -217,6 +241,22 @@ export class FanOut {
       where place > ${maxPerUser} and place <= ${maxPerUser + maxTrimmed}`.execute(trx);
     await this.#mailboxes.remove(trx, rows, { reason: 'retention', now });
   }
+}
+
+const noneReplaced: Replacement = { newest: new Map(), others: [] };
+
+function toReplacement(rows: readonly Replaced[]): Replacement {
+  const newest = new Map<string | undefined, Replaced>();
+  const others: Replaced[] = [];
+  for (const row of rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+    const older = newest.get(groupOf(row));
+    if (older !== undefined) others.push(older);
+    newest.set(groupOf(row), {
+      ...row,
+      group_count: row.group_count + (older?.group_count ?? 0),
+    });
+  }
+  return { newest, others };
 }
 
 /** A time that had passed when it was sent, or passed while it waited: nobody could see it. */

@@ -249,17 +249,5 @@ export const inboxModule: StoreModule = {
         return rows.map(({ user_id: user }) => `user ${user} has notifications but no mailbox`);
       },
     },
-    {
-      name: 'groups',
-      async find(db) {
-        const { rows } = await sql<{ user_id: string; group_key: string }>`
-          select user_id, group_key from inbox_notifications
-          where group_key is not null and read_at is null and archived_at is null and in_app = 1
-          group by user_id, category, group_key having count(*) > 1 limit 10`.execute(db);
-        return rows.map(
-          (row) => `user ${row.user_id} has two unread notifications of the group ${row.group_key}`,
-        );
-      },
-    },
   ],
 };

@@ -9,6 +9,13 @@ export type InboxTransaction = StoreTransaction<InboxTables>;
 
 /** Ids in one event: 64 KiB hold more than a thousand, and one is plenty for a screen. */
 const maxEventIds = 500;
+/**
+ * Whole notifications in one event, as JSON in bytes. The largest one alone may have more; with its
+ * counts it fits into 64 KiB, too.
+ */
+const maxEventBytes = 32_768;
+/** Categories in one event, those with the most unread: as many as a user can have wishes for. */
+const maxCountedCategories = 200;
 
 type EventBody = InboxEvent extends infer Event
   ? Event extends InboxEvent
@@ -108,7 +115,8 @@ export class Mailboxes {
   }
 
   announce(trx: InboxTransaction, user: string, event: InboxEvent): void {
-    this.#store.outbox.append(trx, { channel: this.#settings.channelOf(user), data: event });
+    const data = { ...event, unread: bounded(event.unread) };
+    this.#store.outbox.append(trx, { channel: this.#settings.channelOf(user), data });
   }
 
   /**
@@ -125,8 +133,7 @@ export class Mailboxes {
   ): Promise<{ readonly version: number; readonly unread: UnreadCounts }> {
     const unread = await this.unreadOf(trx, user, change.now);
     let version = 0;
-    for (let start = 0; start < change.ids.length; start += maxEventIds) {
-      const body = change.body(change.ids.slice(start, start + maxEventIds));
+    for (const body of piecesOf(change.ids, change.body)) {
       version = await this.#announceNext(trx, user, { ...body, unread });
     }
     return { version, unread };
@@ -158,7 +165,7 @@ export class Mailboxes {
 
   async unreadOf(trx: InboxTransaction, user: string, now: number): Promise<UnreadCounts> {
     const counts = await this.countUnread(trx, [user], now);
-    return counts.get(user) ?? noneUnread;
+    return bounded(counts.get(user) ?? noneUnread);
   }
 
   /** Deletes notifications of any users, and tells each user. */
@@ -190,6 +197,30 @@ export class Mailboxes {
 }
 
 export const noneUnread: UnreadCounts = { total: 0, byCategory: {} };
+
+/** A change of many ids as several, each short enough for an event. */
+function piecesOf(
+  ids: readonly string[],
+  body: (ids: readonly string[]) => EventBody,
+): readonly EventBody[] {
+  const whole = body(ids);
+  if (ids.length <= 1 || (ids.length <= maxEventIds && isShort(whole))) return [whole];
+  const middle = Math.ceil(ids.length / 2);
+  return [...piecesOf(ids.slice(0, middle), body), ...piecesOf(ids.slice(middle), body)];
+}
+
+function isShort(body: EventBody): boolean {
+  if (body.type !== 'unarchived') return true;
+  return Buffer.byteLength(JSON.stringify(body)) <= maxEventBytes;
+}
+
+/** Categories are free: with one for each of a thousand notifications no event would hold the counts. */
+function bounded(unread: UnreadCounts): UnreadCounts {
+  const counts = Object.entries(unread.byCategory);
+  if (counts.length <= maxCountedCategories) return unread;
+  const most = counts.toSorted(([, a], [, b]) => b - a).slice(0, maxCountedCategories);
+  return { total: unread.total, byCategory: Object.fromEntries(most) };
+}
 
 /** What users see: not only sent elsewhere, not expired. */
 export function isVisible(now: number): Expression<SqlBool> {
