@@ -82,7 +82,12 @@ describe.each(testBackends)('dead letters on $name', (backend) => {
     await inbox.archive('cyd', await own('cyd'));
     await inbox.delete('eve', await own('eve'));
     await inbox.setPreferences('fay', { categories: { a: { webhook: false } }, quietHours: null });
-    const quietHours = { from: '00:00', to: '23:59', timeZone: 'UTC' };
+    const fullHour = (at: number): string => `${new Date(at).toISOString().slice(11, 13)}:00`;
+    const quietHours = {
+      from: fullHour(expiresAt),
+      to: fullHour(expiresAt + hour),
+      timeZone: 'UTC',
+    };
     await inbox.setPreferences('gus', { categories: {}, quietHours });
     clock.set(expiresAt);
     webhook.isBroken = false;

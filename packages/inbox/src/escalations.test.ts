@@ -103,6 +103,61 @@ describe.each(testBackends)('escalation on $name', (backend) => {
     expect(waits[2]).toBeGreaterThanOrEqual(20_000);
   });
 
+  test('between two attempts a user can go to bed, or wish otherwise: nothing more goes out then', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock(Date.parse('2026-11-22T21:50Z'));
+    const tried: { user: string; attempt: number; at: number }[] = [];
+    await using fixture = await openInbox(database, {
+      clock,
+      categories: { a: { email: true, escalateAfterMs: 0 } },
+      escalation: {
+        email: {
+          deliver({ user, attempt }) {
+            tried.push({ user, attempt, at: clock.now() });
+            return attempt === 1 ? Promise.reject(new Error('greylisted')) : Promise.resolve();
+          },
+        },
+        minBackoffMs: 60 * minute,
+      },
+    });
+    const { inbox, store } = fixture;
+    await untilLeader(store, clock);
+    const quietHours = { from: '22:00', to: '07:00', timeZone: 'UTC' };
+    await inbox.setPreferences('ann', { categories: {}, quietHours });
+    const users = ['ann', 'bob', 'cyd', 'dan'];
+    await inbox.send({ to: { users }, category: 'a', title: 'x' });
+    const stateOf = async (user: string): Promise<unknown> => {
+      const [{ id } = { id: '' }] = (await inbox.list(user)).items;
+      const [escalation] = (await inbox.deliveryState(id)).escalations;
+      return escalation?.state;
+    };
+    await vi.waitFor(() => {
+      clock.advance(100);
+      expect(tried).toHaveLength(4);
+    }, patience);
+    await inbox.setPreferences('bob', { categories: { a: { email: false } }, quietHours: null });
+    const mutedUntil = clock.now() + day;
+    await inbox.setPreferences('cyd', { categories: { a: { mutedUntil } }, quietHours: null });
+    clock.set(Date.parse('2026-11-22T22:30Z'));
+    await vi.waitFor(async () => {
+      clock.advance(100);
+      expect(await Promise.all(users.map(stateOf))).toEqual([
+        'pending',
+        'obsolete',
+        'obsolete',
+        'delivered',
+      ]);
+    }, patience);
+    expect(tried.slice(4)).toMatchObject([{ user: 'dan', attempt: 2 }]);
+    clock.set(Date.parse('2026-11-23T07:00Z'));
+    await vi.waitFor(async () => {
+      clock.advance(100);
+      expect(await stateOf('ann')).toBe('delivered');
+    }, patience);
+    expect(tried.slice(5)).toMatchObject([{ user: 'ann', attempt: 2 }]);
+    expect(tried[5]?.at).toBeGreaterThanOrEqual(Date.parse('2026-11-23T07:00Z'));
+  });
+
   test('what goes elsewhere at once goes there though a device has it, until it is archived or expires', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();

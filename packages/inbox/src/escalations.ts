@@ -4,6 +4,7 @@ import type { EscalationTarget } from './escalation-target.ts';
 import type { EscalationTable, InboxTables, NotificationTable } from './inbox-module.ts';
 import { toNotification, type InboxTransaction } from './mailbox.ts';
 import type { InboxMetrics } from './metrics.ts';
+import type { Notification } from './notification.ts';
 import type { InboxOptions } from './options.ts';
 import type { PreferenceBook } from './preferences.ts';
 
@@ -25,7 +26,8 @@ const parallelDeliveries = 16;
 /**
  * Carries what nobody has seen out of the application. A notification whose time has come is
  * handed over for each wanted target in one transaction; each hand-over is then tried until the
- * target takes it, until it is seen after all, or until its attempts are used up (`dead`).
+ * target takes it, until it is seen after all or not wanted there any more, or until its attempts are
+ * used up (`dead`). No attempt is made in quiet hours.
  */
 export class Escalations {
   readonly #store: Store<InboxTables>;
@@ -145,20 +147,19 @@ export class Escalations {
 
   async #deliverOne(row: Selectable<EscalationTable>, signal: AbortSignal): Promise<void> {
     const attempt = row.attempts + 1;
-    const notification = await this.#store.read((db) =>
-      db
-        .selectFrom('inbox_notifications')
-        .selectAll()
-        .where('id', '=', row.notification_id)
-        .executeTakeFirst(),
-    );
+    const target = this.#settings.targets[row.target];
+    if (target === undefined) return;
     const now = this.#store.clock.now();
-    if (notification === undefined || whyOver(notification, now) !== undefined) {
+    const found = await this.#lookUp(row, now);
+    if (found === undefined) {
       await this.#record(row.id, { state: 'obsolete' });
       return;
     }
-    const target = this.#settings.targets[row.target];
-    if (target === undefined) return;
+    const { notification, waitMs } = found;
+    if (waitMs > 0) {
+      await this.#record(row.id, { next_attempt_at: now + waitMs });
+      return;
+    }
     const stopping = new AbortController();
     const stop = (): void => stopping.abort();
     signal.addEventListener('abort', stop);
@@ -166,7 +167,7 @@ export class Escalations {
       const delivery = target.deliver({
         id: row.id,
         user: row.user_id,
-        notification: toNotification(notification),
+        notification,
         attempt,
         signal: stopping.signal,
       });
@@ -180,6 +181,29 @@ export class Escalations {
       signal.removeEventListener('abort', stop);
       stopping.abort();
     }
+  }
+
+  /**
+   * What is to be delivered, and how long quiet hours put it off: hours can lie between two attempts, in
+   * which the user has gone to bed, or has wished otherwise. Undefined when nobody needs it any more.
+   */
+  async #lookUp(
+    { notification_id: id, target }: Selectable<EscalationTable>,
+    now: number,
+  ): Promise<{ readonly notification: Notification; readonly waitMs: number } | undefined> {
+    return this.#store.read(async (db) => {
+      const row = await db
+        .selectFrom('inbox_notifications')
+        .selectAll()
+        .where('id', '=', id)
+        .executeTakeFirst();
+      if (row === undefined || whyOver(row, now) !== undefined) return undefined;
+      const { user_id: user, category } = row;
+      const route = await this.#preferences.routes(db, [user], { categories: [category], now });
+      const routing = route(user, category);
+      if (routing.isMuted || !routing[target]) return undefined;
+      return { notification: toNotification(row), waitMs: routing.quietMinutes * 60_000 };
+    });
   }
 
   async #timeOut(signal: AbortSignal): Promise<never> {

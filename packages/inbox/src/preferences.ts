@@ -6,6 +6,7 @@ import type { InboxTables, PreferenceTable } from './inbox-module.ts';
 import type { InboxTransaction, Mailboxes, SettingResult } from './mailbox.ts';
 import { checkId, checkName, checkTime } from './notification.ts';
 import type { CategoryOptions, InboxSettings } from './options.ts';
+import { quietMinutesLeft } from './quiet-minutes.ts';
 
 /** Where a user wants notifications of one category; absent members follow the next rule. */
 export interface CategoryPreference {
@@ -59,7 +60,6 @@ export interface Routing {
 export type CategoryDefaults = Required<Omit<CategoryOptions, 'escalateAfterMs'>>;
 
 const maxCategories = 200;
-const minutesOfDay = 24 * 60;
 const builtIn = { inApp: true, webhook: false, email: false, escalateAfterMs: 300_000 };
 
 /**
@@ -179,29 +179,14 @@ function routeOne(
     webhook: wants('webhook', defaults.webhook),
     email: wants('email', defaults.email),
     escalateAfterMs: defaults.escalateAfterMs,
-    quietMinutes: general === undefined ? 0 : quietMinutesLeft(general, options.now),
+    quietMinutes: general === undefined ? 0 : quietMinutesOf(general, options.now),
   };
 }
 
-function quietMinutesLeft(row: PreferenceTable, now: number): number {
+function quietMinutesOf(row: PreferenceTable, now: number): number {
   const { quiet_from: from, quiet_to: to, time_zone: timeZone } = row;
   if (from === null || to === null || timeZone === null) return 0;
-  const minute = minuteOfDay(timeZone, now);
-  const isQuiet = from <= to ? minute >= from && minute < to : minute >= from || minute < to;
-  return isQuiet ? (to - minute + minutesOfDay) % minutesOfDay : 0;
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-function minuteOfDay(timeZone: string, now: number): number {
-  let format = formats.get(timeZone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit' });
-    // The zones of the world are about 600; a cache of them needs no other bound.
-    formats.set(timeZone, format);
-  }
-  const [hours = '0', minutes = '0'] = format.format(now).split(':');
-  return (Number(hours) % 24) * 60 + Number(minutes);
+  return quietMinutesLeft({ from, to, timeZone }, now);
 }
 
 function changed(before: Preferences, change: PreferencesChange): Preferences {
