@@ -161,6 +161,35 @@ describe.each(testBackends)('sending on $name', (backend) => {
     expect(await codeOf(inbox.sendStatus('nonsense'))).toBe('inbox_not_found');
   });
 
+  test('one that cannot be done keeps no other waiting, and goes on once it can be', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    const sendAt = clock.now() + 60_000;
+    const later = { sendAt, category: 'a' };
+    let id = '';
+    {
+      await using fixture = await openInbox(database, { clock, maxEventBytes: 3000 });
+      const { inbox, store, problems } = fixture;
+      await untilLeader(store, clock);
+      const long = { title: 'long', body: 'x'.repeat(4000) };
+      ({ id } = await inbox.send({ to: { user: 'ann' }, ...later, ...long }));
+      await inbox.send({ to: { user: 'bob' }, ...later, sendAt: sendAt + 1, title: 'short' });
+      clock.set(sendAt + 1);
+      await vi.waitFor(async () => {
+        clock.advance(100);
+        expect(await inbox.counts('bob')).toMatchObject({ total: 1 });
+      }, patience);
+      expect(problems[0]).toContain(`send ${id} cannot go on`);
+      expect(await inbox.sendStatus(id)).toMatchObject({ state: 'scheduled', created: 0 });
+    }
+    await using fixture = await openInbox(database, { clock });
+    await untilLeader(fixture.store, clock);
+    await vi.waitFor(async () => {
+      clock.advance(100);
+      expect(await fixture.inbox.sendStatus(id)).toMatchObject({ state: 'done', created: 1 });
+    }, patience);
+  });
+
   test('what has expired when it comes is stored for nobody', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();

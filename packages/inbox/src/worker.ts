@@ -1,4 +1,4 @@
-import type { Store } from '@holdfast/store';
+import { concernsEverybody, type Store } from '@holdfast/store';
 import type { Escalations } from './escalations.ts';
 import type { InboxTables } from './inbox-module.ts';
 import type { Sends } from './sends.ts';
@@ -32,7 +32,8 @@ export class InboxWorker {
 
   wake(): void {
     const { sends, escalations } = this.#options;
-    this.#run('sends', () => this.#continueSends(sends));
+    const failed = new Set<string>();
+    this.#run('sends', () => this.#continueSends(sends, failed));
     this.#run('escalations', () => escalations.handOver());
     // Each for itself: a webhook that hangs does not keep e-mail waiting.
     for (const target of escalations.targets) {
@@ -48,12 +49,19 @@ export class InboxWorker {
     await Promise.all(this.#loops.values());
   }
 
-  async #continueSends(sends: Sends): Promise<boolean> {
-    const due = await sends.due(sendsAtOnce);
+  /** What one send cannot do keeps none of the others waiting: it is left for the next poll. */
+  async #continueSends(sends: Sends, failed: Set<string>): Promise<boolean> {
+    const due = (await sends.due(sendsAtOnce)).filter((id) => !failed.has(id));
     let hasMore = due.length === sendsAtOnce;
     for (const id of due) {
       if (this.#stopping.signal.aborted) return false;
-      if (await sends.continue(id)) hasMore = true;
+      try {
+        if (await sends.continue(id)) hasMore = true;
+      } catch (error) {
+        if (concernsEverybody(error)) throw error;
+        failed.add(id);
+        this.#options.onProblem({ message: `send ${id} cannot go on`, cause: error });
+      }
     }
     return hasMore;
   }
