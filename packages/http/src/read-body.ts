@@ -32,7 +32,8 @@ export async function readJson<Schema extends z.ZodType>(
       bytes += chunk.length;
       if (bytes > maxBytes) {
         throw new HttpRefusal(
-          { status: 413, code: 'too_large' },
+          // The rest is not read, so that nothing else can come over this connection.
+          { status: 413, code: 'too_large', headers: { connection: 'close' } },
           `the body must have at most ${maxBytes} bytes`,
         );
       }
