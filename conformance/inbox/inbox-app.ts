@@ -70,6 +70,7 @@ export async function startInboxApp({
   });
   const handle = createInboxHandler(inbox, {
     basePath: '/api/inbox',
+    openTopics: ['news', 'sport'],
     authenticateServer: () => false,
     authenticateUser: async (request) => {
       const [, token] = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '') ?? [];

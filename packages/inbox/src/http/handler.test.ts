@@ -61,7 +61,7 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
   test('servers send, users read, acknowledge and set what they want', async () => {
     await using database = await backend.create();
     await using fixture = await openInbox(database);
-    const ask = client(fixture);
+    const ask = client(fixture, { openTopics: ['news', 'releases.*'] });
     const sent = await ask('server', 'POST /inbox/send', {
       to: { users: ['ann', 'bob'] },
       category: 'orders',
@@ -111,6 +111,13 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
       preferences: { categories: { '*': { mutedUntil: 5 } }, quietHours: null },
       version: 9,
     });
+    expect(await ask('ann', 'PUT /inbox/me/topics/board')).toMatchObject({
+      status: 403,
+      body: { error: { code: 'topic_not_open' } },
+    });
+    expect((await ask('ann', 'PUT /inbox/me/topics/..')).status).toBe(404);
+    expect((await ask('ann', 'PUT /inbox/me/topics/Board')).status).toBe(400);
+    expect((await ask('server', 'GET /inbox/topics/board')).body).toMatchObject({ subscribers: 0 });
     expect((await ask('ann', 'PUT /inbox/me/topics/news')).body).toEqual({ version: 10 });
     expect((await ask('ann', 'GET /inbox/me?settings=true')).body).toMatchObject({
       settings: { topics: ['news'], preferences: { categories: { '*': { mutedUntil: 5 } } } },
@@ -120,7 +127,11 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     expect((await ask('server', 'GET /inbox/users/a%2Fb%20c/topics')).body).toEqual({
       topics: ['news'],
     });
-    expect((await ask('ann', 'DELETE /inbox/me/topics/news')).status).toBe(200);
+    expect((await ask('ann', 'PUT /inbox/me/topics/newspaper')).status).toBe(403);
+    expect((await ask('ann', 'PUT /inbox/me/topics/releases.')).status).toBe(200);
+    for (const topic of ['news', 'releases.']) {
+      expect((await ask('ann', `DELETE /inbox/me/topics/${topic}`)).status).toBe(200);
+    }
     expect((await ask('ann', 'GET /inbox/me/topics')).body).toEqual({ topics: [] });
     expect((await ask('server', 'GET /inbox/users/bob/counts')).body).toEqual({
       total: 1,
@@ -267,6 +278,9 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     });
     const send = 'POST /inbox/send';
     const good = { to: { user: 'ann' }, category: 'a', title: 't' };
+    // What is left of the body would be taken for the next request.
+    const tooLong = await ask('server', send, { ...good, body: 'x'.repeat(1000) });
+    expect(tooLong.headers.get('connection')).toBe('close');
     const cases: [number, string, RegExp, Promise<Answer>][] = [
       [404, 'not_found', /address/, ask('server', 'GET /inbox/nothing')],
       [404, 'not_found', /address/, ask('server', 'GET /inbox/users/%E0%A4%A/counts')],

@@ -1,7 +1,8 @@
-import { defined, routeFor, type Route } from '@holdfast/http';
+import { defined, HttpRefusal, routeFor, type Route } from '@holdfast/http';
 import type { DeadLetterListOptions, DeadLetterSelection } from '../dead-letters.ts';
 import { InboxError } from '../errors.ts';
 import type { Inbox } from '../inbox.ts';
+import { checkName } from '../notification.ts';
 import type { ListOptions } from '../reader.ts';
 import type { SendRequest } from '../sends.ts';
 import * as schemas from './schemas.ts';
@@ -10,6 +11,8 @@ import { readStreamedSend } from './streamed-send.ts';
 interface InboxService {
   readonly inbox: Inbox;
   readonly maxRecipients: number;
+  /** Whether users may subscribe to this topic by themselves. */
+  readonly isOpenTopic: (topic: string) => boolean;
 }
 
 type InboxRoute = Route<InboxService>;
@@ -232,9 +235,16 @@ export const routes: readonly InboxRoute[] = [
   }),
   route({
     ...user('PUT', '/topics/{topic}'),
-    summary: 'Subscribe to a topic',
+    summary: 'Subscribe to a topic that is open to users (`inbox.open_topics`)',
     result: schemas.settingResult,
-    run: ({ inbox, user, params }) => inbox.subscribe(user, params.topic ?? ''),
+    async run({ inbox, user, params, isOpenTopic }) {
+      const topic = checkName('topic', params.topic ?? '');
+      if (isOpenTopic(topic)) return inbox.subscribe(user, topic);
+      throw new HttpRefusal(
+        { status: 403, code: 'topic_not_open' },
+        'users cannot subscribe to this topic by themselves: inbox.open_topics does not name it',
+      );
+    },
   }),
   route({
     ...user('DELETE', '/topics/{topic}'),

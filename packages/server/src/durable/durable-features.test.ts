@@ -118,6 +118,19 @@ test('a task is asked for, worked on over HTTP, and watched by its owner alone',
   await vi.waitFor(() => expect(changes).toEqual(expect.arrayContaining(['started', 'completed'])));
 });
 
+test('users subscribe by themselves to open topics alone, servers subscribe them to any', async () => {
+  await using server = await startDurableServer({ inbox: { open_topics: ['news'] } });
+  const put = async (path: string, headers: Record<string, string>): Promise<number> =>
+    (await fetch(`${server.url}/api/inbox/${path}`, { method: 'PUT', headers })).status;
+  const bearer = { Authorization: `Bearer ${await tokenOf('42')}` };
+  expect(await put('me/topics/news', bearer)).toBe(200);
+  expect(await put('me/topics/board', bearer)).toBe(403);
+  expect(await put('users/42/topics/board', { 'X-API-Key': testApiKey })).toBe(200);
+  await using closed = await startDurableServer();
+  const mine = `${closed.url}/api/inbox/me/topics/news`;
+  expect((await fetch(mine, { method: 'PUT', headers: bearer })).status).toBe(403);
+});
+
 describe('who may come in', () => {
   const statusOf = async (url: string, headers: Record<string, string> = {}): Promise<number> =>
     (await fetch(url, { headers })).status;

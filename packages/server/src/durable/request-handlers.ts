@@ -48,6 +48,7 @@ function inboxHandlers(
     ...authentication,
     maxBodyBytes: options.max_body_size,
     maxRecipients: options.max_recipients,
+    openTopics: options.open_topics,
     onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
   });
   return sides(handle, { path: basePath, openApi: inboxOpenApi(basePath) });

@@ -7,6 +7,7 @@ import {
   section,
   sectionList,
   text,
+  textList,
 } from '../option.ts';
 import { pathPrefix } from './path-prefix.ts';
 
@@ -25,6 +26,18 @@ export const inbox = section('Notifications for users. Needs the store. See docs
     min: 1_024,
   }),
   max_recipients: integer(1_000_000, 'Most users of one streamed send.', { ...own, min: 1 }),
+  open_topics: textList(
+    'Topics that users may subscribe to by themselves, by name; a `*` at the end stands for any rest. To all others only the API key subscribes them, since whoever is subscribed gets what is sent there. Empty: to none.',
+    {
+      ...own,
+      check(topics) {
+        const wrong = topics.find((topic) => !/^(?:[a-z0-9][a-z0-9_.-]{0,63})?\*?$/.test(topic));
+        return wrong === undefined
+          ? undefined
+          : `holds ${JSON.stringify(wrong)}, which is no name of a topic (a-z, 0-9, _ . -), with or without a * at its end`;
+      },
+    },
+  ),
   categories: sectionList(
     'Where notifications of a category go, unless a user wants it otherwise; `*` stands for all categories that are not listed.',
     {
