@@ -1,12 +1,15 @@
 import { testBackends } from '@holdfast/store/testing';
 import { describe, expect, test, vi } from 'vitest';
 import type { InboxEvent } from './events.ts';
-import { openInbox, patience, type StreamBroker } from './testing/inbox-fixture.ts';
+import { type InboxFixture, openInbox, patience } from './testing/inbox-fixture.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
 /** The events of ann's channel once the one of this version is there. */
-async function eventsUpTo(broker: StreamBroker, version: number): Promise<readonly InboxEvent[]> {
+async function eventsUpTo(
+  broker: InboxFixture['broker'],
+  version: number,
+): Promise<readonly InboxEvent[]> {
   await vi.waitFor(
     () => expect(broker.eventsOf('inbox:#ann').at(-1)?.version).toBe(version),
     patience,
