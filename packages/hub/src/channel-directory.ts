@@ -1,8 +1,7 @@
 import { compileChannelPattern } from './channel-pattern.ts';
 import type { ChannelTable } from './channel-table.ts';
 import type { Cluster } from './cluster.ts';
-
-const text = { encoder: new TextEncoder(), decoder: new TextDecoder() };
+import { fromJsonBytes, toJsonBytes } from './json-bytes.ts';
 
 /** Which channels have subscribers, on this node and on the others. */
 export class ChannelDirectory {
@@ -12,15 +11,17 @@ export class ChannelDirectory {
   constructor(tables: readonly ChannelTable[], cluster: Cluster) {
     this.#tables = tables;
     this.#cluster = cluster;
-    cluster.handle('channels', (pattern) => this.#channelsHere(text.decoder.decode(pattern)));
+    cluster.handle('channels', (pattern) =>
+      toJsonBytes(this.#channelsHere(fromJsonBytes(pattern) as string)),
+    );
   }
 
   /** Of all nodes; one that does not answer within two seconds is logged and left out. */
   async channels(pattern: string): Promise<ReadonlyMap<string, { readonly numClients: number }>> {
-    const answers = await this.#cluster.askAll('channels', text.encoder.encode(pattern));
+    const answers = await this.#cluster.askAll('channels', toJsonBytes(pattern));
     const total = new Map<string, { numClients: number }>();
     for (const answer of answers) {
-      const rows = JSON.parse(text.decoder.decode(answer)) as readonly [string, number][];
+      const rows = fromJsonBytes(answer) as readonly [string, number][];
       for (const [channel, count] of rows) {
         total.set(channel, { numClients: (total.get(channel)?.numClients ?? 0) + count });
       }
@@ -28,7 +29,7 @@ export class ChannelDirectory {
     return total;
   }
 
-  #channelsHere(pattern: string): Uint8Array {
+  #channelsHere(pattern: string): readonly [string, number][] {
     const matches = compileChannelPattern(pattern);
     const rows: [string, number][] = [];
     for (const table of this.#tables) {
@@ -36,6 +37,6 @@ export class ChannelDirectory {
         if (subscriptions.size > 0 && matches(name)) rows.push([name, subscriptions.size]);
       }
     }
-    return text.encoder.encode(JSON.stringify(rows));
+    return rows;
   }
 }

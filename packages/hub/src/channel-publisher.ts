@@ -6,6 +6,7 @@ import {
 } from '@holdfast/protocol';
 import type { PublishOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
+import { parseJson } from './json-bytes.ts';
 import { payloadProblem } from './message-budget.ts';
 import type { ChannelRules } from './namespaces.ts';
 import { contractProblem } from './publication-contract.ts';
@@ -73,15 +74,5 @@ function isAcceptable(
       const value = parseJson(data);
       return typeof value === 'object' && value !== null && !Array.isArray(value);
     }
-  }
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
-function parseJson(data: Uint8Array): unknown {
-  try {
-    return JSON.parse(decoder.decode(data));
-  } catch {
-    return undefined;
   }
 }

@@ -2,6 +2,7 @@ import { replyErrors } from '@holdfast/protocol';
 import type { Cluster } from './cluster.ts';
 import type { TransportInfo } from './events.ts';
 import type { HubContext } from './hub-context.ts';
+import { fromJsonBytes, toJsonBytes } from './json-bytes.ts';
 import type { LastSeen } from './last-seen.ts';
 import type { Session } from './session.ts';
 
@@ -53,8 +54,6 @@ type LocalQuery = ConnectionsQuery & { readonly limit: number };
 /** What one node knows of one user: that it is here, when it left (unix ms), or 0 for nothing. */
 type Sighting = number | 'online';
 
-const text = { encoder: new TextEncoder(), decoder: new TextDecoder() };
-
 /**
  * Who is connected, on all nodes. Each node is asked at the time of the question; one that does not
  * answer within two seconds is logged and left out.
@@ -72,10 +71,10 @@ export class ConnectionDirectory {
     this.#cluster = cluster;
     this.#lastSeen = lastSeen;
     cluster.handle('connections', (params) =>
-      encode(this.#localConnections(decode(params) as LocalQuery)),
+      toJsonBytes(this.#localConnections(fromJsonBytes(params) as LocalQuery)),
     );
     cluster.handle('online', (params) =>
-      encode((decode(params) as readonly string[]).map((user) => this.#sighting(user))),
+      toJsonBytes((fromJsonBytes(params) as readonly string[]).map((user) => this.#sighting(user))),
     );
   }
 
@@ -91,10 +90,10 @@ export class ConnectionDirectory {
     }
     const answers = await this.#cluster.askAll(
       'connections',
-      encode({ ...query, limit: limit + 1 }),
+      toJsonBytes({ ...query, limit: limit + 1 }),
     );
     const rows = answers
-      .flatMap((answer) => decode(answer) as readonly ConnectionSummary[])
+      .flatMap((answer) => fromJsonBytes(answer) as readonly ConnectionSummary[])
       .toSorted((left, right) => (left.client < right.client ? -1 : 1));
     const connections = rows.slice(0, limit);
     const cursor = rows.length > limit ? connections.at(-1)?.client : undefined;
@@ -108,8 +107,8 @@ export class ConnectionDirectory {
    */
   async online(users: readonly string[]): Promise<ReadonlyMap<string, OnlineStatus>> {
     if (users.length > maxDirectoryPage) throw replyErrors.badRequest;
-    const answers = await this.#cluster.askAll('online', encode(users));
-    const sightings = answers.map((answer) => decode(answer) as readonly Sighting[]);
+    const answers = await this.#cluster.askAll('online', toJsonBytes(users));
+    const sightings = answers.map((answer) => fromJsonBytes(answer) as readonly Sighting[]);
     const now = this.#hub.clock.now();
     return new Map(
       users.map((user, index) => [
@@ -168,12 +167,4 @@ function merge(sightings: readonly Sighting[], now: number): OnlineStatus {
   if (sightings.includes('online')) return { isOnline: true, lastSeenAt: now };
   const lastSeenAt = Math.max(0, ...sightings.map((sighting) => Number(sighting)));
   return { isOnline: false, ...(lastSeenAt === 0 ? {} : { lastSeenAt }) };
-}
-
-function encode(value: unknown): Uint8Array {
-  return text.encoder.encode(JSON.stringify(value));
-}
-
-function decode(bytes: Uint8Array): unknown {
-  return JSON.parse(text.decoder.decode(bytes));
 }

@@ -1,4 +1,5 @@
 import { errorCodes, ReplyError } from '@holdfast/protocol';
+import { parseJson } from './json-bytes.ts';
 
 /**
  * What publications of which channels look like. `defineChannels` of `@holdfast/client/contract` makes
@@ -13,8 +14,6 @@ export interface PublicationContract {
 
 /** Problems are the words of schemas; a client needs the first of them, not a page. */
 const maxMessageLength = 500;
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** Why data must not be published; undefined when it may be, and without a contract always. */
 export async function contractProblem(
@@ -34,11 +33,6 @@ async function problemsOf(
   channel: string,
   data: Uint8Array,
 ): Promise<readonly string[]> {
-  let value: unknown;
-  try {
-    value = JSON.parse(decoder.decode(data));
-  } catch {
-    return ['the data is not JSON'];
-  }
-  return contract.problems(channel, value);
+  const value = parseJson(data);
+  return value === undefined ? ['the data is not JSON'] : contract.problems(channel, value);
 }

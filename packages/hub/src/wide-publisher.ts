@@ -2,6 +2,7 @@ import { type ReplyError, replyErrors } from '@holdfast/protocol';
 import type { Cluster } from './cluster.ts';
 import type { PublishOptions } from './hub.ts';
 import type { HubContext } from './hub-context.ts';
+import { fromJsonBytes, parseJson, toJsonBytes } from './json-bytes.ts';
 import { SharedPush } from './message-encoder.ts';
 import type { BrokerPublishResult } from './ports/broker.ts';
 import { isRefusal } from './refusal.ts';
@@ -29,9 +30,7 @@ export class WidePublisher {
   constructor(hub: PublishingHub, cluster: Cluster) {
     this.#hub = hub;
     this.#cluster = cluster;
-    cluster.handle('message_to_all', (data) =>
-      new TextEncoder().encode(String(this.#messageHere(data))),
-    );
+    cluster.handle('message_to_all', (data) => toJsonBytes(this.#messageHere(data)));
   }
 
   async publishToPattern(
@@ -55,7 +54,7 @@ export class WidePublisher {
   async messageToAll(data: Uint8Array): Promise<number> {
     if (data.length > maxMessageToAllBytes || !isJson(data)) throw replyErrors.badRequest;
     const answers = await this.#cluster.askAll('message_to_all', data);
-    return answers.reduce((sum, answer) => sum + Number(new TextDecoder().decode(answer)), 0);
+    return answers.reduce((sum, answer) => sum + Number(fromJsonBytes(answer)), 0);
   }
 
   message(client: string, data: Uint8Array): boolean {
@@ -80,10 +79,5 @@ export class WidePublisher {
 
 /** Anything else would end the connections of JSON clients. */
 function isJson(data: Uint8Array): boolean {
-  try {
-    JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
-    return true;
-  } catch {
-    return false;
-  }
+  return parseJson(data) !== undefined;
 }

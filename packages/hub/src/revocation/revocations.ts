@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster.ts';
 import { unsubscribe } from '../end-subscription.ts';
 import type { TokenIdentity } from '../events.ts';
 import type { HubContext } from '../hub-context.ts';
+import { fromJsonBytes, toJsonBytes } from '../json-bytes.ts';
 import type { Revocation, RevocationStore } from '../ports/revocation-store.ts';
 import { isInForce, type RevocationPage, RevocationTable } from './revocation-table.ts';
 
@@ -12,8 +13,6 @@ const maxSubjectLength = 1_024;
 
 /** Unix seconds, in the past whatever the clock says. */
 const longAgo = 1;
-
-const text = { encoder: new TextEncoder(), decoder: new TextDecoder() };
 
 type RevokingHub = Pick<HubContext, 'sessions' | 'clock' | 'logger' | 'options' | 'metrics'>;
 
@@ -38,11 +37,11 @@ export class Revocations {
     this.#cluster = cluster;
     this.#store = store;
     cluster.handle('revoke', (params) => {
-      this.#apply(decode(params) as Revocation);
+      this.#apply(fromJsonBytes(params) as Revocation);
       return new Uint8Array(0);
     });
     cluster.handle('revocations', (params) =>
-      encode(this.#table.page(decode(params) as number, pageSize)),
+      toJsonBytes(this.#table.page(fromJsonBytes(params) as number, pageSize)),
     );
   }
 
@@ -58,9 +57,9 @@ export class Revocations {
       while (after !== undefined) {
         const answer = await this.#cluster.ask(nodeId, {
           method: 'revocations',
-          params: encode(after),
+          params: toJsonBytes(after),
         });
-        const page = decode(answer) as RevocationPage;
+        const page = fromJsonBytes(answer) as RevocationPage;
         for (const revocation of page.revocations) this.#apply(revocation);
         after = page.after;
       }
@@ -93,7 +92,7 @@ export class Revocations {
     const change: Revocation = { ...revocation, changedAt };
     await this.#store.put(change);
     const nodes = this.#cluster.nodes().length;
-    const answers = await this.#cluster.askAll('revoke', encode(change));
+    const answers = await this.#cluster.askAll('revoke', toJsonBytes(change));
     if (answers.length < nodes) {
       throw new Error(
         `${nodes - answers.length} of ${nodes} nodes did not confirm that a ${change.kind} is revoked, or no longer; it holds on the others; do it again`,
@@ -179,12 +178,4 @@ export class Revocations {
 
 function isTime(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
-}
-
-function encode(value: unknown): Uint8Array {
-  return text.encoder.encode(JSON.stringify(value));
-}
-
-function decode(bytes: Uint8Array): unknown {
-  return JSON.parse(text.decoder.decode(bytes));
 }
