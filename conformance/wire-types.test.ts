@@ -1,21 +1,9 @@
 import type * as inboxClient from '@holdfast/client/inbox';
-import type * as tasksClient from '@holdfast/client/tasks';
 import type * as inbox from '@holdfast/inbox';
-import type * as tasks from '@holdfast/tasks';
 import { expectTypeOf, test } from 'vitest';
 
 // Pages import nothing of the server, so both sides describe what goes over the wire. That they say
 // the same is proved when this is compiled.
-
-test('what is told of tasks is what pages read', () => {
-  expectTypeOf<tasks.TaskView>().toExtend<tasksClient.TaskView>();
-  expectTypeOf<tasks.TaskStatus>().toEqualTypeOf<tasksClient.TaskStatus>();
-  expectTypeOf<tasks.Step>().toEqualTypeOf<tasksClient.TaskStep>();
-  expectTypeOf<tasks.OutputChunk>().toEqualTypeOf<tasksClient.OutputChunk>();
-  expectTypeOf<keyof tasks.TaskView>().toEqualTypeOf<keyof tasksClient.TaskView>();
-  expectTypeOf<tasks.AttemptRecord>().toExtend<tasksClient.TaskAttempt>();
-  expectTypeOf<tasks.TaskSnapshot>().toExtend<tasksClient.TaskDetails>();
-});
 
 test('what is told of notifications is what pages read', () => {
   expectTypeOf<inbox.Notification>().toExtend<inboxClient.Notification>();

@@ -2,7 +2,7 @@ import type { StoreTransaction } from '@holdfast/store';
 import { cancelTree } from './cancel.ts';
 import { findBrokenTasks } from './integrity.ts';
 import type { TaskContext } from './task-context.ts';
-import type { TaskAuditTable, TaskTables } from './task-module.ts';
+import { liveStates, type TaskAuditTable, type TaskTables } from './task-module.ts';
 import { TaskUnit } from './task-unit.ts';
 import { isOver } from './task-view.ts';
 import { expire, settle } from './transitions.ts';
@@ -89,7 +89,7 @@ function heal(
       .innerJoin('tasks', 'tasks.id', 'task_links.child_id')
       .select('child_id')
       .where('parent_id', '=', subject)
-      .where('state', 'in', ['queued', 'pending', 'running', 'awaiting'])
+      .where('state', 'in', liveStates)
       .execute();
     row.children_open = open.length;
     if (isOver(row)) {

@@ -1,5 +1,5 @@
 import type { StoreTransaction } from '@holdfast/store';
-import type { Step } from './progress.ts';
+import type { TaskStep } from '@holdfast/protocol/tasks';
 import type { TaskContext } from './task-context.ts';
 import type { TaskDurationTable, TaskRow, TaskTables } from './task-module.ts';
 import type { TaskUnit } from './task-unit.ts';
@@ -27,7 +27,7 @@ export function measureRun(unit: TaskUnit, row: TaskRow): readonly MeasuredDurat
   const measured = [{ kind, step: '', durationMs: unit.now - (row.started_at ?? unit.now) }];
   for (const { name, startedAt, endedAt } of row.steps === null
     ? []
-    : (JSON.parse(row.steps) as Step[])) {
+    : (JSON.parse(row.steps) as TaskStep[])) {
     if (startedAt === null) continue;
     measured.push({ kind, step: name, durationMs: (endedAt ?? unit.now) - startedAt });
   }

@@ -3,6 +3,16 @@
  *
  * @module
  */
+export type {
+  OutputChunk,
+  TaskAttempt,
+  TaskChange,
+  TaskDetails,
+  TaskEvent,
+  TaskStatus,
+  TaskStep,
+  TaskView,
+} from '@holdfast/protocol/tasks';
 export type { Batch, BatchedRequest, BatchOptions } from './batch.ts';
 export type { ClaimedTask, ClaimOptions, Lease } from './claim.ts';
 export type { DoctorOptions, Finding } from './doctor.ts';
@@ -19,7 +29,7 @@ export type { Failure, LeaseState, OutputPart, OutputState } from './lease-write
 export type { HandleOptions } from './local-worker.ts';
 export { createTasksHandler, type TasksHandlerOptions } from './http/handler.ts';
 export { tasksOpenApi } from './http/open-api.ts';
-export type { ProgressUpdate, Step, StepPlan } from './progress.ts';
+export type { ProgressUpdate, StepPlan } from './progress.ts';
 export type { TaskAnswer, TaskRequest, UserTaskRequest } from './task-request.ts';
 export type { TaskRetentionOptions } from './retention.ts';
 export type { RetryOptions } from './retry.ts';
@@ -38,8 +48,7 @@ export type {
   TaskSnapshot,
 } from './task-reads.ts';
 export type { StopReason, TaskHandler, TaskTools } from './task-run.ts';
-export type { OutputChunk, TaskChange, TaskEvent } from './task-unit.ts';
-export type { AttemptRecord, TaskStatus, TaskView } from './task-view.ts';
+export type { AttemptRecord } from './task-view.ts';
 export type { ChannelPosition, Continued } from './task-reader.ts';
 export type { TasksOptions } from './tasks-options.ts';
 export { createTasks, type Tasks } from './tasks.ts';

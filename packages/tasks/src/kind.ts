@@ -1,5 +1,5 @@
+import type { TaskView } from '@holdfast/protocol/tasks';
 import { TaskError } from './errors.ts';
-import type { TaskView } from './task-view.ts';
 
 /** How tasks of one kind behave. Everything has a safe default. */
 export interface KindOptions {

@@ -1,9 +1,10 @@
+import type { OutputChunk } from '@holdfast/protocol/tasks';
 import type { Lease } from './claim.ts';
 import { TaskError } from './errors.ts';
 import { advance, stepDeadline, type ProgressUpdate } from './progress.ts';
 import { toJson } from './task-json.ts';
 import type { TaskRow } from './task-module.ts';
-import type { OutputChunk, TaskUnit } from './task-unit.ts';
+import type { TaskUnit } from './task-unit.ts';
 import { effectiveStatus, stepsOf } from './task-view.ts';
 import { release, retryOrFail, settle } from './transitions.ts';
 

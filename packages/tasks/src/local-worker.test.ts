@@ -1,9 +1,9 @@
+import type { TaskView } from '@holdfast/protocol/tasks';
 import { openStore, type Store } from '@holdfast/store';
 import { testBackends, type TestDatabase } from '@holdfast/store/testing';
 import { describe, expect, test, vi } from 'vitest';
 import type { KindOptions } from './kind.ts';
 import { taskModule, type TaskTables } from './task-module.ts';
-import type { TaskView } from './task-view.ts';
 import { createTasks, type Tasks } from './tasks.ts';
 
 const patience = { timeout: 10_000, interval: 10 };

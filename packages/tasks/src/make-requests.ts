@@ -2,7 +2,7 @@ import { cancelTree } from './cancel.ts';
 import { TaskError } from './errors.ts';
 import { holdsLease } from './lease-writes.ts';
 import { toJson } from './task-json.ts';
-import type { TaskRow } from './task-module.ts';
+import { liveStates, type TaskRow } from './task-module.ts';
 import type { PreparedRequest, TaskAnswer, TaskRequest } from './task-request.ts';
 import type { TaskUnit } from './task-unit.ts';
 import { isOver, viewOf } from './task-view.ts';
@@ -180,7 +180,7 @@ async function assertNotTooMany(
     .select('id')
     .where('kind', '=', kind.name)
     .where('owner', '=', owner)
-    .where('state', 'in', ['queued', 'pending', 'running', 'awaiting'])
+    .where('state', 'in', liveStates)
     .limit(maxLive)
     .execute();
   if (live.length < maxLive) return;

@@ -1,3 +1,4 @@
+import type { TaskStep } from '@holdfast/protocol/tasks';
 import { TaskError } from './errors.ts';
 
 /** A part of the work. */
@@ -20,18 +21,8 @@ export interface ProgressUpdate {
   readonly message?: string;
 }
 
-/** A step as stored and shown. */
-export interface Step {
-  readonly name: string;
-  readonly weight: number;
-  readonly maxMs: number | null;
-  readonly state: 'pending' | 'current' | 'completed';
-  readonly startedAt: number | null;
-  readonly endedAt: number | null;
-}
-
 export interface ProgressState {
-  readonly steps: readonly Step[] | null;
+  readonly steps: readonly TaskStep[] | null;
   /** 0 to 10000. */
   readonly progress: number;
   readonly message: string | null;
@@ -64,7 +55,7 @@ export function advance(state: ProgressState, update: ProgressUpdate, now: numbe
 }
 
 /** Every step done, when the task completed. */
-export function finishSteps(steps: readonly Step[], now: number): readonly Step[] {
+export function finishSteps(steps: readonly TaskStep[], now: number): readonly TaskStep[] {
   return steps.map((step) =>
     step.state === 'completed'
       ? step
@@ -73,12 +64,12 @@ export function finishSteps(steps: readonly Step[], now: number): readonly Step[
 }
 
 /** When the current step has taken too long, in Unix milliseconds; null when it may take its time. */
-export function stepDeadline(steps: readonly Step[] | null): number | null {
+export function stepDeadline(steps: readonly TaskStep[] | null): number | null {
   const { startedAt = null, maxMs = null } = steps?.find(({ state }) => state === 'current') ?? {};
   return startedAt === null || maxMs === null ? null : startedAt + maxMs;
 }
 
-function plan(steps: readonly StepPlan[]): readonly Step[] {
+function plan(steps: readonly StepPlan[]): readonly TaskStep[] {
   const names = new Set(steps.map((step) => step.name));
   if (steps.length === 0 || steps.length > maxSteps || names.size !== steps.length) {
     throw new TaskError(
@@ -110,7 +101,7 @@ function plan(steps: readonly StepPlan[]): readonly Step[] {
   });
 }
 
-function moveTo(steps: readonly Step[] | null, name: string, now: number): readonly Step[] {
+function moveTo(steps: readonly TaskStep[] | null, name: string, now: number): readonly TaskStep[] {
   const target = steps?.findIndex((step) => step.name === name) ?? -1;
   if (steps === null || target === -1) {
     throw new TaskError('task_bad_progress', `there is no step ${JSON.stringify(name)}`);
@@ -129,7 +120,10 @@ function moveTo(steps: readonly Step[] | null, name: string, now: number): reado
   });
 }
 
-function measure(steps: readonly Step[] | null, fraction: number | undefined): number | undefined {
+function measure(
+  steps: readonly TaskStep[] | null,
+  fraction: number | undefined,
+): number | undefined {
   if (steps === null) {
     return fraction === undefined ? undefined : Math.floor(fraction * wholeProgress);
   }

@@ -1,16 +1,12 @@
 import type { StoreModule } from '@holdfast/store';
 import { findBrokenRules } from './integrity.ts';
 
-/** What is stored. What a reader is told is computed from it, see `effective-status.ts`. */
-export type StoredState =
-  | 'queued'
-  | 'pending'
-  | 'running'
-  | 'awaiting'
-  | 'completed'
-  | 'partial'
-  | 'failed'
-  | 'cancelled';
+/** States of tasks that something will still happen to. */
+export const liveStates = ['queued', 'pending', 'running', 'awaiting'] as const;
+/** States that are final. */
+export const overStates = ['completed', 'partial', 'failed', 'cancelled'] as const;
+/** What is stored. What a reader is told is computed from it, see `task-view.ts`. */
+export type StoredState = (typeof liveStates | typeof overStates)[number];
 
 /** A task. Times are Unix milliseconds. `task.spec.md` says what each state may hold. */
 export interface TaskRow {

@@ -1,3 +1,4 @@
+import type { TaskView } from '@holdfast/protocol/tasks';
 import { listAudit } from './doctor.ts';
 import type { TaskContext } from './task-context.ts';
 import type { TaskAuditTable } from './task-module.ts';
@@ -12,7 +13,6 @@ import {
   type TaskPage,
   type TaskSnapshot,
 } from './task-reads.ts';
-import type { TaskView } from './task-view.ts';
 import { listWorkers, type WorkerView } from './worker-registry.ts';
 
 /** Where a channel stands, as the hub says it. */

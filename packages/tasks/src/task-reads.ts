@@ -1,21 +1,16 @@
+import type { OutputChunk, TaskDetails, TaskView } from '@holdfast/protocol/tasks';
 import { TaskError } from './errors.ts';
 import type { TaskContext } from './task-context.ts';
-import type { StoredState, TaskRow, TaskTables } from './task-module.ts';
-import type { OutputChunk } from './task-unit.ts';
-import { viewOf, type AttemptRecord, type TaskView, type ViewFacts } from './task-view.ts';
+import { liveStates, overStates, type TaskRow, type TaskTables } from './task-module.ts';
+import { isOver, viewOf, type AttemptRecord, type ViewFacts } from './task-view.ts';
 import { countWorkers } from './worker-registry.ts';
 import type { StoreTransaction } from '@holdfast/store';
 
 /** Everything about one task. */
-export interface TaskSnapshot extends TaskView {
-  readonly payload: unknown;
-  readonly result: unknown;
+export interface TaskSnapshot extends TaskView, TaskDetails {
   /** What the next attempt would go on from. */
   readonly checkpoint: unknown;
-  /** How earlier attempts ended, the last twenty. */
   readonly history: readonly AttemptRecord[];
-  readonly parentIds: readonly string[];
-  readonly childIds: readonly string[];
 }
 
 export interface TaskFilter {
@@ -50,8 +45,6 @@ export interface OutputPage {
   readonly isOver: boolean;
 }
 
-const liveStates: readonly StoredState[] = ['queued', 'pending', 'running', 'awaiting'];
-const overStates: readonly StoredState[] = ['completed', 'partial', 'failed', 'cancelled'];
 const maxPage = 200;
 const maxIds = 1000;
 
@@ -154,7 +147,7 @@ export function readOutput(
       chunks,
       seq: row.output_seq,
       refused: row.output_refused,
-      isOver: overStates.includes(row.state),
+      isOver: isOver(row),
     };
   });
 }

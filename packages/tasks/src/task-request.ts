@@ -1,8 +1,8 @@
+import type { TaskView } from '@holdfast/protocol/tasks';
 import { TaskError } from './errors.ts';
 import type { Kind } from './kind.ts';
 import type { TaskContext } from './task-context.ts';
 import { toJson } from './task-json.ts';
-import type { TaskView } from './task-view.ts';
 
 /** Asks for work. */
 export interface TaskRequest {

@@ -1,50 +1,11 @@
+import type { OutputChunk, TaskChange, TaskEvent } from '@holdfast/protocol/tasks';
 import type { StoreTransaction } from '@holdfast/store';
 import type { MeasuredDuration } from './durations.ts';
 import { TaskError } from './errors.ts';
 import type { TaskContext } from './task-context.ts';
 import type { TaskOutputTable, TaskRow, TaskTables } from './task-module.ts';
 import { TaskRows, type TaskQuery } from './task-rows.ts';
-import { viewOf, type TaskView } from './task-view.ts';
-
-/** What happened to a task, as named in events. */
-export type TaskChange =
-  | 'queued'
-  | 'pending'
-  | 'started'
-  | 'alive'
-  | 'progress'
-  | 'children'
-  | 'cancelling'
-  | 'waiting'
-  | 'lost'
-  | 'retrying'
-  | 'released'
-  | 'completed'
-  | 'partial'
-  | 'failed'
-  | 'cancelled';
-
-/** A piece of a task's output. */
-export interface OutputChunk {
-  /** From 1, without gaps. */
-  readonly seq: number;
-  readonly attempt: number;
-  /** What it is, for example `log` or `token`. */
-  readonly type: string;
-  readonly data: string;
-  readonly at: number;
-}
-
-/** What is published in the channels of {@link TaskContext.channels}. */
-export type TaskEvent =
-  | {
-      readonly type: 'task';
-      /** In the order they happened. */
-      readonly changes: readonly TaskChange[];
-      readonly task: TaskView;
-    }
-  | { readonly type: 'output'; readonly id: string; readonly chunks: readonly OutputChunk[] }
-  | { readonly type: 'deleted'; readonly id: string };
+import { viewOf } from './task-view.ts';
 
 /**
  * One operation on tasks: its rows are locked when they are loaded, changed in memory, and written

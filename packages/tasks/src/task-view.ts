@@ -1,87 +1,10 @@
-import {
-  estimateRemainingMs,
-  stepDeadline,
-  wholeProgress,
-  type Durations,
-  type Step,
-} from './progress.ts';
-import type { StoredState, TaskRow } from './task-module.ts';
+import type { TaskAttempt, TaskStatus, TaskStep, TaskView } from '@holdfast/protocol/tasks';
+import { estimateRemainingMs, stepDeadline, wholeProgress, type Durations } from './progress.ts';
+import { overStates, type StoredState, type TaskRow } from './task-module.ts';
 
-/** What a reader is told. Computed at the moment of reading; only the last four are final. */
-export type TaskStatus =
-  /** Follows a running task of the same key. */
-  | 'queued'
-  | 'pending'
-  /** An attempt ended without success, and the next one is due. */
-  | 'retrying'
-  /** No worker of this kind is alive. */
-  | 'waiting_for_worker'
-  | 'running'
-  /** Was asked to stop and has not stopped yet. */
-  | 'cancelling'
-  /** Its own work is done, its children's is not. */
-  | 'waiting_for_children'
-  /** Its worker fell silent; it will be retried or fail within a moment. */
-  | 'lost'
-  | 'completed'
-  /** It is done, and some of its children were not successful. */
-  | 'partial'
-  | 'failed'
-  | 'cancelled';
-
-/** A task as everybody sees it who may see it. */
-export interface TaskView {
-  readonly id: string;
-  readonly kind: string;
-  readonly owner: string;
-  readonly status: TaskStatus;
-  readonly isOver: boolean;
-  /** Short code of why, for example `lease_expired` or `no_worker`. */
-  readonly reason: string | null;
-  /** Unix milliseconds at which the status began. */
-  readonly since: number;
-  readonly attempt: number;
-  readonly maxAttempts: number;
-  /** 0 to 1, of the current attempt. */
-  readonly progress: number;
-  readonly message: string | null;
-  readonly steps: readonly Step[] | null;
-  /** Milliseconds, from measured durations; null when nothing is known. */
-  readonly remainingMs: number | null;
-  readonly error: string | null;
-  readonly children: {
-    readonly total: number;
-    readonly open: number;
-    readonly failed: number;
-    readonly partial: number;
-  };
-  readonly output: { readonly seq: number; readonly bytes: number; readonly refused: number };
-  readonly isCancelRequested: boolean;
-  readonly createdAt: number;
-  readonly availableAt: number;
-  readonly startedAt: number | null;
-  readonly endedAt: number | null;
-  readonly schedule: string | null;
-  /** Queue of others whose job this is; null for tasks of our own. */
-  readonly source: string | null;
-  /** Grows with every event of this task: a gap means that the task must be read again. */
-  readonly version: number;
-  /** The server's time. */
-  readonly now: number;
-  /**
-   * Until when this view can be shown without hearing more. After it a client shows it no longer as
-   * going on, and reads the task again. Null once it is over.
-   */
-  readonly expiresAt: number | null;
-}
-
-/** How earlier attempts ended. */
-export interface AttemptRecord {
-  readonly attempt: number;
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly reason: string;
-  readonly error: string | null;
+/** How an earlier attempt ended, and whose it was. */
+export interface AttemptRecord extends TaskAttempt {
+  /** Null in what users are told: names of machines are nothing for them. */
   readonly worker: string | null;
 }
 
@@ -98,18 +21,13 @@ export interface ViewFacts {
   readonly durations: (kind: string) => Durations;
 }
 
-const overStates: ReadonlySet<StoredState> = new Set([
-  'completed',
-  'partial',
-  'failed',
-  'cancelled',
-]);
+const finalStates: ReadonlySet<StoredState> = new Set(overStates);
 /** Views of tasks whose end nobody can promise are worth reading again so often. */
 const recheckMs = 60_000;
 
 /** Whether the stored state is final. */
 export function isOver(row: Pick<TaskRow, 'state'>): boolean {
-  return overStates.has(row.state);
+  return finalStates.has(row.state);
 }
 
 interface Effective {
@@ -120,8 +38,8 @@ interface Effective {
 }
 
 /** The plan of a row. */
-export function stepsOf({ steps }: Pick<TaskRow, 'steps'>): readonly Step[] | null {
-  return steps === null ? null : (JSON.parse(steps) as readonly Step[]);
+export function stepsOf({ steps }: Pick<TaskRow, 'steps'>): readonly TaskStep[] | null {
+  return steps === null ? null : (JSON.parse(steps) as readonly TaskStep[]);
 }
 
 /** Why a lease that has ended did. */

@@ -1,3 +1,4 @@
+import type { TaskView } from '@holdfast/protocol/tasks';
 import { systemClock, type Clock, type StoreTransaction } from '@holdfast/store';
 import {
   batchKind,
@@ -60,7 +61,7 @@ import {
 } from './task-reads.ts';
 import type { TaskHandler } from './task-run.ts';
 import { TaskUnit } from './task-unit.ts';
-import { isOver, type TaskView } from './task-view.ts';
+import { isOver } from './task-view.ts';
 import type { TasksOptions } from './tasks-options.ts';
 import { afterKind } from './transitions.ts';
 import { dismissWorker, noteWorker, renewWorker, type WorkerSign } from './worker-registry.ts';

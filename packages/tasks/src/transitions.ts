@@ -1,5 +1,6 @@
+import type { TaskStep } from '@holdfast/protocol/tasks';
 import { backoffMs } from './kind.ts';
-import { finishSteps, wholeProgress, type Step } from './progress.ts';
+import { finishSteps, wholeProgress } from './progress.ts';
 import type { TaskRow } from './task-module.ts';
 import type { TaskUnit } from './task-unit.ts';
 import {
@@ -71,7 +72,7 @@ export async function settle(unit: TaskUnit, row: TaskRow, ending: Ending): Prom
     unit.addDurations(measureRun(unit, row));
   }
   if (ending.state === 'completed' && row.steps !== null) {
-    const steps = JSON.parse(row.steps) as Step[];
+    const steps = JSON.parse(row.steps) as TaskStep[];
     row.steps = JSON.stringify(finishSteps(steps, unit.now));
   }
   endAttempt(unit, row, { reason: ending.reason ?? ending.state, error: ending.error ?? null });

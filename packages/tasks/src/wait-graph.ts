@@ -1,5 +1,5 @@
 import { TaskError } from './errors.ts';
-import type { TaskRow } from './task-module.ts';
+import { liveStates, type TaskRow } from './task-module.ts';
 import type { TaskUnit } from './task-unit.ts';
 
 const maxVisited = 100_000;
@@ -39,7 +39,7 @@ async function openChildren(unit: TaskUnit, ids: readonly string[]): Promise<rea
     .innerJoin('tasks', 'tasks.id', 'task_links.child_id')
     .select('child_id as id')
     .where('parent_id', 'in', ids)
-    .where('state', 'in', ['queued', 'pending', 'running', 'awaiting'])
+    .where('state', 'in', liveStates)
     .execute();
   return rows.map((row) => row.id);
 }

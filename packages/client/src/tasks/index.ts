@@ -13,12 +13,12 @@ export type { TaskAnswer, TaskRequest } from './task-api.ts';
 export type { TaskFilter } from './task-list-state.ts';
 export type { OutputSnapshot, TaskListSnapshot, TaskSnapshot } from './task-snapshots.ts';
 export * from './task-store.ts';
+export type { Task } from './task.ts';
 export type {
   OutputChunk,
-  Task,
   TaskAttempt,
   TaskDetails,
   TaskStatus,
   TaskStep,
   TaskView,
-} from './task.ts';
+} from '@holdfast/protocol/tasks';

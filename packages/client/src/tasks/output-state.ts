@@ -1,4 +1,4 @@
-import type { OutputChunk, TaskEvent } from './task.ts';
+import type { OutputChunk, TaskEvent } from '@holdfast/protocol/tasks';
 
 /** What is held of a task's output. */
 export interface OutputState {

@@ -1,8 +1,9 @@
+import type { OutputChunk, TaskView } from '@holdfast/protocol/tasks';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { appliedToOutput, noOutput, type OutputState, withChunks } from './output-state.ts';
 import { appliedToList, type TaskListState, withTasks } from './task-list-state.ts';
-import { type OutputChunk, taskAt, type TaskView } from './task.ts';
+import { taskAt } from './task.ts';
 
 const base: Omit<TaskView, 'id' | 'version' | 'isOver'> = {
   kind: 'report',

@@ -1,10 +1,10 @@
+import type { OutputChunk, TaskDetails, TaskView } from '@holdfast/protocol/tasks';
 import { ClientError } from '../client-error.ts';
 import type { Loaded } from '../live/live-source.ts';
 import type { UserApi } from '../user-api.ts';
 import type { Position } from '../wire.ts';
 import { noOutput, type OutputState, withChunks } from './output-state.ts';
 import type { ServerClock } from './server-clock.ts';
-import type { OutputChunk, TaskDetails, TaskView } from './task.ts';
 import { maxItems, type TaskFilter, type TaskListState } from './task-list-state.ts';
 import type { TaskChange, TaskReceipt, TaskState } from './task-state.ts';
 

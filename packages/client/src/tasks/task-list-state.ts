@@ -1,4 +1,4 @@
-import type { TaskEvent, TaskView } from './task.ts';
+import type { TaskEvent, TaskView } from '@holdfast/protocol/tasks';
 import { overlaidView, type TaskChange, type TaskReceipt } from './task-state.ts';
 
 /** Which of the user's tasks are listed. */

@@ -1,8 +1,9 @@
+import type { OutputChunk, TaskDetails } from '@holdfast/protocol/tasks';
 import type { WatchState } from './live-watch.ts';
 import { noOutput, type OutputState } from './output-state.ts';
 import { maxItems, type TaskListState } from './task-list-state.ts';
 import type { TaskState } from './task-state.ts';
-import { type OutputChunk, type Task, taskAt, type TaskDetails } from './task.ts';
+import { type Task, taskAt } from './task.ts';
 
 /** One task. Never changed in place: a new one after each change. */
 export interface TaskSnapshot extends WatchState {

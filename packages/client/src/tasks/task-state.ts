@@ -1,4 +1,4 @@
-import type { TaskDetails, TaskEvent, TaskView } from './task.ts';
+import type { TaskDetails, TaskEvent, TaskView } from '@holdfast/protocol/tasks';
 
 /** What is known of one task. */
 export interface TaskState {

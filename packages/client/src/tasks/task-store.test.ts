@@ -1,3 +1,4 @@
+import type { TaskDetails, TaskEvent, TaskView } from '@holdfast/protocol/tasks';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Client } from '../client.ts';
 import { ClientError } from '../client-error.ts';
@@ -6,7 +7,6 @@ import type { Environment } from '../environment.ts';
 import type { Subscription, SubscriptionOptions, SubscriptionState } from '../subscription.ts';
 import type { UserApi, UserApiCall } from '../user-api.ts';
 import { createTaskStore, type TaskStoreOptions } from './task-store.ts';
-import type { TaskDetails, TaskEvent, TaskView } from './task.ts';
 
 /** A clock that the test moves. */
 function manualEnvironment() {

@@ -1,3 +1,4 @@
+import type { TaskEvent } from '@holdfast/protocol/tasks';
 import type { Client } from '../client.ts';
 import { ClientError } from '../client-error.ts';
 import { createEnvironment, type Environment } from '../environment.ts';
@@ -38,7 +39,6 @@ import {
   type TaskReceipt,
   type TaskState,
 } from './task-state.ts';
-import type { TaskEvent } from './task.ts';
 
 export interface TaskStoreOptions extends LiveStoreOptions {
   /** Connects by itself; the store follows it and never closes it. */

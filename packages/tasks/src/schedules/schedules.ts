@@ -1,12 +1,18 @@
+import type { TaskView } from '@holdfast/protocol/tasks';
 import type { StoreTransaction } from '@holdfast/store';
 import type { SelectQueryBuilder } from 'kysely';
 import { TaskError } from '../errors.ts';
 import { locksOf, makeRequests } from '../make-requests.ts';
 import { prepareRequest } from '../task-request.ts';
 import type { TaskContext } from '../task-context.ts';
-import type { ScheduleRunTable, ScheduleTable, TaskTables } from '../task-module.ts';
+import {
+  liveStates,
+  type ScheduleRunTable,
+  type ScheduleTable,
+  type TaskTables,
+} from '../task-module.ts';
 import { TaskUnit } from '../task-unit.ts';
-import { viewOf, type TaskView } from '../task-view.ts';
+import { viewOf } from '../task-view.ts';
 import { assertRule, lastTick, nextTick, type ScheduleRule } from './schedule-rule.ts';
 
 /** A schedule as people see it. */
@@ -332,7 +338,7 @@ async function isGoingOn(trx: StoreTransaction<TaskTables>, name: string): Promi
     .selectFrom('tasks')
     .select('id')
     .where('schedule', '=', name)
-    .where('state', 'in', ['queued', 'pending', 'running', 'awaiting'])
+    .where('state', 'in', liveStates)
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;

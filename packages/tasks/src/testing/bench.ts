@@ -1,10 +1,10 @@
+import type { TaskEvent } from '@holdfast/protocol/tasks';
 import { openStore, type Store } from '@holdfast/store';
 import { ManualClock, type TestDatabase } from '@holdfast/store/testing';
 import { expect } from 'vitest';
 import type { ClaimedTask } from '../claim.ts';
 import { unionWindow, type KindOptions, type Window } from '../kind.ts';
 import { taskModule, type TaskTables } from '../task-module.ts';
-import type { TaskEvent } from '../task-unit.ts';
 import { createTasks, type Tasks } from '../tasks.ts';
 
 const kinds: Readonly<Record<string, KindOptions>> = {
