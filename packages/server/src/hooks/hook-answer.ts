@@ -1,6 +1,6 @@
 import { Disconnect, ReplyError } from '@holdfast/protocol';
 import { decodeUtf8, isJson } from '../api/raw-json.ts';
-import type { HookResponse } from './hook-call.ts';
+import type { HttpResponse } from './http-exchange.ts';
 import { HookAnswerError, ObjectReader } from './object-reader.ts';
 import type { StatusTransform } from './options.ts';
 
@@ -19,7 +19,7 @@ const maxReasonBytes = 123;
  * @throws HookAnswerError when the body is anything else.
  */
 export function readAnswer<Result>(
-  response: HookResponse,
+  response: HttpResponse,
   readResult: (result: ObjectReader) => Result,
 ): HookVerdict<Result> {
   const answer = new ObjectReader(readJson(response));
@@ -34,7 +34,7 @@ export function readAnswer<Result>(
   );
 }
 
-function readJson(response: HookResponse): string {
+function readJson(response: HttpResponse): string {
   const { body, contentEncoding, contentType } = response;
   if (contentEncoding !== '' && contentEncoding !== 'identity') {
     throw new HookAnswerError('the answer is compressed, which was not asked for');

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import type { HttpResponse } from './http-exchange.ts';
 
 /** One question to a backend. */
 export interface HookCall {
@@ -12,16 +13,6 @@ export interface HookCall {
    * connection that the backend was just closing as idle.
    */
   readonly isRepeatable: boolean;
-}
-
-export interface HookResponse {
-  readonly kind: 'response';
-  readonly status: number;
-  readonly contentType: string;
-  readonly contentEncoding: string;
-  /** Where a redirect points; hooks don't follow it. */
-  readonly location: string;
-  readonly body: Buffer;
 }
 
 /** Why there is no answer; each has its own remedy. */
@@ -40,4 +31,4 @@ export interface HookCallFailure {
   readonly advice: string;
 }
 
-export type HookCallResult = HookResponse | HookCallFailure;
+export type HookCallResult = HttpResponse | HookCallFailure;

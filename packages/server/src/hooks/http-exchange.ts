@@ -16,16 +16,18 @@ export interface HttpExchangeOptions {
   readonly maxResponseBytes: number;
 }
 
+export interface HttpResponse {
+  readonly kind: 'response';
+  readonly status: number;
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  /** Where a redirect points; never followed. */
+  readonly location: string;
+  readonly body: Buffer;
+}
+
 export type ExchangeResult =
-  | {
-      readonly kind: 'response';
-      readonly status: number;
-      readonly contentType: string;
-      readonly contentEncoding: string;
-      /** Where a redirect points; never followed. */
-      readonly location: string;
-      readonly body: Buffer;
-    }
+  | HttpResponse
   | { readonly kind: 'too_long' }
   | {
       readonly kind: 'broken';

@@ -1,9 +1,9 @@
 import { displayUrl } from './endpoint-url.ts';
-import type { HookResponse } from './hook-call.ts';
+import type { HttpResponse } from './http-exchange.ts';
 
 /** What a status other than 200 says, and what to do about it. */
 export function describeStatus(
-  response: HookResponse,
+  response: HttpResponse,
   endpoint: URL,
 ): { readonly cause: string; readonly advice: string } {
   const { status, location } = response;
