@@ -1,6 +1,6 @@
+import type { UnreadCounts } from '@holdfast/protocol/inbox';
 import { inList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
-import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
 import type { InboxTables, NotificationTable } from './inbox-module.ts';
 import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';

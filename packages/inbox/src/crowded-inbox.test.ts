@@ -1,6 +1,6 @@
+import type { InboxEvent } from '@holdfast/protocol/inbox';
 import { testBackends } from '@holdfast/store/testing';
 import { describe, expect, test, vi } from 'vitest';
-import type { InboxEvent } from './events.ts';
 import { type InboxFixture, openInbox, patience } from './testing/inbox-fixture.ts';
 
 vi.setConfig({ testTimeout: 30_000 });

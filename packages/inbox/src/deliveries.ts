@@ -1,11 +1,11 @@
+import type { Notification, UnreadCounts } from '@holdfast/protocol/inbox';
 import { inList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
-import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
 import { checkIds } from './changes.ts';
 import type { EscalationTable, InboxTables } from './inbox-module.ts';
 import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
-import { checkId, type Notification } from './notification.ts';
+import { checkId } from './notification.ts';
 import type { InboxSettings } from './options.ts';
 
 /** What a device is given when it connects. */

@@ -1,8 +1,8 @@
+import type { InboxEvent } from '@holdfast/protocol/inbox';
 import { StoreError } from '@holdfast/store';
 import { ManualClock, testBackends } from '@holdfast/store/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import type { InboxEvent } from './events.ts';
 import { InboxError } from './errors.ts';
 import type { SendResult } from './send-rows.ts';
 import type { SendRequest } from './sends.ts';

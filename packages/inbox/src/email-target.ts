@@ -1,6 +1,6 @@
+import type { Notification } from '@holdfast/protocol/inbox';
 import { createTransport } from 'nodemailer';
 import type { EscalationTarget } from './escalation-target.ts';
-import type { Notification } from './notification.ts';
 
 export interface EmailTargetOptions {
   /** `smtps://user:password@host:465`, or `smtp://…` which changes to TLS when the server offers it. */

@@ -1,4 +1,4 @@
-import type { Notification } from './notification.ts';
+import type { Notification } from '@holdfast/protocol/inbox';
 
 /** One try to carry a notification out of the application. */
 export interface EscalationAttempt {

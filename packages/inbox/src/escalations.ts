@@ -1,10 +1,10 @@
+import type { Notification } from '@holdfast/protocol/inbox';
 import { delay, type Store } from '@holdfast/store';
 import type { Selectable } from 'kysely';
 import type { EscalationTarget } from './escalation-target.ts';
 import type { EscalationTable, InboxTables, NotificationTable } from './inbox-module.ts';
 import { toNotification, type InboxTransaction } from './mailbox.ts';
 import type { InboxMetrics } from './metrics.ts';
-import type { Notification } from './notification.ts';
 import type { InboxOptions } from './options.ts';
 import type { PreferenceBook } from './preferences.ts';
 

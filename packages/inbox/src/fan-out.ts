@@ -1,6 +1,6 @@
+import type { InboxEvent, UnreadCounts } from '@holdfast/protocol/inbox';
 import { inList, insertRows, type Store } from '@holdfast/store';
 import { sql } from 'kysely';
-import type { InboxEvent, UnreadCounts } from './events.ts';
 import type { InboxTables, NotificationTable } from './inbox-module.ts';
 import { noneUnread, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
 import type { CheckedContent } from './notification.ts';

@@ -1,6 +1,6 @@
+import type { Severity } from '@holdfast/protocol/inbox';
 import type { StoreModule } from '@holdfast/store';
 import { sql, type Generated } from 'kysely';
-import type { Severity } from './notification.ts';
 
 /** One user's inbox. */
 export interface MailboxTable {

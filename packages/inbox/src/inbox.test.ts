@@ -1,8 +1,8 @@
+import type { InboxEvent } from '@holdfast/protocol/inbox';
 import { moveCommand } from '@holdfast/store';
 import { testBackends, ManualClock } from '@holdfast/store/testing';
 import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
-import type { InboxEvent } from './events.ts';
 import { InboxError } from './errors.ts';
 import { inboxModule } from './inbox-module.ts';
 import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';

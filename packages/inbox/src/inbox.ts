@@ -1,3 +1,9 @@
+import type {
+  Notification,
+  Preferences,
+  PreferencesChange,
+  UnreadCounts,
+} from '@holdfast/protocol/inbox';
 import { Changes, type ChangeResult } from './changes.ts';
 import {
   DeadLetters,
@@ -8,14 +14,12 @@ import {
 } from './dead-letters.ts';
 import { Deliveries, type DeliveryState, type Redelivery } from './deliveries.ts';
 import { Escalations } from './escalations.ts';
-import type { UnreadCounts } from './events.ts';
 import { FanOut } from './fan-out.ts';
 import type { InboxTables } from './inbox-module.ts';
 import { Mailboxes, type SettingResult } from './mailbox.ts';
 import { InboxMetrics } from './metrics.ts';
-import type { Notification } from './notification.ts';
 import { settingsOf, type InboxOptions } from './options.ts';
-import { PreferenceBook, type Preferences, type PreferencesChange } from './preferences.ts';
+import { PreferenceBook } from './preferences.ts';
 import {
   InboxReader,
   type InboxSnapshot,

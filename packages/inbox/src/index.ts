@@ -4,6 +4,21 @@
  *
  * @module
  */
+export {
+  severities,
+  type CategoryDefaults,
+  type CategoryPreference,
+  type InboxEvent,
+  type Notification,
+  type NotificationTarget,
+  type Preferences,
+  type PreferencesChange,
+  type QuietHours,
+  type RemovalReason,
+  type Severity,
+  type UnreadCounts,
+  type UserSettings,
+} from '@holdfast/protocol/inbox';
 export type { ChangeResult } from './changes.ts';
 export type {
   DeadLetter,
@@ -17,7 +32,6 @@ export type { DeliveryState, Redelivery } from './deliveries.ts';
 export * from './email-target.ts';
 export * from './errors.ts';
 export * from './escalation-target.ts';
-export * from './events.ts';
 export {
   createTradingAgentsFace,
   type TradingAgentsFaceOptions,
@@ -27,22 +41,10 @@ export { inboxOpenApi } from './http/open-api.ts';
 export { createInbox, type Inbox } from './inbox.ts';
 export { inboxModule, type SendState } from './inbox-module.ts';
 export type { SettingResult } from './mailbox.ts';
-export {
-  severities,
-  type Notification,
-  type NotificationContent,
-  type Severity,
-} from './notification.ts';
+export type { NotificationContent } from './notification.ts';
 export * from './metrics.ts';
 export type { CategoryOptions, ChannelPosition, InboxOptions } from './options.ts';
 export * from './personal-channels.ts';
-export type {
-  CategoryDefaults,
-  CategoryPreference,
-  Preferences,
-  PreferencesChange,
-  QuietHours,
-} from './preferences.ts';
 export type {
   InboxSnapshot,
   ListOptions,
@@ -50,7 +52,6 @@ export type {
   NumberedPage,
   PageOptions,
   SnapshotOptions,
-  UserSettings,
 } from './reader.ts';
 export type { SendResult, SendStatus } from './send-rows.ts';
 export type { Recipients, SendRequest } from './sends.ts';

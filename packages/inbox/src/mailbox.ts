@@ -1,8 +1,12 @@
+import type {
+  InboxEvent,
+  Notification,
+  RemovalReason,
+  UnreadCounts,
+} from '@holdfast/protocol/inbox';
 import { inList, insertRows, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql, type Expression, type SqlBool } from 'kysely';
-import type { InboxEvent, RemovalReason, UnreadCounts } from './events.ts';
 import type { InboxTables, MailboxTable, NotificationTable } from './inbox-module.ts';
-import type { Notification } from './notification.ts';
 import type { InboxSettings } from './options.ts';
 
 export type InboxTransaction = StoreTransaction<InboxTables>;

@@ -1,7 +1,5 @@
+import { severities, type Severity } from '@holdfast/protocol/inbox';
 import { InboxError } from './errors.ts';
-
-export const severities = ['info', 'success', 'warning', 'error'] as const;
-export type Severity = (typeof severities)[number];
 
 /** What a sender says. All text is plain text: whoever shows it must escape it. */
 export interface NotificationContent {
@@ -23,27 +21,6 @@ export interface NotificationContent {
   readonly groupKey?: string;
   /** Unix milliseconds; from then on it is gone. */
   readonly expiresAt?: number;
-}
-
-/** A notification as its recipient sees it. */
-export interface Notification {
-  /** UUIDv7; greater means newer. */
-  readonly id: string;
-  readonly category: string;
-  readonly severity: Severity;
-  readonly title: string;
-  readonly body: string;
-  readonly link: string | null;
-  readonly source: string | null;
-  readonly data: unknown;
-  readonly groupKey: string | null;
-  /** How many notifications this one stands for: itself and those it replaced. */
-  readonly groupCount: number;
-  /** Unix milliseconds, as are all times. */
-  readonly createdAt: number;
-  readonly expiresAt: number | null;
-  readonly readAt: number | null;
-  readonly archivedAt: number | null;
 }
 
 /** Content that passed every check, ready to be stored. */

@@ -1,3 +1,11 @@
+import {
+  type CategoryDefaults,
+  type CategoryPreference,
+  type Preferences,
+  type PreferencesChange,
+  preferencesWith,
+  type QuietHours,
+} from '@holdfast/protocol/inbox';
 import { isDeepStrictEqual } from 'node:util';
 import { inList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
@@ -7,43 +15,6 @@ import type { InboxTransaction, Mailboxes, SettingResult } from './mailbox.ts';
 import { checkId, checkName, checkTime } from './notification.ts';
 import type { CategoryOptions, InboxSettings } from './options.ts';
 import { quietMinutesLeft } from './quiet-minutes.ts';
-
-/** Where a user wants notifications of one category; absent members follow the next rule. */
-export interface CategoryPreference {
-  readonly inApp?: boolean;
-  readonly webhook?: boolean;
-  readonly email?: boolean;
-  /** Nothing at all until then, in Unix milliseconds. */
-  readonly mutedUntil?: number;
-}
-
-/** Daily hours in which notifications are silent and nothing leaves the application. */
-export interface QuietHours {
-  /** `22:00`. */
-  readonly from: string;
-  /** `07:00`; may be earlier than `from`, over midnight. */
-  readonly to: string;
-  /** IANA name, `Europe/Berlin`. */
-  readonly timeZone: string;
-}
-
-export interface Preferences {
-  /** By category; `*` for all that are not named. */
-  readonly categories: Readonly<Record<string, CategoryPreference>>;
-  readonly quietHours: QuietHours | null;
-}
-
-/** What a user wants otherwise; what is left out stays as it is. */
-export interface PreferencesChange {
-  /** Members that are null follow the next rule again, and so does a category that is null. */
-  readonly categories?: Readonly<
-    Record<
-      string,
-      { readonly [Member in keyof CategoryPreference]?: CategoryPreference[Member] | null } | null
-    >
-  >;
-  readonly quietHours?: QuietHours | null;
-}
 
 /** What is to be done with a notification for one user. */
 export interface Routing {
@@ -55,9 +26,6 @@ export interface Routing {
   /** Minutes until the user's quiet hours end; 0 when it is none. */
   readonly quietMinutes: number;
 }
-
-/** Where notifications of a category go. */
-export type CategoryDefaults = Required<Omit<CategoryOptions, 'escalateAfterMs'>>;
 
 const maxCategories = 200;
 const builtIn = { inApp: true, webhook: false, email: false, escalateAfterMs: 300_000 };
@@ -98,11 +66,12 @@ export class PreferenceBook {
   }
 
   /** Changes some of what the user wants. Doing it twice changes nothing. */
-  change(
+  async change(
     user: string,
     change: PreferencesChange,
   ): Promise<SettingResult & { readonly preferences: Preferences }> {
-    return this.#write(user, (before) => changed(before, change));
+    for (const name of Object.keys(change.categories ?? {})) checkCategory(name);
+    return this.#write(user, (before) => preferencesWith(before, change));
   }
 
   async #write(
@@ -187,19 +156,6 @@ function quietMinutesOf(row: PreferenceTable, now: number): number {
   const { quiet_from: from, quiet_to: to, time_zone: timeZone } = row;
   if (from === null || to === null || timeZone === null) return 0;
   return quietMinutesLeft({ from, to, timeZone }, now);
-}
-
-function changed(before: Preferences, change: PreferencesChange): Preferences {
-  const categories = new Map(Object.entries(before.categories));
-  for (const [name, wish] of Object.entries(change.categories ?? {})) {
-    checkCategory(name);
-    const members = Object.entries({ ...categories.get(name), ...wish });
-    const kept = wish === null ? [] : members.filter(([, value]) => value !== null);
-    if (kept.length === 0) categories.delete(name);
-    else categories.set(name, Object.fromEntries(kept));
-  }
-  const { quietHours = before.quietHours } = change;
-  return { categories: Object.fromEntries(categories), quietHours };
 }
 
 function toPreferences(rows: readonly PreferenceTable[]): Preferences {

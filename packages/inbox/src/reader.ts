@@ -1,20 +1,18 @@
+import {
+  type Notification,
+  severities,
+  type Severity,
+  type UnreadCounts,
+  type UserSettings,
+} from '@holdfast/protocol/inbox';
 import { inList, type Store } from '@holdfast/store';
 import { type RawBuilder, sql, type SqlBool } from 'kysely';
-import type { UnreadCounts } from './events.ts';
 import { InboxError } from './errors.ts';
 import type { InboxTables } from './inbox-module.ts';
 import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
-import {
-  checkId,
-  checkLimit,
-  checkName,
-  checkPlace,
-  severities,
-  type Notification,
-  type Severity,
-} from './notification.ts';
+import { checkId, checkLimit, checkName, checkPlace } from './notification.ts';
 import type { ChannelPosition, InboxSettings } from './options.ts';
-import type { CategoryDefaults, PreferenceBook, Preferences } from './preferences.ts';
+import type { PreferenceBook } from './preferences.ts';
 import type { Topics } from './topics.ts';
 
 export interface ListOptions {
@@ -73,17 +71,6 @@ export interface InboxSnapshot extends NotificationPage {
   readonly now: number;
   /** Present when it was asked for. */
   readonly settings?: UserSettings;
-}
-
-/** What a user has set, and what a screen needs to show it. */
-export interface UserSettings {
-  readonly preferences: Preferences;
-  /** Topics that the user is subscribed to, in order of their names. */
-  readonly topics: readonly string[];
-  /** Where notifications go as long as the user says nothing: by category, `*` for all others. */
-  readonly defaults: Readonly<Record<string, CategoryDefaults>>;
-  /** Where they can go to beside the application. */
-  readonly targets: InboxSettings['targets'];
 }
 
 /** Reads inboxes. Every answer is one consistent state. */

@@ -1,8 +1,8 @@
+import type { Notification } from '@holdfast/protocol/inbox';
 import { ClientError } from '../client-error.ts';
 import type { Environment } from '../environment.ts';
 import { type Backoff, pauseMs } from '../live/backoff.ts';
 import type { InboxApi } from './inbox-api.ts';
-import type { Notification } from './notification.ts';
 
 /** Acknowledgements that are sent together. */
 const batchMs = 250;

@@ -1,9 +1,8 @@
+import type { Notification, UnreadCounts, UserSettings } from '@holdfast/protocol/inbox';
 import type { UserApi, UserApiCall } from '../user-api.ts';
 import type { Loaded } from '../live/live-source.ts';
 import type { Position } from '../wire.ts';
 import { type InboxChange, type InboxFilter, type InboxState, maxItems } from './inbox-state.ts';
-import type { Notification, UnreadCounts } from './notification.ts';
-import type { UserSettings } from './user-settings.ts';
 
 /** Most that the server gives in one page. */
 const maxPage = 100;

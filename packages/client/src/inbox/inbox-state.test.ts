@@ -1,3 +1,4 @@
+import type { InboxEvent, Notification, UnreadCounts } from '@holdfast/protocol/inbox';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -9,7 +10,7 @@ import {
   overlaid,
   withPage,
 } from './inbox-state.ts';
-import { type InboxEvent, type Notification, safeLink, type UnreadCounts } from './notification.ts';
+import { safeLink } from './safe-link.ts';
 
 const idOf = (number: number): string => `${number}`.padStart(6, '0');
 

@@ -1,10 +1,10 @@
-import type { InboxEvent, Notification, UnreadCounts } from './notification.ts';
-import {
-  type SettingChange,
-  settingsAfter,
-  settingsWith,
-  type UserSettings,
-} from './user-settings.ts';
+import type {
+  InboxEvent,
+  Notification,
+  UnreadCounts,
+  UserSettings,
+} from '@holdfast/protocol/inbox';
+import { type SettingChange, settingsAfter, settingsWith } from './user-settings.ts';
 
 /** Which notifications are in the list. */
 export interface InboxFilter {

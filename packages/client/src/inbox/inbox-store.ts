@@ -1,3 +1,10 @@
+import type {
+  InboxEvent,
+  Notification,
+  PreferencesChange,
+  UnreadCounts,
+  UserSettings,
+} from '@holdfast/protocol/inbox';
 import type { Client } from '../client.ts';
 import { ClientError } from '../client-error.ts';
 import { deliver } from '../deliver.ts';
@@ -18,8 +25,6 @@ import {
   overlaid,
   withPage,
 } from './inbox-state.ts';
-import type { InboxEvent, Notification, UnreadCounts } from './notification.ts';
-import type { PreferencesChange, UserSettings } from './user-settings.ts';
 
 /** What there is to show. Never changed in place: a new one after each change. */
 export interface InboxSnapshot {

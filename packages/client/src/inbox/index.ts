@@ -10,14 +10,16 @@ export type { LiveStoreOptions } from '../live/live-options.ts';
 export type { LiveStatus } from '../live/live-store.ts';
 export * from './inbox-store.ts';
 export type { InboxFilter } from './inbox-state.ts';
-export { safeLink } from './notification.ts';
-export type { InboxEvent, Notification, UnreadCounts } from './notification.ts';
+export { safeLink } from './safe-link.ts';
 export { isWanted, mutedForGood } from './user-settings.ts';
 export type {
   CategoryPreference,
+  InboxEvent,
+  Notification,
   NotificationTarget,
   Preferences,
   PreferencesChange,
   QuietHours,
+  UnreadCounts,
   UserSettings,
-} from './user-settings.ts';
+} from '@holdfast/protocol/inbox';

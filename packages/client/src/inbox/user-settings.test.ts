@@ -1,13 +1,11 @@
+import type {
+  InboxEvent,
+  Preferences,
+  PreferencesChange,
+  UserSettings,
+} from '@holdfast/protocol/inbox';
 import { expect, test } from 'vitest';
-import type { InboxEvent } from './notification.ts';
-import {
-  isWanted,
-  type Preferences,
-  type PreferencesChange,
-  settingsAfter,
-  settingsWith,
-  type UserSettings,
-} from './user-settings.ts';
+import { isWanted, settingsAfter, settingsWith } from './user-settings.ts';
 
 const nothing: UserSettings = {
   preferences: { categories: {}, quietHours: null },

@@ -1,55 +1,10 @@
-import type { InboxEvent } from './notification.ts';
-
-/** Where a user wants notifications of one category; absent members follow the next rule. */
-export interface CategoryPreference {
-  readonly inApp?: boolean;
-  readonly webhook?: boolean;
-  readonly email?: boolean;
-  /** Nothing at all until then, in Unix milliseconds; {@link mutedForGood} has no end. */
-  readonly mutedUntil?: number;
-}
-
-/** Daily hours in which notifications are silent and nothing leaves the application. */
-export interface QuietHours {
-  /** `22:00`. */
-  readonly from: string;
-  /** `07:00`; may be earlier than `from`, over midnight. */
-  readonly to: string;
-  /** IANA name, `Europe/Berlin`. */
-  readonly timeZone: string;
-}
-
-export interface Preferences {
-  /** By category; `*` for all that are not named. */
-  readonly categories: Readonly<Record<string, CategoryPreference>>;
-  readonly quietHours: QuietHours | null;
-}
-
-/** What a user wants otherwise; what is left out stays as it is. */
-export interface PreferencesChange {
-  /** Members that are null follow the next rule again, and so does a category that is null. */
-  readonly categories?: Readonly<
-    Record<
-      string,
-      { readonly [Member in keyof CategoryPreference]?: CategoryPreference[Member] | null } | null
-    >
-  >;
-  readonly quietHours?: QuietHours | null;
-}
-
-/** A way that a notification can take to its user. */
-export type NotificationTarget = 'inApp' | 'webhook' | 'email';
-
-/** What a user has set, and what a screen needs to show it. */
-export interface UserSettings {
-  readonly preferences: Preferences;
-  /** Topics that the user is subscribed to, in order of their names. */
-  readonly topics: readonly string[];
-  /** Where notifications go as long as the user says nothing: by category, `*` for all others. */
-  readonly defaults: Readonly<Record<string, Readonly<Record<NotificationTarget, boolean>>>>;
-  /** Where the server can send them beside the application. */
-  readonly targets: readonly Exclude<NotificationTarget, 'inApp'>[];
-}
+import {
+  type InboxEvent,
+  type NotificationTarget,
+  type PreferencesChange,
+  preferencesWith,
+  type UserSettings,
+} from '@holdfast/protocol/inbox';
 
 export type SettingChange =
   | { readonly type: 'preferences'; readonly change: PreferencesChange }
@@ -83,24 +38,12 @@ export function settingsAfter(settings: UserSettings, event: InboxEvent): UserSe
 export function settingsWith(settings: UserSettings, change: SettingChange): UserSettings {
   switch (change.type) {
     case 'preferences':
-      return { ...settings, preferences: changed(settings.preferences, change.change) };
+      return { ...settings, preferences: preferencesWith(settings.preferences, change.change) };
     case 'subscribe':
       return withTopic(settings, change.topic);
     case 'unsubscribe':
       return withoutTopic(settings, change.topic);
   }
-}
-
-function changed(before: Preferences, change: PreferencesChange): Preferences {
-  const categories = new Map(Object.entries(before.categories));
-  for (const [name, wish] of Object.entries(change.categories ?? {})) {
-    const members = Object.entries({ ...categories.get(name), ...wish });
-    const kept = wish === null ? [] : members.filter(([, value]) => value !== null);
-    if (kept.length === 0) categories.delete(name);
-    else categories.set(name, Object.fromEntries(kept));
-  }
-  const { quietHours = before.quietHours } = change;
-  return { categories: Object.fromEntries(categories), quietHours };
 }
 
 function withTopic(settings: UserSettings, topic: string): UserSettings {

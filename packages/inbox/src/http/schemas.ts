@@ -1,6 +1,6 @@
+import { severities } from '@holdfast/protocol/inbox';
 import { errorBody } from '@holdfast/http';
 import { z } from 'zod';
-import { severities } from '../notification.ts';
 import { maxChangeIds } from '../changes.ts';
 
 /** Shapes of the HTTP interface. What the values mean is checked by the inbox itself. */

@@ -1,7 +1,7 @@
+import type { InboxEvent } from '@holdfast/protocol/inbox';
 import { openStore, type Store, type StoreOptions } from '@holdfast/store';
 import type { ManualClock, TestDatabase } from '@holdfast/store/testing';
 import { expect, vi } from 'vitest';
-import type { InboxEvent } from '../events.ts';
 import { createInbox, type Inbox } from '../inbox.ts';
 import { inboxModule, type InboxTables } from '../inbox-module.ts';
 import type { InboxOptions } from '../options.ts';

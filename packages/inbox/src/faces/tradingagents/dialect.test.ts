@@ -1,8 +1,8 @@
+import type { Notification } from '@holdfast/protocol/inbox';
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Dialect } from '@holdfast/hub';
 import { describe, expect, test } from 'vitest';
-import type { Notification } from '../../notification.ts';
 import { legacySocket, legacyStream } from './dialect.ts';
 
 const notification: Notification = {

@@ -1,6 +1,6 @@
+import type { InboxEvent } from '@holdfast/protocol/inbox';
 import type { IncomingMessage } from 'node:http';
 import type { Dialect } from '@holdfast/hub';
-import type { InboxEvent } from '../../events.ts';
 import { type LegacyNotification, legacyTime, toLegacy } from './legacy-notification.ts';
 import { RecentIds } from './recent-ids.ts';
 

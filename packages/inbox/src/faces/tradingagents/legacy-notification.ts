@@ -1,4 +1,4 @@
-import type { Notification } from '../../notification.ts';
+import type { Notification } from '@holdfast/protocol/inbox';
 
 /** What the interface knows as kinds of notifications. */
 export type LegacyType = 'analysis' | 'alert' | 'system';
