@@ -70,7 +70,7 @@ export async function startInboxApp({
   });
   const handle = createInboxHandler(inbox, {
     basePath: '/api/inbox',
-    openTopics: ['news', 'sport'],
+    openTopics: ['news', 'sport', 'sale'],
     authenticateServer: () => false,
     authenticateUser: async (request) => {
       const [, token] = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '') ?? [];
