@@ -31,6 +31,8 @@ export interface InboxApp extends ListeningServer, AsyncDisposable {
   readonly acknowledged: string[];
   /** What is answered instead of the inbox, with a status; undefined: the inbox itself. */
   refuseWith: number | undefined;
+  /** So many changes are carried out from now on, and their answers are lost. */
+  answersToLose: number;
 }
 
 /** Starts one on 127.0.0.1. `GET /token?user=ann` gives a token, as an application's session would. */
@@ -81,7 +83,7 @@ export async function startInboxApp({
   });
   const requests: string[] = [];
   const acknowledged: string[] = [];
-  const app = { refuseWith: undefined as number | undefined };
+  const app = { refuseWith: undefined as number | undefined, answersToLose: 0 };
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = new URL(request.url ?? '/', 'http://localhost');
@@ -111,6 +113,12 @@ export async function startInboxApp({
         ...(body.length === 0 ? {} : { body }),
       }),
     );
+    const isOfDevice = operation === 'acknowledge' || operation === 'connect';
+    if (request.method !== 'GET' && !isOfDevice && app.answersToLose > 0) {
+      app.answersToLose -= 1;
+      response.destroy();
+      return;
+    }
     response.writeHead(answered?.status ?? 404, {
       'content-type': answered?.headers.get('content-type') ?? 'text/plain',
     });

@@ -78,6 +78,33 @@ test('a snapshot and what follows it, on two devices, and another user sees noth
   expect(other.heard).toEqual([]);
 });
 
+test('a change whose answer is lost succeeds once it is repeated, and one of what is gone does too', async () => {
+  await using app = await startInboxApp({ url: await newDatabase() });
+  for (const title of ['a', 'b', 'c', 'd', 'e']) {
+    await app.inbox.send({ to: { user: 'ann' }, category: 'x', title });
+  }
+  const device = openDevice(app, 'ann');
+  const { store } = device;
+  await live(device);
+  const changes = [store.remove, store.archive, store.markRead, store.markUnread, store.remove];
+  const ids = store.getSnapshot().items.map(({ id }) => id);
+  for (const [index, change] of changes.entries()) {
+    app.answersToLose = 1;
+    await change.call(store, [ids[index] ?? '']);
+    expect(app.answersToLose).toBe(0);
+  }
+  await vi.waitFor(() => expect(titles(device)).toEqual(['c', 'b']), patient);
+  // Gone a moment before the user touched it; of this tab's list it goes when it hears of it.
+  const [left = '', other = ''] = store.getSnapshot().items.map(({ id }) => id);
+  await app.inbox.delete('ann', [left, other]);
+  await Promise.all([store.remove([left]), store.markRead([other])]);
+  await expect(store.markUnread([other])).rejects.toMatchObject({
+    details: { status: 404, reason: 'inbox_not_found' },
+  });
+  await vi.waitFor(() => expect(titles(device)).toEqual([]), patient);
+  expect(store.getSnapshot()).toMatchObject({ unread: { total: 0 }, unconfirmed: 0 });
+});
+
 test('a change of settings is shown as the server will tell it, and is refused with its code', async () => {
   await using app = await startInboxApp({ url: await newDatabase() });
   const { store } = openDevice(app, 'ann');

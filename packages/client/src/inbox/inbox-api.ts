@@ -1,4 +1,5 @@
 import type { Notification, UnreadCounts, UserSettings } from '@holdfast/protocol/inbox';
+import { ClientError } from '../client-error.ts';
 import type { UserApi, UserApiCall } from '../user-api.ts';
 import type { Loaded } from '../live/live-source.ts';
 import type { Position } from '../wire.ts';
@@ -91,8 +92,14 @@ export class InboxApi {
   /** @returns the version that contains the change */
   async change(change: InboxChange, signal: AbortSignal): Promise<number> {
     const { path, ...call } = callFor(change);
-    const answer = await this.#api.request({ path: `${this.#path}/${path}`, ...call, signal });
-    return (answer as { readonly version: number }).version;
+    try {
+      const answer = await this.#api.request({ path: `${this.#path}/${path}`, ...call, signal });
+      return (answer as Pick<Snapshot, 'version'>).version;
+    } catch (error) {
+      if (!isFulfilledByAbsence(change) || !saysNotFound(error)) throw error;
+      const snapshot = (await this.#get('', { limit: 1 }, signal)) as Snapshot;
+      return snapshot.version;
+    }
   }
 
   /** What a device has not acknowledged, oldest first. */
@@ -151,6 +158,15 @@ export class InboxApi {
   ): Promise<unknown> {
     return this.#api.request({ path: `${this.#path}${path}`, query: { ...query }, signal });
   }
+}
+
+/** Of what is gone there is nothing left to do: it may be this very change whose answer was lost. */
+function isFulfilledByAbsence({ type }: InboxChange): boolean {
+  return type === 'delete' || type === 'archive' || type === 'read';
+}
+
+function saysNotFound(error: unknown): boolean {
+  return error instanceof ClientError && error.details.reason === 'inbox_not_found';
 }
 
 function callFor(change: InboxChange): Pick<UserApiCall, 'path' | 'method' | 'body'> {

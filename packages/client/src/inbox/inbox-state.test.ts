@@ -267,6 +267,32 @@ describe('changes of the user', () => {
     );
   });
 
+  test('counts hold what categories do not tell: of very many some are in the total alone', () => {
+    const server = new ServerInbox();
+    for (let index = 0; index < 4; index++) server.create();
+    const whole = server.snapshot({}, 4);
+    const state = { ...whole, unread: { total: 304, byCategory: { odd: 2, even: 100 } } };
+    const [newest] = state.items;
+    const read = { type: 'read', ids: [newest?.id ?? ''], at: 1 } as const;
+    expect(overlaid(state, read).unread).toEqual({ total: 303, byCategory: { odd: 2, even: 99 } });
+    const all = { type: 'read_all', upTo: state.newestId, at: 1 } as const;
+    expect(overlaid(state, all).unread).toEqual({ total: 0, byCategory: {} });
+    expect(overlaid(state, { ...all, category: 'even' }).unread).toEqual({
+      total: 204,
+      byCategory: { odd: 2 },
+    });
+  });
+
+  test('a category can have a name that every object has', () => {
+    const server = new ServerInbox();
+    server.create();
+    const whole = server.snapshot({}, 1);
+    const items = whole.items.map((item) => ({ ...item, category: 'constructor', readAt: 1 }));
+    const state = { ...whole, items, unread: { total: 0, byCategory: {} } };
+    const unread = { type: 'unread', ids: items.map(({ id }) => id) } as const;
+    expect(overlaid(state, unread).unread).toEqual({ total: 1, byCategory: { constructor: 1 } });
+  });
+
   test('reading all leaves unread what comes after', () => {
     const server = new ServerInbox();
     for (let index = 0; index < 4; index++) server.create();

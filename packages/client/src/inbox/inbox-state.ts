@@ -179,14 +179,19 @@ function readAll(
   const next = changed(state, ids, (item) => readAt(item, at));
   const newer = state.items.filter((item) => isCounted(item) && item.id > upTo);
   const kept: Record<string, number> = {};
+  let { total } = state.unread;
   for (const [name, count] of Object.entries(state.unread.byCategory)) {
     const left =
       category === undefined || category === name
         ? newer.filter((item) => item.category === name).length
         : count;
-    if (left > 0) kept[name] = Math.min(left, count);
+    const less = Math.min(left, count);
+    if (less > 0) kept[name] = less;
+    total += less - count;
   }
-  return { ...state, ...next, unread: countsOf(kept) };
+  // Of very many categories some are counted in the total alone.
+  if (category === undefined) total = Math.min(newer.length, state.unread.total);
+  return { ...state, ...next, unread: { total, byCategory: kept } };
 }
 
 /**
@@ -272,19 +277,19 @@ function isCounted({ readAt, archivedAt }: Notification): boolean {
 }
 
 function counted(
-  { byCategory }: UnreadCounts,
+  { total, byCategory }: UnreadCounts,
   items: readonly Notification[],
   step: 1 | -1,
 ): UnreadCounts {
   const counts: Record<string, number> = { ...byCategory };
   for (const { category } of items) {
-    counts[category] = Math.max(0, (counts[category] ?? 0) + step);
+    // An object has members of its own that are no categories, `constructor` for one.
+    const before = Object.hasOwn(counts, category) ? counts[category] : 0;
+    counts[category] = Math.max(0, (before ?? 0) + step);
   }
-  return countsOf(counts);
-}
-
-function countsOf(counts: Readonly<Record<string, number>>): UnreadCounts {
-  const byCategory = Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
-  const total = Object.values(byCategory).reduce((sum, count) => sum + count, 0);
-  return { total, byCategory };
+  // Not their sum: of very many categories some are counted in the total alone.
+  return {
+    total: Math.max(0, total + step * items.length),
+    byCategory: Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)),
+  };
 }
