@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { startServer } from './server.ts';
 import { sendRaw, statusOf } from './testing/raw-http.ts';
 import { createSelfSignedCertificate } from './testing/self-signed-certificate.ts';
+import { freePort } from './testing/free-port.ts';
 import { startTestServer, testApiKey } from './testing/started-server.ts';
 import { testConfig } from './testing/test-config.ts';
 
@@ -101,11 +102,7 @@ describe('addresses', () => {
   });
 
   test('with an internal port, what is not for clients is there and nowhere else', async () => {
-    const spare = createServer().listen(0, '127.0.0.1');
-    await once(spare, 'listening');
-    const { port } = spare.address() as { port: number };
-    spare.close();
-    await once(spare, 'close');
+    const port = await freePort();
     await using server = await startTestServer({
       ...everything,
       http_server: { internal_port: port },
@@ -119,11 +116,7 @@ describe('addresses', () => {
   });
 
   test('endpoints that are external stay on the port for clients', async () => {
-    const spare = createServer().listen(0, '127.0.0.1');
-    await once(spare, 'listening');
-    const { port } = spare.address() as { port: number };
-    spare.close();
-    await once(spare, 'close');
+    const port = await freePort();
     await using server = await startTestServer({
       ...everything,
       http_server: { internal_port: port },
@@ -137,11 +130,7 @@ describe('addresses', () => {
   });
 
   test('a start that fails late leaves no port open', async () => {
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address() as { port: number };
-    probe.close();
-    await once(probe, 'close');
+    const port = await freePort();
     const journal = path.join(mkdtempSync(path.join(tmpdir(), 'holdfast-late-')), 'a-file');
     onTestFinished(() => rmSync(path.dirname(journal), { recursive: true }));
     writeFileSync(journal, '');

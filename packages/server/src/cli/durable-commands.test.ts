@@ -1,43 +1,13 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { openStore } from '@holdfast/store';
 import { createTasks, type TaskTables } from '@holdfast/tasks';
 import Database from 'better-sqlite3';
-import pc from 'picocolors';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { storeModules } from '../durable/store-modules.ts';
 import { startTestServer, testApiKey } from '../testing/started-server.ts';
-import { runCli } from './run-cli.ts';
-
-const plain = pc.createColors(false);
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-cli-store-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function run(
-  cwd: string,
-  args: readonly string[],
-  { environment = {}, input = '' }: { environment?: Record<string, string>; input?: string } = {},
-): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli(args, {
-    cwd,
-    environment,
-    outColors: plain,
-    errColors: plain,
-    isInteractive: false,
-    out: (lines) => out.push(lines),
-    err: (lines) => err.push(lines),
-    readInput: () => Promise.resolve(input),
-    stopRequested: () => new Promise(() => undefined),
-  });
-  return { code, out: out.join('\n'), err: err.join('\n') };
-}
+import { runCommandLine } from '../testing/command-line.ts';
+import { temporaryFolder } from '../testing/temporary-folder.ts';
 
 const storeFile = (cwd: string): string => path.join(cwd, 'data', 'holdfast.db');
 
@@ -61,19 +31,24 @@ describe('holdfast store', () => {
     const cwd = temporaryFolder();
     await makeStuckTask(cwd);
     const copy = path.join(cwd, 'copy.db');
-    const backup = await run(cwd, ['store', 'backup', copy]);
+    const backup = await runCommandLine(cwd, ['store', 'backup', copy]);
     expect(backup).toMatchObject({ code: 0, out: expect.stringContaining('is backed up to') });
     expect(existsSync(copy)).toBe(true);
-    expect(await run(cwd, ['store', 'backup', copy])).toMatchObject({
+    expect(await runCommandLine(cwd, ['store', 'backup', copy])).toMatchObject({
       code: 1,
       err: expect.stringContaining('store_target_not_empty'),
     });
-    const check = await run(cwd, ['store', 'check', '--set', `store.url=sqlite:${copy}`]);
+    const check = await runCommandLine(cwd, [
+      'store',
+      'check',
+      '--set',
+      `store.url=sqlite:${copy}`,
+    ]);
     expect(check).toMatchObject({ code: 0, out: expect.stringContaining('no problems found') });
   });
 
   test('says that there is no store yet', async () => {
-    expect(await run(temporaryFolder(), ['store', 'check'])).toMatchObject({
+    expect(await runCommandLine(temporaryFolder(), ['store', 'check'])).toMatchObject({
       code: 1,
       err: expect.stringContaining('there is no database'),
     });
@@ -82,7 +57,7 @@ describe('holdfast store', () => {
   test('moves to what standard input names, and never repeats its password', async () => {
     const cwd = temporaryFolder();
     await makeStuckTask(cwd);
-    const moved = await run(cwd, ['store', 'move'], {
+    const moved = await runCommandLine(cwd, ['store', 'move'], {
       input: 'postgres://holdfast:geheim@127.0.0.1:1/none\n',
     });
     expect(moved).toMatchObject({ code: 1, err: expect.stringContaining('127.0.0.1:1') });
@@ -93,7 +68,7 @@ describe('holdfast store', () => {
 describe('holdfast tasks doctor', () => {
   test('finds nothing healthy where there is no store, and makes none', async () => {
     const cwd = temporaryFolder();
-    const { code, out, err } = await run(cwd, ['tasks', 'doctor']);
+    const { code, out, err } = await runCommandLine(cwd, ['tasks', 'doctor']);
     expect([code, out]).toEqual([1, '']);
     expect(err).toContain(`there is no store at ${storeFile(cwd)}`);
     expect(existsSync(path.dirname(storeFile(cwd)))).toBe(false);
@@ -102,16 +77,16 @@ describe('holdfast tasks doctor', () => {
   test('finds a stuck task, changes nothing, then heals it', async () => {
     const cwd = temporaryFolder();
     const id = await makeStuckTask(cwd);
-    const dry = await run(cwd, ['tasks', 'doctor']);
+    const dry = await runCommandLine(cwd, ['tasks', 'doctor']);
     expect(dry).toMatchObject({ code: 1, out: expect.stringContaining('Nothing was changed') });
     expect(dry.out).toContain(id);
-    expect(await run(cwd, ['tasks', 'doctor', '--json'])).toMatchObject({
+    expect(await runCommandLine(cwd, ['tasks', 'doctor', '--json'])).toMatchObject({
       code: 1,
       out: expect.stringContaining('"isHealed": false'),
     });
-    const healed = await run(cwd, ['tasks', 'doctor', '--heal']);
+    const healed = await runCommandLine(cwd, ['tasks', 'doctor', '--heal']);
     expect(healed).toMatchObject({ code: 0, out: expect.stringContaining('1 found, 1 healed') });
-    expect(await run(cwd, ['tasks', 'doctor'])).toMatchObject({
+    expect(await runCommandLine(cwd, ['tasks', 'doctor'])).toMatchObject({
       code: 0,
       out: 'Nothing looks stuck.',
     });
@@ -127,12 +102,12 @@ describe('holdfast tasks doctor', () => {
     const { hostname: address, port } = new URL(server.url);
     const config = { http_server: { address, port: Number(port) }, http_api: { key: testApiKey } };
     writeFileSync(path.join(cwd, 'config.json'), JSON.stringify(config));
-    expect(await run(cwd, ['tasks', 'doctor'])).toMatchObject({
+    expect(await runCommandLine(cwd, ['tasks', 'doctor'])).toMatchObject({
       code: 0,
       out: 'Nothing looks stuck.',
     });
     const stranger = ['tasks', 'doctor', '--server', server.url, '--set', 'http_api.key=other'];
-    expect(await run(cwd, stranger)).toMatchObject({
+    expect(await runCommandLine(cwd, stranger)).toMatchObject({
       code: 1,
       err: expect.stringContaining('API key'),
     });
@@ -153,15 +128,17 @@ describe('holdfast tasks doctor', () => {
       'table: syncs\nstatus_column: status\nlive_statuses: [syncing]\ntimestamp_columns: [updated_at]\nstale_after: 1h\nhealed_status: failed\nerror_column: note\n',
     );
     const command = ['tasks', 'doctor', '--foreign', 'syncs.yaml'];
-    expect(await run(cwd, command)).toMatchObject({
+    expect(await runCommandLine(cwd, command)).toMatchObject({
       code: 1,
       err: expect.stringContaining('HOLDFAST_FOREIGN_DATABASE'),
     });
     const environment = { HOLDFAST_FOREIGN_DATABASE: `sqlite:${file}` };
-    const dry = await run(cwd, command, { environment });
+    const dry = await runCommandLine(cwd, command, { environment });
     expect(dry).toMatchObject({ code: 1, out: expect.stringContaining('syncs/1') });
     expect(existsSync(storeFile(cwd))).toBe(false);
-    expect(await run(cwd, [...command, '--heal'], { environment })).toMatchObject({ code: 0 });
+    expect(await runCommandLine(cwd, [...command, '--heal'], { environment })).toMatchObject({
+      code: 0,
+    });
     expect(product.prepare('select id, status from syncs order by id').all()).toEqual([
       { id: 1, status: 'failed' },
       { id: 2, status: 'syncing' },
@@ -181,7 +158,7 @@ describe('holdfast tasks doctor', () => {
   ])('says what is wrong with a description: %j', async (text, word) => {
     const cwd = temporaryFolder();
     writeFileSync(path.join(cwd, 'syncs.yaml'), text);
-    const { code, err } = await run(cwd, ['tasks', 'doctor', '--foreign', 'syncs.yaml']);
+    const { code, err } = await runCommandLine(cwd, ['tasks', 'doctor', '--foreign', 'syncs.yaml']);
     expect(code).toBe(1);
     expect(err).toContain('syncs.yaml');
     expect(err).toContain(word);

@@ -9,11 +9,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import pc from 'picocolors';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { runCli } from './run-cli.ts';
-
-const plain = pc.createColors(false);
+import { type CommandLineRun, runCommandLine } from '../testing/command-line.ts';
 
 let cwd: string;
 
@@ -25,33 +22,11 @@ afterEach(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(
+function run(
   args: readonly string[],
-  {
-    environment = {},
-    input = '',
-  }: { readonly environment?: Record<string, string>; readonly input?: string } = {},
-): Promise<Run> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli(args, {
-    cwd,
-    environment,
-    outColors: plain,
-    errColors: plain,
-    isInteractive: false,
-    out: (lines) => out.push(lines),
-    err: (lines) => err.push(lines),
-    readInput: async () => input,
-    stopRequested: () => new Promise(() => undefined),
-  });
-  return { code, out: out.join('\n'), err: err.join('\n') };
+  how?: Parameters<typeof runCommandLine>[2],
+): Promise<CommandLineRun> {
+  return runCommandLine(cwd, args, how);
 }
 
 function write(name: string, text: string): void {

@@ -1,10 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { forgeToken, JwksServer, respondWith } from '@holdfast/hub/testing';
 import { Centrifuge } from 'centrifuge';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { freePort } from '../testing/free-port.ts';
 import { startTestServer, testApiKey, type StartedServer } from '../testing/started-server.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { createToken } from '../tokens/create-token.ts';
@@ -266,11 +265,7 @@ describe('who may come in', () => {
 });
 
 test('with an internal port, users reach their own on the other one and nothing else', async () => {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
+  const port = await freePort();
   await using server = await startDurableServer({ http_server: { internal_port: port } });
   const internal = `http://127.0.0.1:${port}`;
   const paths = [
