@@ -78,7 +78,7 @@ async function taskOf(
   row.source = source.name;
   row.created_at = sighting.createdAt ?? unit.now;
   row.available_at = sighting.availableAt;
-  row.expires_at = Math.max(unit.now, row.available_at) + waitingMs;
+  row.expires_at = waitsUntil(unit, row);
   unit.add(row, 'pending');
   return row;
 }
@@ -129,23 +129,37 @@ function wait(
   unit: TaskUnit,
   { row, sighting }: { readonly row: TaskRow; readonly sighting: JobSighting },
 ): void {
-  const { error } = sighting;
   if (row.state === 'running') {
-    endAttempt(unit, row, { reason: error === null ? 'stalled' : 'error', error });
-    row.state = 'pending';
-    row.reason = error === null ? 'stalled' : 'error';
-    row.error = error;
-    row.available_at = sighting.availableAt;
-    unit.touch(row, 'retrying');
-    unit.context.metrics.retried += 1;
+    waitAgain(unit, { row, sighting });
   } else if (row.available_at !== sighting.availableAt) {
     row.available_at = sighting.availableAt;
     unit.touch(row, 'pending');
   }
-  const expiresAt = Math.max(unit.now, row.available_at) + waitingMs;
+  const expiresAt = waitsUntil(unit, row);
   // Written now and then, not at every look.
   if ((row.expires_at ?? 0) > expiresAt - waitingMs / 24) return;
   row.expires_at = expiresAt;
+}
+
+/** The attempt is over, and another one is to come or has begun. */
+function waitAgain(
+  unit: TaskUnit,
+  { row, sighting }: { readonly row: TaskRow; readonly sighting: JobSighting },
+): void {
+  const { error } = sighting;
+  const reason = error === null ? 'stalled' : 'error';
+  endAttempt(unit, row, { reason, error });
+  row.state = 'pending';
+  row.reason = reason;
+  row.error = error;
+  row.available_at = sighting.availableAt;
+  row.expires_at = waitsUntil(unit, row);
+  unit.touch(row, 'retrying');
+  unit.context.metrics.retried += 1;
+}
+
+function waitsUntil(unit: TaskUnit, row: TaskRow): number {
+  return Math.max(unit.now, row.available_at) + waitingMs;
 }
 
 function run(
@@ -154,9 +168,7 @@ function run(
   { row, sighting }: { readonly row: TaskRow; readonly sighting: JobSighting },
 ): void {
   if (row.state === 'running' && sighting.attempt > row.attempt) {
-    const { error } = sighting;
-    endAttempt(unit, row, { reason: error === null ? 'stalled' : 'error', error });
-    row.state = 'pending';
+    waitAgain(unit, { row, sighting });
   }
   if (row.state === 'pending') {
     // A job without a worker waits for its queue to notice; it was said to be lost already.

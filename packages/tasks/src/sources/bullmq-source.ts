@@ -165,12 +165,14 @@ class BullMqSource implements JobSource {
     const lock = isActive ? await client.get(this.#queue.toKey(`${id}:lock`)) : null;
     const now = Date.now();
     const { owner, payload, progress } = this.#options;
-    const attemptsMade = isActive ? job.attemptsMade + 1 : job.attemptsMade;
+    // Of a job that has ended since its state was read, `attemptsMade` counts the attempt already.
+    const attemptsMade =
+      isActive && job.finishedOn === undefined ? job.attemptsMade + 1 : job.attemptsMade;
     const sighting: JobSighting = {
       id,
       state: stateOf(state),
       isAlive: lock !== null,
-      attempt: Math.max(job.attemptsStarted ?? 0, attemptsMade),
+      attempt: job.attemptsStarted > 0 ? job.attemptsStarted : attemptsMade,
       maxAttempts: Math.max(job.opts.attempts ?? 1, 1),
       owner: owner?.(job) ?? '',
       payload: payload === undefined ? { name: job.name, data: job.data as unknown } : payload(job),
