@@ -1,7 +1,14 @@
+import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** Workspace packages resolve to their sources, so that tests need no build. */
 const conditions = ['@holdfast/source', 'module', 'node', 'development|production'];
+
+// Of the many Node processes of a test run each would compile the same sources again.
+process.env['NODE_COMPILE_CACHE'] ??= path.join(
+  import.meta.dirname,
+  'node_modules/.cache/node-compile',
+);
 
 export default defineConfig({
   resolve: { conditions },
@@ -9,14 +16,20 @@ export default defineConfig({
   test: {
     execArgv: ['--conditions=@holdfast/source'],
     globalSetup: ['packages/store/src/testing/postgres-setup.ts'],
-    setupFiles: ['scripts/property-tests.ts'],
+    setupFiles: [
+      'scripts/property-tests.ts',
+      'scripts/test-patience.ts',
+      'scripts/test-processes.ts',
+    ],
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
-          // Generous, because the machine may be busy; tests of time inject the clock.
-          testTimeout: 20_000,
+          // Generous, because the machine may be ten times slower than when it is quiet; tests of time
+          // inject the clock.
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
           include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'],
         },
       },
@@ -25,8 +38,8 @@ export default defineConfig({
         test: {
           name: 'conformance',
           include: ['conformance/**/*.test.ts', 'examples/**/*.test.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],

@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { endOwned, startOwned } from '@holdfast/store/testing/owned-process';
 
-/** A script in a process of its own. */
+/** A script in a process of its own, which ends with the test at the latest. */
 export interface Child {
   readonly process: ChildProcess;
   /** Every complete line of its output. */
@@ -24,7 +25,7 @@ export function startChild(
 ): Child {
   const node = [process.execPath, '--conditions=@holdfast/source', script];
   const [program = '', ...rest] = [...place, ...node, ...args];
-  const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = startOwned(program, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
   const lines: string[] = [];
   let errors = '';
   const waiting = new Set<() => void>();
@@ -51,7 +52,7 @@ export function startChild(
         check();
       }),
     async kill() {
-      child.kill('SIGKILL');
+      await endOwned(child);
       await closed;
     },
   };

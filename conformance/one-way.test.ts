@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import type { HubOptions } from '@holdfast/hub';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { useBrowser } from './test-browser.ts';
@@ -22,10 +22,7 @@ const connectToNews = JSON.stringify({ subs: { news: {} } });
 
 /** A program of somebody else; what it prints, as it comes. */
 function run(command: string, args: readonly string[]) {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-  onTestFinished(() => {
-    child.kill();
-  });
+  const child = startOwned(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const output = { text: '' };
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output.text += text));
@@ -94,7 +91,7 @@ describe('curl', () => {
     await using running = await startHub(oneWay);
     const { output } = run('curl', ['-sN', '-d', body, running.at('/connection/uni_http_stream')]);
     await vi.waitFor(() => expect(pushesOf(output.text).at(-1)?.disconnect?.code).toBe(code), {
-      timeout: 5_000,
+      timeout: 60_000,
     });
   });
 });
@@ -104,7 +101,7 @@ test('wscat gets one push per frame', async () => {
   const url = running.at('/connection/uni_websocket').replace('http:', 'ws:');
   const query = encodeURIComponent(connectToNews);
   const { output } = run('npx', ['wscat', '--no-color', '-c', `${url}?cf_connect=${query}`]);
-  await vi.waitFor(() => expect(output.text).toContain('"connect"'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(output.text).toContain('"connect"'), { timeout: 60_000 });
   await Promise.all([1, 2, 3].map((value) => running.hub.publish('news', value)));
   await vi.waitFor(() => expect(dataOf(output.text)).toEqual([1, 2, 3]));
 });
@@ -138,13 +135,13 @@ describe('EventSource in a browser', () => {
     await vi.waitFor(async () => expect(await seen()).toEqual(['before']));
     running.cutConnections();
     await running.hub.publish('news', 'meanwhile');
-    await vi.waitFor(async () => expect(await connects()).toHaveLength(2), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(await connects()).toHaveLength(2), { timeout: 60_000 });
     expect((await connects())[1]?.subs).toMatchObject({
       news: { recovered: true, publications: [{ data: 'meanwhile' }] },
     });
     running.cutConnections();
     for (const value of [1, 2, 3, 4, 5]) await running.hub.publish('news', value);
-    await vi.waitFor(async () => expect(await connects()).toHaveLength(3), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(await connects()).toHaveLength(3), { timeout: 60_000 });
     const last = (await connects())[2]?.subs as { news: object };
     expect(last.news).toMatchObject({ was_recovering: true });
     expect(last.news).not.toHaveProperty('recovered');

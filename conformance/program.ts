@@ -1,7 +1,8 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 
 const entry = path.resolve(import.meta.dirname, '../packages/server/src/main.ts');
 
@@ -23,13 +24,13 @@ export interface ProgramOptions {
 
 /**
  * Starts the program as `npm start` does, with nothing of this process's environment that could
- * configure it. The caller ends it.
+ * configure it. It ends with the test at the latest.
  */
 export function startProgram(
   args: readonly string[],
   { cwd, environment = {} }: ProgramOptions,
 ): Program {
-  const child = spawn(process.execPath, ['--conditions=@holdfast/source', entry, ...args], {
+  const child = startOwned(process.execPath, ['--conditions=@holdfast/source', entry, ...args], {
     cwd,
     // As in a CI job: what goes to a pipe must have no colors there either.
     env: { PATH: process.env.PATH, CI: 'true', ...environment },

@@ -1,9 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { startOwned } from '@holdfast/store/testing/owned-process';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startHub } from './running-hub.ts';
 
 const sdk = 'centrifuge-python==0.7.0';
@@ -16,7 +17,7 @@ beforeAll(() => {
   execFileSync(python, ['-m', 'pip', 'install', '--quiet', sdk], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-}, 180_000);
+});
 
 afterAll(() => {
   if (existsSync(folder)) rmSync(folder, { recursive: true, force: true });
@@ -29,11 +30,8 @@ interface Event {
 
 function startSubscriber(url: string, format: string, delta: 'delta' | 'plain') {
   const script = path.join(import.meta.dirname, 'python-client.py');
-  const child = spawn(python, [script, url, format, delta], {
+  const child = startOwned(python, [script, url, format, delta], {
     stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  onTestFinished(() => {
-    child.kill();
   });
   const events: Event[] = [];
   createInterface(child.stdout).on('line', (line) => events.push(JSON.parse(line) as Event));
@@ -45,14 +43,14 @@ function startSubscriber(url: string, format: string, delta: 'delta' | 'plain') 
       child.stdin.write(`${command}\n`);
       await vi.waitFor(
         () => expect(events.filter(({ event }) => event === answer).length).toBe(before + 1),
-        { timeout: 10_000 },
+        { timeout: 60_000 },
       );
       return events.findLast(({ event }) => event === answer);
     },
   };
 }
 
-const waiting = { timeout: 10_000 };
+const waiting = { timeout: 60_000 };
 
 describe.each([
   ['json', 'plain'],

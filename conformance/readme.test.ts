@@ -1,8 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -28,17 +29,14 @@ function createClone(): string {
 
 /** Runs a command line until the end of the test, with everything that it starts. */
 function run(command: string, cwd: string): { readonly output: () => string } {
-  const child = spawn('sh', ['-c', command], { cwd, detached: true });
-  onTestFinished(() => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
-  });
+  const child = startOwned('sh', ['-c', command], { cwd });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
   return { output: () => output };
 }
 
-test('what the README says about trying it works as it stands', { timeout: 60_000 }, async () => {
+test('what the README says about trying it works as it stands', async () => {
   const clone = createClone();
   const server = run('npm start -- --port 0', clone);
   const port = await vi.waitFor(
@@ -47,7 +45,7 @@ test('what the README says about trying it works as it stands', { timeout: 60_00
       if (found === undefined) throw new Error(server.output());
       return found;
     },
-    { timeout: 20_000 },
+    { timeout: 60_000 },
   );
   const here = (text: string) => text.replaceAll('localhost:8000', `localhost:${port}`);
 
@@ -66,7 +64,7 @@ test('what the README says about trying it works as it stands', { timeout: 60_00
       await publish();
       expect(subscriber.output()).toMatch(/^\d+ \{ text: 'hello' \}$/m);
     },
-    { timeout: 20_000, interval: 500 },
+    { timeout: 60_000, interval: 500 },
   );
 });
 

@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { endOwned, startOwned } from '@holdfast/store/testing/owned-process';
 import { freePort } from './free-port.ts';
 
 /** A Redis server of its own, in a temporary folder, on 127.0.0.1. Disposing stops it. */
@@ -22,10 +22,7 @@ export async function startRedis(): Promise<RedisServer> {
     async kill() {
       const running = child;
       child = undefined;
-      if (running === undefined) return;
-      const gone = once(running, 'exit');
-      running.kill('SIGKILL');
-      await gone;
+      if (running !== undefined) await endOwned(running);
     },
     async start() {
       child = await launch(folder, port);
@@ -48,7 +45,7 @@ async function launch(folder: string, port: number): Promise<ChildProcess> {
     'appendonly yes',
     'appendfsync no',
   ];
-  const child = spawn('redis-server', ['-'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = startOwned('redis-server', ['-'], { stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.end(settings.join('\n'));
   let log = '';
   await new Promise<void>((resolve, reject) => {

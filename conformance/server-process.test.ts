@@ -1,9 +1,10 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as dial, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import { Centrifuge } from 'centrifuge';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
@@ -24,11 +25,14 @@ function createFolder(): string {
 
 /** `holdfast serve` as a process of its own, in its own folder. */
 function runServe(folder: string, ...args: readonly string[]): Program {
-  const child = spawn(process.execPath, ['--conditions=@holdfast/source', main, 'serve', ...args], {
-    cwd: folder,
-    env: { PATH: process.env.PATH },
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  const child = startOwned(
+    process.execPath,
+    ['--conditions=@holdfast/source', main, 'serve', ...args],
+    {
+      cwd: folder,
+      env: { PATH: process.env.PATH },
+    },
+  );
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
@@ -45,7 +49,7 @@ async function startServe(folder: string, ...args: readonly string[]) {
       if (found === undefined) throw new Error(program.output());
       return Number(found);
     },
-    { timeout: 20_000 },
+    { timeout: 60_000 },
   );
   return { ...program, port, url: `http://localhost:${port}` };
 }

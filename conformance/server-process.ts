@@ -1,12 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { endOwned, shareOwned, startOwned } from '@holdfast/store/testing/owned-process';
 
 const main = path.resolve(import.meta.dirname, '../packages/server/src/main.ts');
 
-/** `holdfast serve` in a process of its own, on a free port of 127.0.0.1. */
+/** `holdfast serve` in a process of its own, on a free port of 127.0.0.1. It ends with the test at the latest. */
 export interface ServerProcess {
   readonly url: string;
   readonly websocketUrl: string;
@@ -28,13 +29,15 @@ export interface ServerPlace {
   readonly address?: string;
   /** Starts it in another place, as `ip netns exec name` does. @defaultValue none */
   readonly command?: readonly string[];
+  /** It is of all tests of a file, though one of them starts it. @defaultValue false */
+  readonly isShared?: boolean;
 }
 
 /** @param folder - where the configuration file and the data folder are; the same one after a restart. */
 export async function startServerProcess(
   folder: string,
   config: object,
-  { command = [] }: Pick<ServerPlace, 'command'> = {},
+  { command = [], isShared = false }: Omit<ServerPlace, 'address'> = {},
 ): Promise<ServerProcess> {
   const file = path.join(folder, 'config.json');
   const sections = {
@@ -46,7 +49,8 @@ export async function startServerProcess(
   writeFileSync(file, JSON.stringify(sections));
   const program = ['--conditions=@holdfast/source', main, 'serve', '--config', file];
   const [first = '', ...rest] = [...command, process.execPath, ...program];
-  const child = spawn(first, rest, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = startOwned(first, rest, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (isShared) shareOwned(child);
   const exited = once(child, 'exit') as Promise<[number | null]>;
   const { addresses, node } = await runningLine(child);
   const url = addresses[0] ?? '';
@@ -60,10 +64,7 @@ export async function startServerProcess(
       const lines = text.split('\n').filter((line) => /^[^#\s{]+/.exec(line)?.[0] === name);
       return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
     },
-    async kill() {
-      child.kill('SIGKILL');
-      await exited;
-    },
+    kill: () => endOwned(child),
     signal: (name) => void child.kill(name),
     async stop() {
       child.kill('SIGTERM');

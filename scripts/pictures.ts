@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import type { Browser, Page } from 'playwright-core';
 import { launchBrowser } from '../conformance/browser.ts';
 import { startProgram } from '../conformance/program.ts';
@@ -57,7 +57,7 @@ async function photographWelcome(browser: Browser): Promise<void> {
 /** The bell of the inbox example, opened. */
 async function photographInbox(browser: Browser): Promise<void> {
   const file = path.resolve(import.meta.dirname, '../examples/inbox/server.ts');
-  const child = spawn(process.execPath, ['--conditions=@holdfast/source', file], {
+  const child = startOwned(process.execPath, ['--conditions=@holdfast/source', file], {
     env: { PATH: process.env.PATH, PORT: '0', HOLDFAST_PORT: '0', DATA_DIR: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { endOwned, startOwned } from '@holdfast/store/testing/owned-process';
 import { chromiumFlags, chromiumPath } from '../browser.ts';
 import type { Tab } from './tabs.ts';
 
@@ -27,15 +27,11 @@ export interface BrowserWindow extends AsyncDisposable {
 export async function openWindow(): Promise<BrowserWindow> {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-chromium-'));
   const flags = [...chromiumFlags, '--remote-debugging-port=0', `--user-data-dir=${folder}`];
-  const child = spawn(chromiumPath, [...flags, 'about:blank'], {
+  const child = startOwned(chromiumPath, [...flags, 'about:blank'], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    // A process group of its own, so that its renderers end with it.
-    detached: true,
   });
-  const ended = once(child, 'close');
   const close = async (): Promise<void> => {
-    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    await ended;
+    await endOwned(child);
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {

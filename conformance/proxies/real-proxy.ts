@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { endOwned, startOwned } from '@holdfast/store/testing/owned-process';
 import { vi } from 'vitest';
 
 /** A proxy that runs as a process of its own; ends with its `using` block. */
@@ -86,7 +86,7 @@ async function start(
   const folder = mkdtempSync(path.join(tmpdir(), `holdfast-${program}-`));
   const { text, args } = plan(folder);
   writeFileSync(path.join(folder, 'config'), text);
-  const child = spawn(program, args, {
+  const child = startOwned(program, args, {
     cwd: folder,
     env: {
       PATH: `${process.env.PATH}:/usr/sbin`,
@@ -95,22 +95,18 @@ async function start(
       XDG_CONFIG_HOME: folder,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A process group of its own, so that its workers can be ended with it.
-    detached: true,
   });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const ended = once(child, 'close');
   const proxy: RealProxy = {
     url: `http://127.0.0.1:${port}`,
     folder,
     signal: (name) => void child.kill(name),
     async [Symbol.asyncDispose]() {
       // At once: proxies that end in order wait for the connections that tests have left open.
-      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
+      await endOwned(child);
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
   try {
@@ -124,7 +120,7 @@ async function start(
           socket.destroy();
         }
       },
-      { timeout: 15_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     );
     if (child.exitCode !== null) throw new Error(`${program} ended`);
   } catch (error) {

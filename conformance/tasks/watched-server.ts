@@ -86,7 +86,7 @@ export async function startWatchedServer(): Promise<WatchedServer> {
     url,
     kill: () => server.kill(),
     async start() {
-      server = await startServerProcess(folder, config(port));
+      server = await startServerProcess(folder, config(port), { isShared: true });
     },
     signal: (name) => server.signal(name),
     async ask(as, request, body) {

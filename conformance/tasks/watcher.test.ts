@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { endOwned, startOwned } from '@holdfast/store/testing/owned-process';
 import type { Page } from 'playwright-core';
 import { createElement, type ReactNode } from 'react';
 import { renderToString } from 'react-dom/server';
@@ -19,8 +19,7 @@ import {
   workerToken,
 } from './watched-server.ts';
 
-const patience = { timeout: 20_000, interval: 20 };
-vi.setConfig({ testTimeout: 60_000 });
+const patience = { timeout: 60_000, interval: 20 };
 
 const chromium = useBrowser();
 let server: WatchedServer;
@@ -65,7 +64,7 @@ async function request(user: string, kind: string, payload: unknown = null): Pro
 /** The example's worker in Python, which is ended with the test. */
 async function startPythonWorker(): Promise<{ kill(): Promise<void> }> {
   const script = path.resolve(import.meta.dirname, '../../examples/python-worker/worker.py');
-  const child = spawn('python3', [script], {
+  const child = startOwned('python3', [script], {
     env: {
       PATH: process.env['PATH'],
       HOLDFAST_URL: `${server.url}/api/worker`,
@@ -74,14 +73,8 @@ async function startPythonWorker(): Promise<{ kill(): Promise<void> }> {
     },
     stdio: 'ignore',
   });
-  const ended = once(child, 'exit');
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await ended;
-  };
-  onTestFinished(kill);
   await once(child, 'spawn');
-  return { kill };
+  return { kill: () => endOwned(child) };
 }
 
 const longText = (lines: number, secondsPerLine: number) => ({

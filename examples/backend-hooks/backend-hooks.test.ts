@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -6,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import { createHub } from '@holdfast/hub';
 import {
   installEventHooks,
@@ -23,7 +23,7 @@ const read = (file: string): string => readFileSync(path.join(folder, file), 'ut
 
 /** A program of this folder in a process of its own. */
 async function startProgram(file: string, environment: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, [path.join(folder, file)], {
+  const child = startOwned(process.execPath, [path.join(folder, file)], {
     env: { ...process.env, ...environment, PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -95,7 +95,7 @@ describe('the receiver of events of the handbook', () => {
     try {
       using ann = pageWith(running.url, 'session=secret-of-ann');
       ann.connect();
-      await ann.ready(5_000);
+      await ann.ready(60_000);
       await vi.waitFor(() => {
         const [metrics] = events.metrics();
         expect(metrics?.requests.counts.size).toBeGreaterThan(0);
@@ -118,10 +118,10 @@ describe('the backend of the handbook', () => {
     await using hub = await startHub(backend.port);
     using ann = pageWith(hub.url, 'session=secret-of-ann');
     ann.connect();
-    await ann.ready(5_000);
+    await ann.ready(60_000);
     const garden = ann.newSubscription('chat:garden');
     garden.subscribe();
-    await garden.ready(5_000);
+    await garden.ready(60_000);
     const published = new Promise<PublicationContext>((resolve) => {
       garden.once('publication', resolve);
     });
@@ -132,7 +132,7 @@ describe('the backend of the handbook', () => {
 
     const cellar = ann.newSubscription('chat:cellar');
     cellar.subscribe();
-    await expect(cellar.ready(5_000)).rejects.toMatchObject({ code: 7 });
+    await expect(cellar.ready(60_000)).rejects.toMatchObject({ code: 7 });
     expect(garden.state).toBe('subscribed');
   });
 

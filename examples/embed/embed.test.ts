@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import { Centrifuge, type PublicationContext } from 'centrifuge';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -8,11 +8,10 @@ import { WebSocket } from 'ws';
 /** The program of this folder in a process of its own. */
 async function startExample() {
   const file = path.join(import.meta.dirname, 'server.ts');
-  const child = spawn(process.execPath, ['--conditions=@holdfast/source', file], {
+  const child = startOwned(process.execPath, ['--conditions=@holdfast/source', file], {
     env: { ...process.env, PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const port = Number(/listening on (\d+)/.exec(line.toString())?.[1]);
   return { child, host: `localhost:${port}` };

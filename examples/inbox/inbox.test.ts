@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import { chromium } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -16,11 +17,10 @@ test('what is ordered is shown on the bell of that user', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-example-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const file = path.join(import.meta.dirname, 'server.ts');
-  const child = spawn(process.execPath, ['--conditions=@holdfast/source', file], {
+  const child = startOwned(process.execPath, ['--conditions=@holdfast/source', file], {
     env: { ...process.env, PORT: '0', HOLDFAST_PORT: '0', DATA_DIR: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = (await Promise.race([once(child.stdout, 'data'), endOf(child)])) as [Buffer];
   const url = `http://localhost:${/listening on (\d+)/.exec(line.toString())?.[1]}`;
   const browser = await chromium.launch({
@@ -39,4 +39,4 @@ test('what is ordered is shown on the bell of that user', async () => {
   );
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
-}, 60_000);
+});

@@ -1,13 +1,13 @@
-import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import path from 'node:path';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import { openStore } from '@holdfast/store';
 import { testBackends } from '@holdfast/store/testing';
 import { createTasks, createWorkerApi, taskModule, type TaskTables } from '@holdfast/tasks';
 import { describe, expect, test, vi } from 'vitest';
 
-const patience = { timeout: 20_000, interval: 20 };
+const patience = { timeout: 60_000, interval: 20 };
 const token = 'a-worker-token';
 const leaseMs = 1500;
 
@@ -54,7 +54,7 @@ async function openServer(url: string) {
 }
 
 function startWorker(url: string) {
-  const child = spawn('python3', [path.join(import.meta.dirname, 'worker.py')], {
+  const child = startOwned('python3', [path.join(import.meta.dirname, 'worker.py')], {
     env: { ...process.env, HOLDFAST_URL: url, HOLDFAST_TOKEN: token, PYTHONUNBUFFERED: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -139,5 +139,5 @@ describe.each(testBackends)('a worker in Python on $name', (backend) => {
     second.child.kill('SIGTERM');
     await second.exited;
     expect(second.child.exitCode).toBe(0);
-  }, 60_000);
+  });
 });

@@ -1,17 +1,16 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import { chromium, type Page } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
 
 /** The program of this folder in a process of its own. */
 async function startExample(port = '0') {
   const file = path.join(import.meta.dirname, 'server.ts');
-  const child = spawn(process.execPath, ['--conditions=@holdfast/source', file], {
+  const child = startOwned(process.execPath, ['--conditions=@holdfast/source', file], {
     env: { ...process.env, PORT: port },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return { child, url: line.toString().trim() };
 }
@@ -23,7 +22,7 @@ async function say(page: Page, author: string, text: string): Promise<void> {
 }
 
 const messages = (page: Page) => page.locator('li').allTextContents();
-const patient = { timeout: 15_000 };
+const patient = { timeout: 60_000 };
 
 test('two tabs talk in rooms over one connection, also through a restart of the server', async () => {
   const { child, url } = await startExample();
@@ -56,7 +55,7 @@ test('two tabs talk in rooms over one connection, also through a restart of the 
   await say(bob, 'Bob', 'Said without a server');
   await startExample(new URL(url).port);
   await expect
-    .poll(() => messages(bob), { timeout: 30_000 })
+    .poll(() => messages(bob), { timeout: 60_000 })
     .toEqual(['Bob Said without a server']);
   expect(complaints).toEqual([]);
-}, 90_000);
+});

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startOwned } from '@holdfast/store/testing/owned-process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { areSecretsExposed, DataFolderError, ensureSecrets, readSecrets } from './secrets-file.ts';
 
@@ -85,7 +85,7 @@ describe('secrets of a data folder', () => {
     expect(areSecretsExposed(file)).toBe(true);
   });
 
-  test('processes that start at once all get the same', { timeout: 60_000 }, async () => {
+  test('processes that start at once all get the same', async () => {
     const script = `
       import { ensureSecrets } from ${JSON.stringify(path.join(import.meta.dirname, 'secrets-file.ts'))};
       process.stdin.once('data', () => {
@@ -96,7 +96,7 @@ describe('secrets of a data folder', () => {
     `;
     const args = ['--conditions=@holdfast/source', '--input-type=module-typescript', '-e', script];
     const children = Array.from({ length: 4 }, () =>
-      spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] }),
+      startOwned(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] }),
     );
     // Listened for from the start: a child may be gone before the last one has answered.
     const closed = children.map((child) => once(child, 'close'));

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync, type ChildProcess } from 'node:child_process';
 import { chownSync, cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Client } from 'pg';
+import { startOwned } from './owned-process.ts';
 
 /** A PostgreSQL server of its own, in a temporary folder, on 127.0.0.1. */
 export interface PostgresServer {
@@ -153,7 +154,7 @@ async function launch(
     'shared_buffers=64MB',
     ...settings,
   ];
-  const child = spawn(
+  const child = startOwned(
     binaries.postgres,
     ['-D', dataFolder, '-p', String(port), ...all.flatMap((setting) => ['-c', setting])],
     {
