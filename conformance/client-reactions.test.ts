@@ -27,7 +27,7 @@ test.each(disconnectRows)('disconnect $code: $reason', async ({ code, reason }) 
   client.on('connecting', (event) => connecting.push([event.code, event.reason]));
   client.on('disconnected', (event) => disconnected.push([event.code, event.reason]));
   client.connect();
-  await client.ready(5_000);
+  await client.ready(60_000);
   await running.hub.disconnect({ user: '' }, { code, reason });
   const [told, other] = reconnectsAfter(code)
     ? [connecting, disconnected]
@@ -44,10 +44,10 @@ test('a connection that is simply closed comes back', async () => {
   const connecting: number[] = [];
   client.on('connecting', ({ code }) => connecting.push(code));
   client.connect();
-  await client.ready(5_000);
+  await client.ready(60_000);
   await running.hub.disconnect({ user: '' }, disconnectCodes.connectionClosed);
   await vi.waitFor(() => expect(connecting).toEqual([0, 1]));
-  await client.ready(5_000);
+  await client.ready(60_000);
 });
 
 test.each(Object.values(unsubscribeCodes))(
@@ -62,7 +62,7 @@ test.each(Object.values(unsubscribeCodes))(
     subscription.on('subscribing', (event) => again.push([event.code, event.reason]));
     subscription.subscribe();
     client.connect();
-    await subscription.ready(5_000);
+    await subscription.ready(60_000);
     again.length = 0;
     await running.hub.unsubscribe({ user: '' }, 'news', { code, reason });
     const told = resubscribesAfter(code) ? again : ended;

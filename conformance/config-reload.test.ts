@@ -11,7 +11,7 @@ import { WebSocket } from 'ws';
 import { type Program, startProgram } from './program.ts';
 import { Authority } from './proxies/certificates.ts';
 
-const patient = { timeout: 20_000, interval: 50 };
+const patient = { timeout: 60_000, interval: 50 };
 
 const firstSecret = 'the first secret, of more than thirty-two bytes';
 const secondSecret = 'the second secret, of more than thirty-two bytes';
@@ -102,12 +102,12 @@ test('SIGHUP brings namespaces, keys, origins and limits, and disturbs nobody', 
   const firstToken = await tokenBy(firstSecret);
   const secondToken = await tokenBy(secondSecret);
   const { client, events } = connect(server, firstToken, 'https://a.example');
-  await client.ready(20_000);
+  await client.ready(60_000);
   const received: unknown[] = [];
   const news = client.newSubscription('news:1');
   news.on('publication', ({ data }) => received.push(data));
   news.subscribe();
-  await news.ready(20_000);
+  await news.ready(60_000);
   expect(await publish(server, 'chat:1')).toMatchObject({ error: { code: 102 } });
 
   const wrong = await server.reload(
@@ -139,7 +139,7 @@ test('SIGHUP brings namespaces, keys, origins and limits, and disturbs nobody', 
   const chat = client.newSubscription('chat:1');
   chat.on('publication', ({ data }) => received.push(data));
   chat.subscribe();
-  await chat.ready(20_000);
+  await chat.ready(60_000);
   await publish(server, 'news:1');
   await publish(server, 'chat:1');
   await vi.waitFor(() => expect(received).toEqual(['news:1', 'chat:1']), patient);
@@ -155,7 +155,7 @@ test('SIGHUP brings namespaces, keys, origins and limits, and disturbs nobody', 
   });
   expect(knocks.status).toBe(403);
   const second = connect(server, secondToken, 'https://b.example');
-  await second.client.ready(20_000);
+  await second.client.ready(60_000);
   const third = connect(server, secondToken, 'https://b.example');
   await vi.waitFor(() => expect(third.events).toContain('disconnected 3504'), patient);
 

@@ -85,7 +85,7 @@ async function watch(server: ServerProcess, user: string): Promise<string[]> {
   subscription.on('publication', ({ data }) => titles.push(data.notification.title));
   subscription.subscribe();
   client.connect();
-  await subscription.ready(15_000);
+  await subscription.ready(60_000);
   return titles;
 }
 
@@ -102,7 +102,7 @@ describe.each(testBackends)('a server on $name', { timeout: 120_000 }, (backend)
     const first = await start(folder, config);
     const pushed = await watch(first, '42');
     await send(first, '42', 'first');
-    await vi.waitFor(() => expect(pushed).toEqual(['first']), { timeout: 15_000 });
+    await vi.waitFor(() => expect(pushed).toEqual(['first']), { timeout: 60_000 });
     const { id } = await call(`${first.url}/api/tasks`, { body: { kind: 'report', owner: '42' } });
     await first.kill();
 
@@ -131,11 +131,11 @@ describe.each(testBackends)('a server on $name', { timeout: 120_000 }, (backend)
         expect(await history()).toMatchObject({
           publications: [{ data: { type: 'created', notification: { title: 'second' } } }],
         }),
-      { timeout: 15_000 },
+      { timeout: 60_000 },
     );
     const after = await watch(second, '42');
     await send(second, '42', 'third');
-    await vi.waitFor(() => expect(after).toEqual(['third']), { timeout: 15_000 });
+    await vi.waitFor(() => expect(after).toEqual(['third']), { timeout: 60_000 });
     expect(await titlesOf(second, '43')).toEqual([]);
     expect(await second.stop()).toBe(0);
   });
@@ -197,9 +197,9 @@ test(
         await trySend();
         expect(await concerns()).toBeUndefined();
       },
-      { timeout: 20_000, interval: 500 },
+      { timeout: 60_000, interval: 500 },
     );
-    await vi.waitFor(() => expect(pushed).toHaveLength(acknowledged.length), { timeout: 15_000 });
+    await vi.waitFor(() => expect(pushed).toHaveLength(acknowledged.length), { timeout: 60_000 });
     expect(pushed.toSorted()).toEqual(acknowledged.toSorted());
     await using store = await openStore({ url, modules: [inboxModule] });
     const { rows } = await store.read((db) =>
@@ -306,12 +306,12 @@ describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backe
           await Promise.all(users.map((user) => titlesOf(server, user)));
           expect(await server.metric('holdfast_store_connections')).toBe(connections);
         },
-        { timeout: 15_000 },
+        { timeout: 60_000 },
       );
       await vi.waitFor(
         async () =>
           expect(await server.metric('holdfast_outbox_published_total')).toBeGreaterThan(0),
-        { timeout: 15_000 },
+        { timeout: 60_000 },
       );
       return {
         database: await server.metric('holdfast_store_connections'),

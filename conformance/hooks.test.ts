@@ -228,7 +228,7 @@ describe('refresh', () => {
     await connected(client);
     await vi.waitFor(
       () => expect(backend.asked.some(({ hook }) => hook === 'refresh')).toBe(true),
-      { timeout: 5_000 },
+      { timeout: 60_000 },
     );
     // The next command is handled after the refresh, on the same connection.
     await expect(client.rpc('any', {})).rejects.toMatchObject({ code: 108 });

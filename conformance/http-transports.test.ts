@@ -62,7 +62,7 @@ describe.each([
       subscription.on('publication', ({ data }) => received.push(textOf(data)));
       subscription.subscribe();
       client.connect();
-      await subscription.ready(5_000);
+      await subscription.ready(60_000);
       await subscription.publish(payload(format, { n: 1 }));
       await running.hub.publish('news', { n: 2 });
       await vi.waitFor(() => expect(received).toEqual([{ n: 1 }, { n: 2 }]));
@@ -87,7 +87,7 @@ describe.each([
       subscription.on('publication', ({ data }) => received.push(textOf(data)));
       subscription.subscribe();
       client.connect();
-      await subscription.ready(5_000);
+      await subscription.ready(60_000);
       await running.hub.publish('news', 1);
       await vi.waitFor(() => expect(received).toEqual([1]));
       running.cutConnections();
@@ -104,7 +104,7 @@ describe.each([
     const ends: number[] = [];
     client.on('disconnected', ({ code }) => ends.push(code));
     client.connect();
-    await client.ready(5_000);
+    await client.ready(60_000);
     await running.hub.disconnect({ user: '' }, { code: 3503, reason: 'force disconnect' });
     await vi.waitFor(() => expect(ends).toEqual([3503]));
     expect(running.hub.metrics.connections).toBe(0);
@@ -125,7 +125,7 @@ test('commands reach a session through another node', async () => {
   subscription.on('publication', ({ data }) => received.push(data));
   subscription.subscribe();
   client.connect();
-  await subscription.ready(5_000);
+  await subscription.ready(60_000);
   await subscription.publish('through the other node');
   await vi.waitFor(() => expect(received).toEqual(['through the other node']));
   client.disconnect();

@@ -65,7 +65,7 @@ export class RawSession implements AsyncDisposable {
     return this.wait((reply) => reply.id === command.id);
   }
 
-  /** The first reply that fits, now or within five seconds. */
+  /** The first reply that fits, now or within a minute. */
   async wait(fits: (reply: Reply) => boolean): Promise<Reply> {
     return this.#until(
       () => this.replies.find((reply) => fits(reply)),
@@ -81,7 +81,7 @@ export class RawSession implements AsyncDisposable {
   }
 
   async #until<Found>(look: () => Found | undefined, complain: () => string): Promise<Found> {
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const found = look();
       if (found !== undefined) return found;

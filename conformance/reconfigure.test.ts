@@ -14,7 +14,7 @@ test('other namespaces and limits hold for what comes, and who is there stays', 
   old.on('unsubscribed', ({ reason }) => ends.push(reason));
   old.subscribe();
   client.connect();
-  await old.ready(10_000);
+  await old.ready(60_000);
   await hub.publish('chat:1', 'before');
 
   const limits = {
@@ -33,7 +33,7 @@ test('other namespaces and limits hold for what comes, and who is there stays', 
   expect((await hub.history('chat:1', { limit: -1 })).publications).toHaveLength(1);
   const fresh = client.newSubscription('news:1');
   fresh.subscribe();
-  await fresh.ready(10_000);
+  await fresh.ready(60_000);
   // The one connection that is allowed is there.
   const response = await fetch(running.at('/connection/http_stream'), {
     method: 'POST',

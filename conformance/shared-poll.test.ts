@@ -70,7 +70,7 @@ async function watch(running: RunningHub, keys: readonly string[], channel = 'po
   subscription.on('error', () => {});
   subscription.subscribe();
   client.connect();
-  await subscription.ready(5_000);
+  await subscription.ready(60_000);
   subscription.track([...keys]);
   return { client, subscription, updates };
 }
@@ -178,7 +178,7 @@ test('a new epoch of the backend starts everything anew', async () => {
   await vi.waitFor(() => expect(updates).toHaveLength(1));
   backend.epoch = 'two';
   backend.set('x', 'after', 1);
-  await vi.waitFor(() => expect(updates.at(-1)).toEqual(['x', 'after', 1]), { timeout: 5_000 });
+  await vi.waitFor(() => expect(updates.at(-1)).toEqual(['x', 'after', 1]), { timeout: 60_000 });
 });
 
 test('a backend that fails or lies disturbs nobody', async () => {

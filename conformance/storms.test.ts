@@ -59,7 +59,7 @@ test('a backend is asked about so many clients at once, and the others wait thei
   running.hub.on('connecting', hook.connecting);
   const clients = Array.from({ length: 12 }, () => running.client());
   for (const client of clients) client.connect();
-  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(9), 10_000);
+  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(9), 60_000);
   while (clients.some(({ state }) => state !== State.Connected)) {
     hook.answer();
     await delay(1);
@@ -121,7 +121,7 @@ test('clients that find the queue full come back by themselves', async () => {
       hook.answer();
       expect(clients.every(({ state }) => state === State.Connected)).toBe(true);
     },
-    { timeout: 20_000, interval: 5 },
+    { timeout: 60_000, interval: 5 },
   );
 });
 
@@ -161,7 +161,7 @@ test('waiting does not make a client stale', async () => {
   second.send({ id: 1, connect: {} });
   // The first one takes so long that it is cut, which it is only after the time that would have made
   // the second one stale too.
-  await vi.waitFor(() => expect(first.closed?.code).toBe(3502), 10_000);
+  await vi.waitFor(() => expect(first.closed?.code).toBe(3502), 60_000);
   await vi.waitFor(() => expect(hook.waiting).toBe(2));
   hook.answer();
   hook.answer();
@@ -218,7 +218,7 @@ test('an EventSource that comes at a bad time comes back by itself', async () =>
       hook.answer();
       expect(heard.join()).toContain('"connect"');
     },
-    { timeout: 15_000 },
+    { timeout: 60_000 },
   );
   source.close();
 });
@@ -257,7 +257,7 @@ test('a node that leaves others behind lets its clients go one after the other',
     received.push(data);
     subscription.on('publication', (publication) => data.push(publication.data));
     subscription.subscribe();
-    subscribed.push(subscription.ready(15_000));
+    subscribed.push(subscription.ready(60_000));
     client.connect();
     return client;
   });
@@ -276,7 +276,7 @@ test('a node that leaves others behind lets its clients go one after the other',
       await delay(20);
     }
     await gone;
-    await vi.waitFor(() => expect(ended).toHaveLength(40), 10_000);
+    await vi.waitFor(() => expect(ended).toHaveLength(40), 60_000);
     const spread = ended.map((at) => at - started);
     // In slices: no fifth of the window has as much as half of them.
     for (let from = 0; from < 1_500; from += 300) {
@@ -284,7 +284,7 @@ test('a node that leaves others behind lets its clients go one after the other',
     }
     expect(Math.max(...spread)).toBeGreaterThan(1_000);
     const all = Array.from({ length: published }, (_, index) => index + 1);
-    await vi.waitFor(() => expect(received).toEqual(received.map(() => all)), 15_000);
+    await vi.waitFor(() => expect(received).toEqual(received.map(() => all)), 60_000);
   } finally {
     for (const client of clients) client.disconnect();
   }
@@ -294,7 +294,7 @@ test('a lone node lets go of all at once: there is nobody else to go to', async 
   await using running = await startHub();
   const client = running.client();
   client.connect();
-  await client.ready(5_000);
+  await client.ready(60_000);
   const started = performance.now();
   await running.hub.shutdown({ timeoutMs: 20_000, drainWindowMs: 15_000 });
   expect(performance.now() - started).toBeLessThan(10_000);
@@ -307,7 +307,7 @@ test('a window longer than the time to end is cut short', async () => {
   await vi.waitFor(() => expect(staying.hub.nodes()).toHaveLength(2));
   const client = leaving.client();
   client.connect();
-  await client.ready(5_000);
+  await client.ready(60_000);
   const started = performance.now();
   await leaving.hub.shutdown({ timeoutMs: 1_500, drainWindowMs: 60_000 });
   expect(performance.now() - started).toBeLessThan(10_000);
@@ -333,15 +333,15 @@ test('a client that is gone before its turn at the door leaves nothing behind', 
   for (const session of [first, second]) session.send({ id: 1, connect: {} });
   const leaving = new WebSocket(running.url);
   leaving.on('error', () => {});
-  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(2), 10_000);
+  await vi.waitFor(() => expect(running.hub.metrics.handshakesWaiting).toBe(2), 60_000);
   leaving.terminate();
   hook.answer();
   await vi.waitFor(() => {
     hook.answer();
     expect([first.replies.length, second.replies.length]).toEqual([1, 1]);
-  }, 10_000);
+  });
   await vi.waitFor(() => {
     const { connections, handshakesWaiting, handshakesUnderWay } = running.hub.metrics;
     expect([connections, handshakesWaiting, handshakesUnderWay]).toEqual([2, 0, 0]);
-  }, 10_000);
+  });
 });

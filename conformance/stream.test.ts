@@ -9,7 +9,7 @@ test('a publication of the server reaches a stock client', async () => {
   subscription.on('publication', ({ data }) => received.push(data));
   subscription.subscribe();
   client.connect();
-  await subscription.ready(5_000);
+  await subscription.ready(60_000);
   await running.hub.publish('news', { text: 'hello' });
   await vi.waitFor(() => expect(received).toEqual([{ text: 'hello' }]));
 });
@@ -24,7 +24,7 @@ test('a client whose connection is cut misses nothing', async () => {
   subscription.on('publication', ({ data }) => received.push(data as number));
   subscription.subscribe();
   client.connect();
-  await subscription.ready(5_000);
+  await subscription.ready(60_000);
   await running.hub.publish('news', 1);
   await vi.waitFor(() => expect(received).toEqual([1]));
   running.cutConnections();

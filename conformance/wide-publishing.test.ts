@@ -41,7 +41,7 @@ test('a message to all reaches every connection of every node, subscribed or not
   const messages: unknown[] = [];
   client.on('message', ({ data }) => messages.push(data));
   client.connect();
-  await client.ready(5_000);
+  await client.ready(60_000);
   await using raw = await RawSession.connect(two.url);
   await using notYet = await RawSession.open(two.url);
   expect(await one.hub.messageToAll({ maintenance: 'at noon' })).toBe(2);
@@ -61,7 +61,7 @@ test('a message to one connection reaches that one, and only on its node', async
   );
   one.connect();
   other.connect();
-  await other.ready(5_000);
+  await other.ready(60_000);
   expect(running.hub.message(await connected, { hello: 1 })).toBe(true);
   expect(running.hub.message('nobody', { hello: 1 })).toBe(false);
   expect(() => running.hub.message('nobody', Buffer.from('{'))).toThrow(/bad request/);

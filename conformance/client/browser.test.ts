@@ -59,14 +59,14 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
     await expectReceived(others, [1, 2, 3, 4]);
     await oneConnection(running);
     expect(running.hub.metrics.subscriptions).toBe(1);
-  }, 60_000);
+  });
 
   test('the last tab takes the connection with it', async () => {
     await using running = await startApp({ files });
     const { tabs } = await openTabs(running, { count: 2, mode, ...chromium });
     for (const page of tabs) await page.close();
     await vi.waitFor(() => expect(running.hub.metrics.connections).toBe(0), patient);
-  }, 60_000);
+  });
 
   test('calls from any tab, and a new token, leave one connection', async () => {
     await using running = await startApp({ files });
@@ -79,7 +79,7 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
     expect(await tabs[1]!.evaluate<number>('api.client.measureRoundTrip()')).toBeGreaterThanOrEqual(
       0,
     );
-  }, 60_000);
+  });
 
   test('the server restarts without its history: every tab is told', async () => {
     const before = await startApp({ files });
@@ -96,7 +96,7 @@ describe.each(['worker', 'elected'])('one connection, %s', (mode) => {
     await after.hub.publish('news', 2);
     await expectReceived(tabs, [1, 2]);
     await oneConnection(after);
-  }, 60_000);
+  });
 });
 
 test('the server restarts and its broker keeps the history: no tab misses or repeats anything', async () => {
@@ -114,7 +114,7 @@ test('the server restarts and its broker keeps the history: no tab misses or rep
   await expectReceived(tabs, [1, 2, 3]);
   for (const page of tabs) expect(await page.evaluate('api.recovered.at(-1)')).toBe(true);
   await oneConnection(after);
-}, 60_000);
+});
 
 describe('the elected leader', () => {
   test('dies again and again while messages flow', async () => {
@@ -140,7 +140,7 @@ describe('the elected leader', () => {
       await expectReceived(living, sent);
       await oneConnection(running);
     }
-  }, 90_000);
+  });
 
   test('frozen without a word: another tab takes over, and the frozen one follows when it is back', async () => {
     await using running = await startApp({ files });
@@ -154,7 +154,7 @@ describe('the elected leader', () => {
     const shown = await dialog;
     await vi.waitFor(
       async () => expect(await Promise.all(others.map(heldBy))).toContain('this_page'),
-      { timeout: 30_000, interval: 200 },
+      { timeout: 60_000, interval: 200 },
     );
     await running.hub.publish('news', 'while frozen');
     await expectReceived(others, ['while frozen']);
@@ -162,7 +162,7 @@ describe('the elected leader', () => {
     await blocked;
     await expectReceived(tabs, ['while frozen']);
     await oneConnection(running);
-  }, 90_000);
+  });
 });
 
 test('a worker that cannot be loaded is replaced by an elected tab', async () => {
@@ -174,7 +174,7 @@ test('a worker that cannot be loaded is replaced by an elected tab', async () =>
   await expectReceived(tabs, [1]);
   await oneConnection(running);
   expect(await Promise.all(tabs.map(heldBy))).toContain('this_page');
-}, 60_000);
+});
 
 test('a hundred connects at once, as many thrown away at once: no complaint in the console', async () => {
   await using running = await startApp({ files });
@@ -187,4 +187,4 @@ test('a hundred connects at once, as many thrown away at once: no complaint in t
     interval: 200,
   });
   expect(complaints).toEqual([]);
-}, 90_000);
+});

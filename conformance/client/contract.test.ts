@@ -45,7 +45,7 @@ async function connect(url: string) {
   const client = createClient({ url });
   onTestFinished(() => client.close());
   client.connect();
-  await vi.waitFor(() => expect(client.state.status).toBe('connected'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(client.state.status).toBe('connected'), { timeout: 60_000 });
   return client;
 }
 

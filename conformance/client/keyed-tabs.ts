@@ -13,7 +13,7 @@ import { createSharedClient } from '@holdfast/client/shared';
 import { signKeys } from './keyed-hub.ts';
 import type { RunningApp } from './running-app.ts';
 
-export const patient = { timeout: 10_000, interval: 10 };
+export const patient = { timeout: 60_000, interval: 10 };
 
 /** A client, with what its page would tell it. */
 export interface Tab {

@@ -3,7 +3,7 @@ import { type Client, type ClientOptions, createClient, type PollOptions } from 
 import { keyedHub as hub, signKeys } from './keyed-hub.ts';
 import { startApp, type RunningApp } from './running-app.ts';
 
-const patient = { timeout: 10_000, interval: 20 };
+const patient = { timeout: 60_000, interval: 20 };
 
 function connect({ url }: RunningApp, options: Partial<ClientOptions> = {}): Client {
   const client = createClient({

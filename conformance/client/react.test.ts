@@ -34,7 +34,7 @@ const filesOf = async (script: string) => ({
   '/page.js': scriptFile(await bundle(script)),
 });
 
-const patient = { timeout: 10_000 };
+const patient = { timeout: 60_000 };
 
 test('under StrictMode: one connection, one subscription, each message once, nothing in the console', async () => {
   await using running = await startApp({ files: await filesOf('pages/react-page.tsx') });

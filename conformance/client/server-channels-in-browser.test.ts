@@ -22,7 +22,7 @@ test('five tabs under load: two leaders in turn are killed with SIGKILL', async 
   expect(sent.length).toBeGreaterThan(100);
   await expectServerReceived(living, sent);
   await oneConnection(running);
-}, 120_000);
+});
 
 test('five tabs under load: the worker that holds the connection is ended', async () => {
   await using running = await startTokenApp({ files });
@@ -32,4 +32,4 @@ test('five tabs under load: the worker that holds the connection is ended', asyn
   await stop();
   await expectServerReceived(tabs, sent);
   await oneConnection(running);
-}, 120_000);
+});

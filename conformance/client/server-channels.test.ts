@@ -13,7 +13,7 @@ import { startTokenApp, tokenOf as makeToken } from './token-app.ts';
 
 /** Channels that the server subscribes to. Clients that share a connection are tabs, in one process. */
 
-const patient = { timeout: 10_000, interval: 10 };
+const patient = { timeout: 60_000, interval: 10 };
 const quick = { minDelayMs: 10, maxDelayMs: 50, stableMs: 10_000 };
 
 const tokenOf = (sub: string, channels: readonly string[] = ['updates']) =>

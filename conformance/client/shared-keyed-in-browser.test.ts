@@ -63,7 +63,7 @@ test('a map in four tabs while its keys change: two leaders in turn are killed w
   expect(living.length).toBeGreaterThan(1);
   await expectMaps(living, running);
   await oneConnection(running);
-}, 120_000);
+});
 
 test('a map in four tabs while its keys change: the worker that holds the connection is ended', async () => {
   await using running = await startApp({ files, hub: keyedHub });
@@ -75,4 +75,4 @@ test('a map in four tabs while its keys change: the worker that holds the connec
   await stop();
   await expectMaps(tabs, running);
   await oneConnection(running);
-}, 120_000);
+});

@@ -4,7 +4,7 @@ import { newContext } from '../test-browser.ts';
 import { bundle, pageFor, scriptFile } from './bundle.ts';
 import type { AppOptions, RunningApp } from './running-app.ts';
 
-export const patient = { timeout: 20_000, interval: 50 };
+export const patient = { timeout: 60_000, interval: 50 };
 
 /** The page of the tests, and the worker that can hold its connection. */
 export async function sharedPageFiles(): Promise<NonNullable<AppOptions['files']>> {

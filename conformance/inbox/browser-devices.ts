@@ -23,7 +23,7 @@ export async function inboxPageFiles(): Promise<PageFiles> {
   };
 }
 
-export const patient = { timeout: 20_000, interval: 50 };
+export const patient = { timeout: 60_000, interval: 50 };
 
 /** Who holds the connection that the tabs share: one of them, or a worker. */
 export type Sharing = 'elected' | 'worker';
@@ -70,7 +70,7 @@ export async function openDevice(
 
 export async function becomesLive(page: Page): Promise<void> {
   await page.waitForFunction('globalThis.api?.inbox.getSnapshot().status === "live"', undefined, {
-    timeout: 20_000,
+    timeout: 60_000,
   });
 }
 

@@ -86,7 +86,7 @@ test('two users with three devices each: counts agree everywhere within a second
   expect(new Set(app.acknowledged).size).toBe(app.acknowledged.length);
   expect(complaintsOf([...ann, ...bob])).toEqual([]);
   await annotate(agreement.report);
-}, 120_000);
+});
 
 test('offline and back: what was known stays, what is done is shown at once and carried out later', async () => {
   await using app = await inboxes.start();
@@ -112,7 +112,7 @@ test('offline and back: what was known stays, what is done is shown at once and 
   await expectShown([...laptop.tabs, ...phone.tabs], { unread: 2, titles: ['4', '3', '1'] });
   for (const page of laptop.tabs) expect((await heardBy(page)).at(-1)).toBe('4');
   expect(await app.inbox.counts('ann')).toEqual({ total: 2, byCategory: { a: 2 } });
-}, 90_000);
+});
 
 test('the server restarts and has forgotten the channels: nothing is missing and nothing comes twice', async () => {
   const url = await newDatabase();
@@ -134,7 +134,7 @@ test('the server restarts and has forgotten the channels: nothing is missing and
     expect(new Set(all).size).toBe(6);
     expect(after.hub.metrics.clients).toBe(2);
   }, patient);
-}, 90_000);
+});
 
 describe.each<Sharing>(['elected', 'worker'])('tabs that share a connection, %s', (sharing) => {
   test('one connection and one reading for all of them; they die one after the other, and the others go on', async () => {
@@ -172,5 +172,5 @@ describe.each<Sharing>(['elected', 'worker'])('tabs that share a connection, %s'
     const devices = new Set(app.acknowledged.map((one) => one.split(' ')[0]));
     expect(devices.size).toBe(1);
     expect(device.complaints()).toEqual([]);
-  }, 90_000);
+  });
 });

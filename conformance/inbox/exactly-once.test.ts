@@ -21,7 +21,7 @@ test('PostgreSQL fails over under a load of sends: each is heard exactly once, a
   const url = new URL(await primary.createDatabase('app'));
   await using address = await TcpRelay.start(primary.port);
   url.port = `${address.port}`;
-  const patience = { timeout: 25_000, interval: 20 };
+  const patience = { timeout: 60_000, interval: 20 };
   const result = await runTroubledServer({
     sends: 400,
     users: 4,

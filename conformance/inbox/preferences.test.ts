@@ -178,4 +178,4 @@ test('what is set in one tab or device is seen in the others; what is refused is
     }
   }, patient);
   expect([...laptop.complaints(), ...phone.complaints()]).toEqual([]);
-}, 60_000);
+});

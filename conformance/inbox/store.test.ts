@@ -21,7 +21,7 @@ import { expect, expectTypeOf, onTestFinished, test, vi } from 'vitest';
 import { type InboxApp, startInboxApp, tokenOf } from './inbox-app.ts';
 
 const [sqlite] = testBackends;
-const patient = { timeout: 15_000, interval: 20 };
+const patient = { timeout: 60_000, interval: 20 };
 const backoff = { minDelayMs: 20, maxDelayMs: 200, stableMs: 10_000 };
 
 interface Device {

@@ -15,7 +15,7 @@ import { LegacyStore } from './legacy-store.ts';
 
 const secret = 'a secret of more than thirty-two bytes';
 const apiKey = 'a key of the backend';
-const generous = { timeout: 15_000 };
+const generous = { timeout: 60_000 };
 
 function tokenOf(user: string, ttlSeconds = 3_600): Promise<string> {
   return new SignJWT({ sub: user })

@@ -2,7 +2,7 @@ import { expect, vi } from 'vitest';
 import type { TwoClients } from './two-clients.ts';
 
 /** How long anything may take on a busy machine. */
-export const patient = { timeout: 25_000, interval: 50 };
+export const patient = { timeout: 60_000, interval: 50 };
 
 /** Resolves when both have exactly this, in this order. */
 export function expectReceived(

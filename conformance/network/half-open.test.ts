@@ -4,7 +4,7 @@ import { halfOpenPaths } from './half-open-path.ts';
 import { connectTwoClients } from './two-clients.ts';
 
 describe('TCP that goes half-open: both ends notice, and nothing is missed', () => {
-  test.concurrent.for(halfOpenPaths)('$name', { timeout: 90_000 }, async ({ start }) => {
+  test.concurrent.for(halfOpenPaths)('$name', async ({ start }) => {
     await using path = await start();
     const { server, url, webSocket } = path;
     using clients = await connectTwoClients(url, { webSocket });

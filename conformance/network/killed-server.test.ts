@@ -22,4 +22,4 @@ test('a server that is killed and started again: clients are back by themselves,
   await server.publish(2);
   await expectReceived(clients, [1, 2]);
   expect(await server.metric('holdfast_connections')).toBe(2);
-}, 60_000);
+});

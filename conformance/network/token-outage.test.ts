@@ -56,4 +56,4 @@ test('a token that expires during an outage is replaced, and nothing is missed',
   await expectReceived(clients, [1, 2]);
   expect(clients.recovered).toEqual({ stock: [true], own: [true] });
   expect(running.hub.metrics.clients).toBe(2);
-}, 60_000);
+});

@@ -73,7 +73,7 @@ export async function connectTwoClients(
     },
   };
   try {
-    await subscription.ready(20_000);
+    await subscription.ready(60_000);
     await isSubscribed.promise;
   } catch (error) {
     clients[Symbol.dispose]();

@@ -61,7 +61,7 @@ async function giveUp(server: ProxiedServer, url: string): Promise<void> {
           }),
         );
       },
-      { timeout: 20_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     );
   } finally {
     for (const client of clients) client.disconnect();

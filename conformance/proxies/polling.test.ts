@@ -5,7 +5,7 @@ import { collects } from './broken-proxies.ts';
 import { startProxiedServer } from './proxied-server.ts';
 import { startNginx } from './real-proxy.ts';
 
-const patient = { timeout: 30_000, interval: 50 };
+const patient = { timeout: 60_000, interval: 50 };
 
 function connect(url: string): Client {
   const client = createClient({

@@ -134,7 +134,7 @@ export async function tryCentrifuge(
     subscription.on('publication', ({ data }) => received.push(data));
     subscription.subscribe();
     client.connect();
-    await subscription.ready(10_000);
+    await subscription.ready(60_000);
     await running.hub.publish(channel, { hello: channel });
     // A proxy that collects data would hold it for longer.
     await vi.waitFor(

@@ -90,7 +90,7 @@ test.each(proxies)(
         return list;
       });
       await Promise.all(
-        clients.map(async (client) => client.getSubscription('load')?.ready(10_000)),
+        clients.map(async (client) => client.getSubscription('load')?.ready(60_000)),
       );
       const total = 600;
       const reloads: Promise<void>[] = [];
@@ -103,7 +103,7 @@ test.each(proxies)(
       await Promise.all(reloads);
       const expected = Array.from({ length: total }, (_, number) => number);
       await vi.waitFor(() => expect(received.every(({ length }) => length >= total)).toBe(true), {
-        timeout: 15_000,
+        timeout: 60_000,
         interval: 50,
       });
       for (const list of received) expect(list).toEqual(expected);

@@ -11,7 +11,7 @@ import {
   type ProxiedServer,
 } from './proxied-server.ts';
 
-const patient = { timeout: 25_000, interval: 50 };
+const patient = { timeout: 60_000, interval: 50 };
 
 /** What one subscriber has got, as a `centrifuge` client has it. */
 function subscribe(url: string, { onTestFinished }: TestContext): readonly unknown[] {
@@ -62,7 +62,7 @@ function countFault(server: ProxiedServer, fault: string): number {
 }
 
 describe('a proxy that is too impatient: nothing is missed, the doctor and the server name it', () => {
-  test.concurrent.for(impatientProxies)('$name', { timeout: 60_000 }, async (broken, context) => {
+  test.concurrent.for(impatientProxies)('$name', async (broken, context) => {
     await using server = await startProxiedServer();
     await using proxy = await broken.start(server);
     const { hub } = server.running;

@@ -67,7 +67,7 @@ test('the primary dies under load and its standby takes over: nothing acknowledg
     await expectWhole(store, witness);
     expect(store.metrics.connections).toBeLessThanOrEqual(6);
   }
-}, 120_000);
+});
 
 test('the old primary stays up and read-only, and no connection breaks: all are made anew', async () => {
   await using primary = await startPostgres();
@@ -105,7 +105,7 @@ test('the old primary stays up and read-only, and no connection breaks: all are 
     );
     expect(left).toEqual([]);
   }, patience);
-}, 120_000);
+});
 
 test('a server that takes connections and never answers: every wait ends, and says that it may be repeated', async () => {
   await using database = await testBackends[1]!.create();
@@ -136,4 +136,4 @@ test('a server that takes connections and never answers: every wait ends, and sa
   await vi.waitFor(read, patience);
   await vi.waitFor(() => expect(store.isLeader()).toBe(true), patience);
   expect(store.problem()).toBeUndefined();
-}, 60_000);
+});

@@ -3,7 +3,7 @@ import { expect, vi } from 'vitest';
 import type { Child } from '../child.ts';
 import type { JournalTables } from './journal.ts';
 
-export const patience = { timeout: 25_000, interval: 10 };
+export const patience = { timeout: 60_000, interval: 10 };
 
 /** Collects what was published, as a broker that drops repeated keys. */
 export class Witness {

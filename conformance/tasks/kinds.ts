@@ -14,6 +14,8 @@ export const kinds: Readonly<Record<string, KindOptions>> = {
   flood: { ...quick, maxOutputBytes: 100_000 },
   parent: quick,
   once: { ...quick, attempts: 1 },
+  /** For tests in which a busy machine must not look like a dead worker. */
+  calm: { leaseMs: 15_000, heartbeatMs: 300 },
   joined: { ...quick, key: () => 'the only one' },
   /** Its first heartbeat never comes before its end. */
   mute: { leaseMs, heartbeatMs: leaseMs - 1, backoff: { baseMs: 1 } },

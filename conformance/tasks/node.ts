@@ -2,14 +2,17 @@
  * A server process that works on tasks. It writes one line on its standard output, synchronously, for
  * everything that happens to it.
  *
- * Kinds: `hold` and `mute` go on until they are stopped, `echo` returns its payload, `leaf` waits for
- * the moment that its payload names, so that several processes end at the same instant, `block` keeps
+ * Kinds: `hold`, `mute` and `calm` go on until they are stopped, `echo` returns its payload, `leaf` waits
+ * for the moment that the first line of the input names (Unix milliseconds), so that several processes end
+ * theirs at the same instant, `block` keeps
  * the whole process busy for that many milliseconds, `brink` ends that many milliseconds after
  * its lease, `flood` writes that many bytes of output. A work of `publish` publishes what happens
  * where this process is the leader, one of `request-<kind>` requests one task of that kind with the
  * payload of the fifth argument.
  */
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { delay, openStore, systemClock } from '@holdfast/store';
 import { createTasks, taskModule, type TaskHandler, type TaskTables } from '@holdfast/tasks';
 import { kinds } from './kinds.ts';
@@ -21,6 +24,7 @@ function say(...words: readonly unknown[]): void {
   writeSync(1, `${words.join(' ')}\n`);
 }
 
+const moment = once(createInterface(process.stdin), 'line').then(([line]) => Number(line));
 const clock = { ...systemClock, now: () => Date.now() + Number(skewMs) };
 const store = await openStore<TaskTables>({ url, modules: [taskModule], clock });
 const tasks = await createTasks({ store, kinds, sweepMs: 200, pollMs: 50 });
@@ -44,6 +48,7 @@ const handlers: Readonly<Record<string, TaskHandler>> = {
   hold,
   mute: hold,
   steady: hold,
+  calm: hold,
   joined: hold,
   brink: async (task) => {
     if (task.attempt === 1) {
@@ -56,8 +61,8 @@ const handlers: Readonly<Record<string, TaskHandler>> = {
     say('echoed', JSON.stringify(task.payload));
     return Promise.resolve([name, task.payload]);
   },
-  leaf: async (task) => {
-    await delay(systemClock, Math.max(1, (task.payload as number) - Date.now()));
+  leaf: async () => {
+    await delay(systemClock, Math.max(1, (await moment) - Date.now()));
     return name;
   },
   block: async (task, { signal }) => {

@@ -42,4 +42,4 @@ test('PostgreSQL is away for 30 s: long leases go on, short ones are lost, told 
     );
     expect([...here, ...there]).toHaveLength(1);
   }, patience);
-}, 120_000);
+});

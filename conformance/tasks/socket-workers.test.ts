@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { startChild, type Child } from '../child.ts';
 import { startServerProcess, type ServerProcess } from '../server-process.ts';
 
-const patience = { timeout: 20_000, interval: 50 };
+const patience = { timeout: 60_000, interval: 50 };
 const key = 'the-key-of-the-application';
 const token = 'the-token-of-the-workers';
 const leaseMs = 3000;
@@ -82,7 +82,7 @@ test('a stock client is a worker: told of work, with the bodies, answers and cod
   const client = connect({ holdfast_worker: token });
   const told: unknown[] = [];
   client.on('message', ({ data }) => told.push(data));
-  await client.ready(10_000);
+  await client.ready(60_000);
   const call = async (method: string, body: object) =>
     (await client.rpc(`tasks.${method}`, body)).data as Record<string, unknown>;
   const claim = () => call('claim', { worker: 'stock', kinds: ['report'] });
@@ -109,7 +109,7 @@ test('a stock client is a worker: told of work, with the bodies, answers and cod
   await expectTask(id, { status: 'completed', result: 'done' });
 
   const stranger = connect({});
-  await stranger.ready(10_000);
+  await stranger.ready(60_000);
   await expect(
     stranger.rpc('tasks.claim', { worker: 'x', kinds: ['report'] }),
   ).rejects.toMatchObject({ code: 108 });
@@ -148,7 +148,7 @@ test('a worker is told of work, of cancels, and of leases that it lost while it 
   worker.process.kill('SIGTERM');
   await worker.waitFor(/^closed$/);
   await expectTask(held, { status: 'retrying', reason: 'released', checkpoint: 'last words' });
-}, 60_000);
+});
 
 test('the server is killed and comes back: the worker goes on with the lease that it has', async () => {
   const worker = await startWorker('steady');
@@ -164,4 +164,4 @@ test('the server is killed and comes back: the worker goes on with the lease tha
   await worker.waitFor(new RegExp(`^stop ${id} cancelled$`));
   await expectTask(id, { status: 'cancelled' });
   expect(worker.lines.filter((line) => line.startsWith('start'))).toHaveLength(2);
-}, 60_000);
+});

@@ -11,7 +11,7 @@ import { expect } from 'vitest';
 import { startChild, type Child } from '../child.ts';
 import { kinds } from './kinds.ts';
 
-export const patience = { timeout: 20_000, interval: 20 };
+export const patience = { timeout: 60_000, interval: 20 };
 const script = path.join(import.meta.dirname, 'node.ts');
 
 export interface Watcher extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { closePayload, decodeServerFrame, encodeFrame, opcodes, type Frame } from './frame.ts';
 
 /** Longest wait for anything that has to come; a server that stays silent fails the test. */
-const deadlineMs = 5_000;
+const deadlineMs = 60_000;
 
 export interface HandshakeRequest {
   readonly method?: string;

@@ -8,8 +8,10 @@ import { startChild } from '../../child.ts';
 import { startRedis, type RedisServer } from '../../redis-server.ts';
 import { expectFollowing, expectTasks, follow } from './followed.ts';
 
-const patience = { timeout: 20_000, interval: 50 };
-const limits = { pollMs: 50, reconcileMs: 300, leaseMs: 2000 };
+const patience = { timeout: 60_000, interval: 50 };
+const limits = { pollMs: 50, reconcileMs: 300 };
+/** Of tests in which somebody falls silent; in the others a busy machine must not look like that. */
+const shortLeaseMs = 2000;
 let server: RedisServer;
 beforeAll(async () => {
   server = await startRedis();
@@ -33,12 +35,13 @@ function openQueue(port = server.port) {
     name,
     queue,
     redis,
-    source: () => bullMqSource({ queue: name, connection: redis, ...limits }),
+    source: (leaseMs = 60_000) =>
+      bullMqSource({ queue: name, connection: redis, leaseMs, ...limits }),
     work: (processor: Processor): Worker => {
       const connection = { host: '127.0.0.1', port };
       const worker = new Worker(name, processor, {
         connection,
-        lockDuration: 1000,
+        lockDuration: 60_000,
         stalledInterval: 500,
         concurrency: 20,
       });
@@ -105,7 +108,7 @@ describe.each(testBackends)('jobs of BullMQ on $name', (backend) => {
   test('a worker is killed: lost within its lease, retried when BullMQ notices, never stuck', async () => {
     await using database = await backend.create();
     const { queue, name, source, work } = openQueue();
-    await using followed = await follow(database.url, source());
+    await using followed = await follow(database.url, source(shortLeaseMs));
     await queue.add('good', {});
     const script = path.join(import.meta.dirname, 'bullmq-worker.ts');
     const doomed = startChild(script, [String(server.port), name]);
@@ -124,7 +127,7 @@ describe.each(testBackends)('jobs of BullMQ on $name', (backend) => {
         error: expect.stringContaining('fell silent'),
       },
     ]);
-    expect(performance.now() - killedAt).toBeLessThan(limits.leaseMs + 2000);
+    expect(performance.now() - killedAt).toBeLessThan(shortLeaseMs + 2000);
     work(() => Promise.resolve('second'));
     await expectTasks(followed, [{ status: 'completed', attempt: 2 }]);
     expect(await followed.changes()).toEqual([
@@ -218,7 +221,7 @@ test('Redis is away: the tasks say so by themselves, health says why, and all of
   await using database = await sqlite!.create();
   await using own = await startRedis();
   const { queue, source, work } = openQueue(own.port);
-  await using followed = await follow(database.url, source());
+  await using followed = await follow(database.url, source(shortLeaseMs));
   const gate = Promise.withResolvers<void>();
   work(() => gate.promise);
   await queue.add('good', {});
@@ -236,7 +239,7 @@ test('Redis is away: the tasks say so by themselves, health says why, and all of
   gate.resolve();
   await expectTasks(followed, [{ status: 'completed' }]);
   await vi.waitFor(() => expect(followed.tasks.problems()).toEqual([]), patience);
-}, 60_000);
+});
 
 test('two nodes: one follows, and when it ends the other goes on', async () => {
   await using database = await postgres!.create();

@@ -45,7 +45,7 @@ export type Followed = Awaited<ReturnType<typeof follow>>;
 /** Waits until the tasks, the oldest first, are like that. */
 export async function expectTasks({ tasks }: Followed, expected: readonly object[]): Promise<void> {
   await vi.waitFor(async () => expect((await tasks.list()).toReversed()).toMatchObject(expected), {
-    timeout: 20_000,
+    timeout: 60_000,
     interval: 50,
   });
 }
@@ -57,6 +57,6 @@ export async function expectFollowing({ store }: Followed): Promise<void> {
       const rows = await store.read((db) => db.selectFrom('task_sources').selectAll().execute());
       expect(rows[0]?.position).toMatch(/"cursor":"/);
     },
-    { timeout: 20_000, interval: 20 },
+    { timeout: 60_000, interval: 20 },
   );
 }

@@ -93,12 +93,12 @@ test('a worker of pg-boss is killed: lost when its heart stops, retried when pg-
   await doomed.kill();
   await vi.waitFor(
     async () => expect((await followed.tasks.list())[0]).toMatchObject({ status: 'retrying' }),
-    { timeout: 25_000, interval: 50 },
+    { timeout: 60_000, interval: 50 },
   );
   await boss.work(queue, { pollingIntervalSeconds: 0.5 }, () => Promise.resolve('second'));
   await expectTasks(followed, [{ status: 'completed', attempt: 2 }]);
   expect(await followed.changes()).toHaveLength(1);
-}, 60_000);
+});
 
 test('what pg-boss did while nobody followed is caught up with, each job once', async () => {
   await using database = await testBackends[0]!.create();
@@ -131,9 +131,9 @@ test('what pg-boss did while nobody followed is caught up with, each job once', 
       );
       expect(counts).toEqual([{ state: 'completed', count: 600 }]);
     },
-    { timeout: 50_000, interval: 200 },
+    { timeout: 60_000, interval: 200 },
   );
   for (const changes of await followed.changes()) {
     expect(changes).toMatch(/^(pending )?(started )?completed$/);
   }
-}, 90_000);
+});

@@ -5,8 +5,6 @@ import type { EscalationAttempt, EscalationTarget } from './escalation-target.ts
 import type { Inbox } from './inbox.ts';
 import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 
-vi.setConfig({ testTimeout: 30_000 });
-
 const hour = 3_600_000;
 
 /** Takes nothing until it is mended. */

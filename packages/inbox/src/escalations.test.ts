@@ -6,8 +6,6 @@ import type { EscalationAttempt } from './escalation-target.ts';
 import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 import { createWebhookTarget, verifyWebhook } from './webhook-target.ts';
 
-vi.setConfig({ testTimeout: 30_000 });
-
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const secret = 's'.repeat(32);

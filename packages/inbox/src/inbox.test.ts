@@ -8,7 +8,6 @@ import { inboxModule } from './inbox-module.ts';
 import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
-vi.setConfig({ testTimeout: 30_000 });
 
 const hour = 3_600_000;
 const day = 24 * hour;

@@ -8,8 +8,6 @@ import { PreferenceBook } from './preferences.ts';
 import { Sends } from './sends.ts';
 import { openInbox, type InboxFixture, patience } from './testing/inbox-fixture.ts';
 
-vi.setConfig({ testTimeout: 30_000 });
-
 const day = 86_400_000;
 
 /** Sends that go on when the test says so. */

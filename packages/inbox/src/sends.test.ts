@@ -5,7 +5,6 @@ import { InboxError } from './errors.ts';
 import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
-vi.setConfig({ testTimeout: 30_000 });
 
 const hour = 3_600_000;
 

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backupCommand, checkCommand, moveCommand } from './commands.ts';
 import type { StoreModule } from './migrations.ts';
 import { moveStore } from './move.ts';
@@ -21,7 +21,6 @@ import type { StoreTables } from './store-module.ts';
 import { testBackends } from './testing/databases.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
-vi.setConfig({ testTimeout: 30_000 });
 
 interface BookTables extends StoreTables {
   authors: { id: string; name: string };

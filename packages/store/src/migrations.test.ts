@@ -1,11 +1,10 @@
 import { sql } from 'kysely';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Migration, StoreModule } from './migrations.ts';
 import { openStore, type Store } from './store.ts';
 import { testBackends } from './testing/databases.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
-vi.setConfig({ testTimeout: 30_000 });
 
 function addTable(name: string): Migration {
   return {

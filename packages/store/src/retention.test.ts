@@ -6,9 +6,8 @@ import { testBackends } from './testing/databases.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
-vi.setConfig({ testTimeout: 30_000 });
 
-const patience = { timeout: 10_000, interval: 5 };
+const patience = { timeout: 60_000, interval: 5 };
 
 async function lead(store: Pick<Store, 'outbox' | 'isLeader'>): Promise<void> {
   store.outbox.start({ publish: () => Promise.resolve() });

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StoreError } from './errors.ts';
 import type { StoreModule } from './migrations.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
@@ -7,7 +7,6 @@ import { testBackends, type TestDatabase } from './testing/databases.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
-vi.setConfig({ testTimeout: 30_000 });
 
 interface NoteTables {
   notes: { id: string; text: string | null; at: number; body: Uint8Array | null };

@@ -6,7 +6,7 @@ import type { KindOptions } from './kind.ts';
 import { taskModule, type TaskTables } from './task-module.ts';
 import { createTasks, type Tasks } from './tasks.ts';
 
-const patience = { timeout: 10_000, interval: 10 };
+const patience = { timeout: 60_000, interval: 10 };
 
 async function open(
   database: TestDatabase,

@@ -188,7 +188,7 @@ describe.each(testBackends)('tasks on $name', (backend) => {
     expect((await tasks.get(id)).status).toBe('running');
     await tasks.complete(task);
     expect(await tasks.get(id)).toMatchObject({ status: 'completed', attempt: 1 });
-  }, 60_000);
+  });
 
   test('no worker is a status with a reason, and the wait for one ends', async () => {
     await using database = await backend.create();
@@ -350,7 +350,7 @@ describe.each(testBackends)('tasks on $name', (backend) => {
       const owners = [await bench.claimOne('plain'), await bench.claimOne('plain')];
       expect(owners.map(({ owner }) => owner)).toContain('b');
     }
-  }, 60_000);
+  });
 
   test('output is bounded, numbered and readable from the beginning', async () => {
     await using database = await backend.create();

@@ -148,7 +148,7 @@ function describeDelivery(createTestbed: () => Promise<BrokerTestbed>): void {
       await Promise.all(
         channels.map((channel) => broker.publish(channel, { data: bytes(channel) }, kept)),
       );
-      await vi.waitFor(() => expect(events.publications).toHaveLength(1000), 5000);
+      await vi.waitFor(() => expect(events.publications).toHaveLength(1000), 60_000);
       expect(new Set(events.publications.map(({ channel }) => channel))).toEqual(new Set(channels));
       await Promise.all(channels.map((channel) => broker.unsubscribe(channel)));
     });
@@ -250,7 +250,7 @@ function describeDelivery(createTestbed: () => Promise<BrokerTestbed>): void {
       await broker.publish(channel, { data: bytes('before') }, kept);
       await events.arrived(channel, 'before');
       await testbed.breakLink(broker);
-      await vi.waitFor(() => expect(events.interruptions.length).toBeGreaterThan(0), 5000);
+      await vi.waitFor(() => expect(events.interruptions.length).toBeGreaterThan(0), 60_000);
       const named = events.interruptions.flatMap((channels) => channels ?? [channel]);
       expect(named).toContain(channel);
       expect(broker.problem()).toBeUndefined();
@@ -306,7 +306,7 @@ function describeOrder(createTestbed: () => Promise<BrokerTestbed>): void {
         expect(inOrder[(position?.offset ?? 0) - 1]).toBe(data);
       }
       for (const { events } of [first, second]) {
-        await vi.waitFor(() => expect(events.publications).toHaveLength(100), 5000);
+        await vi.waitFor(() => expect(events.publications).toHaveLength(100), 60_000);
         expect(events.dataOf(channel)).toEqual(inOrder);
         expect(events.publications.map((event) => event.position?.offset)).toEqual(
           publications.map(({ offset }) => offset),

@@ -59,7 +59,7 @@ function describeDelivery(createTestbed: () => Promise<MapBrokerTestbed>): void 
       expect(result.position?.offset).toBe(hasStream ? 1 : undefined);
       const { entries } = await second.broker.readState(channel, { retention, limit: -1 });
       for (const { events } of [first, second]) {
-        await vi.waitFor(() => expect(events.publications).toHaveLength(1), 5000);
+        await vi.waitFor(() => expect(events.publications).toHaveLength(1), 60_000);
         const [event] = events.publications;
         expect(event).toMatchObject({ channel, excludeClient: 'me' });
         expect(event?.position).toEqual(result.position);
@@ -81,7 +81,7 @@ function describeDelivery(createTestbed: () => Promise<MapBrokerTestbed>): void 
       await broker.publish(channel, value('l', '2'), { retention });
       const result = await broker.remove(channel, 'k', { retention, excludeClient: 'me' });
       expect(result.suppressed).toBeUndefined();
-      await vi.waitFor(() => expect(events.publications).toHaveLength(3), 5000);
+      await vi.waitFor(() => expect(events.publications).toHaveLength(3), 60_000);
       expect(changesOf(events.publications, channel)).toEqual(['k=1', 'l=2', '-k']);
       const removal = events.publications[2];
       expect(removal?.publication).toMatchObject({ key: 'k', removed: true, tags });
@@ -135,7 +135,7 @@ function describeDelivery(createTestbed: () => Promise<MapBrokerTestbed>): void 
         expect(position?.epoch).toBe(stream.position?.epoch);
       }
       for (const { events } of [first, second]) {
-        await vi.waitFor(() => expect(events.publications).toHaveLength(100), 5000);
+        await vi.waitFor(() => expect(events.publications).toHaveLength(100), 60_000);
         expect(events.publications.map(({ publication }) => publication)).toEqual(
           stream.publications,
         );
@@ -253,7 +253,7 @@ function describeDelivery(createTestbed: () => Promise<MapBrokerTestbed>): void 
         expect(anew.position?.offset).toBe(position && 1);
         expect(anew.position === undefined || anew.position.epoch !== position?.epoch).toBe(true);
         for (const { events } of [first, second]) {
-          await vi.waitFor(() => expect(events.clearings).toContain(name), 5000);
+          await vi.waitFor(() => expect(events.clearings).toContain(name), 60_000);
           expect(changesOf(events.publications, name)).not.toContain('-a');
         }
       }
@@ -267,7 +267,7 @@ function describeDelivery(createTestbed: () => Promise<MapBrokerTestbed>): void 
       const { broker, events } = await startNode(testbed, channel);
       const other = await startNode(testbed, channel);
       await testbed.breakLink(broker);
-      await vi.waitFor(() => expect(events.interruptions.length).toBeGreaterThan(0), 5000);
+      await vi.waitFor(() => expect(events.interruptions.length).toBeGreaterThan(0), 60_000);
       expect(events.interruptions.flatMap((channels) => channels ?? [channel])).toContain(channel);
       await other.broker.publish(channel, value('k', 'after'), { retention: recoverable });
       await events.arrived(channel, 'after');

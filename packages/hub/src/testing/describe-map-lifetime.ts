@@ -35,7 +35,7 @@ export function describeMapLifetime(createTestbed: () => Promise<MapBrokerTestbe
       const single = await broker.readState(channel, { retention, limit: 1, key: 'goes' });
       expect(single.entries).toEqual([]);
       for (const node of [events, other.events]) {
-        await vi.waitFor(() => expect(node.publications).toHaveLength(4), 5000);
+        await vi.waitFor(() => expect(node.publications).toHaveLength(4), 60_000);
         const removal = node.publications[3];
         expect(removal?.publication).toMatchObject({ key: 'goes', removed: true, tags });
         expect(removal?.position?.offset).toBe(retention.streamSize > 0 ? 4 : undefined);
@@ -63,7 +63,7 @@ export function describeMapLifetime(createTestbed: () => Promise<MapBrokerTestbe
         expect(events.publications).toHaveLength(1);
         await testbed.advance(1100);
         expect(await other.touch(channel, 'k', retention)).toBe(false);
-        await vi.waitFor(() => expect(events.publications).toHaveLength(2), 5000);
+        await vi.waitFor(() => expect(events.publications).toHaveLength(2), 60_000);
         expect(events.publications[1]?.publication).toMatchObject({ key: 'k', removed: true });
       },
     );
@@ -104,7 +104,7 @@ export function describeMapLifetime(createTestbed: () => Promise<MapBrokerTestbe
       await broker.clear(channel);
       await broker.publish(channel, value('new', '2'), { retention });
       await testbed.advance(2000);
-      await vi.waitFor(() => expect(events.publications).toHaveLength(3), 5000);
+      await vi.waitFor(() => expect(events.publications).toHaveLength(3), 60_000);
       expect(events.publications.map(({ publication }) => publication.key)).toEqual([
         'old',
         'new',

@@ -65,7 +65,7 @@ export function describeNodeBus(
       await using testbed = await createTestbed();
       const [sender, receiver] = [await startNode(testbed), await startNode(testbed)];
       for (const message of messages) await sender.bus.send(message);
-      await vi.waitFor(() => expect(receiver.received).toHaveLength(messages.length), 5000);
+      await vi.waitFor(() => expect(receiver.received).toHaveLength(messages.length), 60_000);
       expect(receiver.received).toEqual(messages);
       expect(sender.bus.problem()).toBeUndefined();
     });
@@ -75,7 +75,7 @@ export function describeNodeBus(
       const nodes = [await startNode(testbed), await startNode(testbed), await startNode(testbed)];
       for (const { bus, id } of nodes) await bus.send(left(id));
       for (const { id, received } of nodes) {
-        await vi.waitFor(() => expect(received).toHaveLength(2), 5000);
+        await vi.waitFor(() => expect(received).toHaveLength(2), 60_000);
         const others = nodes.filter((node) => node.id !== id).map((node) => left(node.id));
         expect(received).toEqual(expect.arrayContaining(others));
       }
@@ -93,12 +93,12 @@ export function describeNodeBus(
       await sender.bus.send(left('to itself'), sender.id);
       await sender.bus.send(left('all'));
       for (const node of [receiver, other]) {
-        await vi.waitFor(() => expect(node.received).toContainEqual(left('all')), 5000);
+        await vi.waitFor(() => expect(node.received).toContainEqual(left('all')), 60_000);
       }
       expect(receiver.received).toEqual([left('direct'), left('all')]);
       expect(other.received).toEqual([left('all')]);
       await other.bus.send(left('end'));
-      await vi.waitFor(() => expect(sender.received).toEqual([left('end')]), 5000);
+      await vi.waitFor(() => expect(sender.received).toEqual([left('end')]), 60_000);
     });
 
     test('what one sender sends to one node or to all is heard in order', async () => {
@@ -110,7 +110,7 @@ export function describeNodeBus(
           sender.bus.send(message, index % 2 === 0 ? receiver.id : undefined),
         ),
       );
-      await vi.waitFor(() => expect(receiver.received).toHaveLength(200), 5000);
+      await vi.waitFor(() => expect(receiver.received).toHaveLength(200), 60_000);
       for (const parity of [0, 1]) {
         const isOfKind = (message: NodeMessage): boolean => uidOf(message) % 2 === parity;
         expect(receiver.received.filter(isOfKind)).toEqual(sent.filter(isOfKind));
@@ -126,7 +126,7 @@ export function describeNodeBus(
       await sender.bus.send(left('early'));
       const late = await startNode(testbed);
       await sender.bus.send(left('later'));
-      await vi.waitFor(() => expect(late.received).toEqual([left('later')]), 5000);
+      await vi.waitFor(() => expect(late.received).toEqual([left('later')]), 60_000);
       expect(closed.received).toEqual([]);
     });
   });

@@ -47,7 +47,7 @@ export class RecordedEvents implements BrokerEvents, MapBrokerEvents {
           throw new Error(`"${data}" did not arrive, only: ${this.dataOf(channel).join(', ')}`);
         }
       },
-      { timeout: 5000, interval: 5 },
+      { timeout: 60_000, interval: 5 },
     );
   }
 }

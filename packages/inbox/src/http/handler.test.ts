@@ -5,8 +5,6 @@ import { createInboxHandler, type InboxHandlerOptions } from './handler.ts';
 import { inboxOpenApi } from './open-api.ts';
 import { routes } from './routes.ts';
 
-vi.setConfig({ testTimeout: 30_000 });
-
 interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -179,7 +177,7 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
         const status = await ask('server', `GET /inbox/sends/${String(stream.body.id)}`);
         expect(status.body).toMatchObject({ state: 'done', created: 1200 });
       },
-      { timeout: 20_000, interval: 20 },
+      { timeout: 60_000, interval: 20 },
     );
     const few = client(fixture, { maxRecipients: 10 });
     expect((await few('server', 'POST /inbox/send', lines, ndjson)).body.error?.message).toContain(
@@ -208,7 +206,7 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     await ask('server', 'POST /inbox/send', { to: { user: 'ann' }, category: 'a', title: 't' });
     const letters = async () =>
       (await ask('server', 'GET /inbox/dead-letters?limit=5')).body.items as { id: string }[];
-    await vi.waitFor(async () => expect(await letters()).toHaveLength(1), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(await letters()).toHaveLength(1), { timeout: 60_000 });
     const [letter] = await letters();
     expect(letter).toMatchObject({
       user: 'ann',
@@ -233,7 +231,7 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
       notFound: [],
       nextCursor: null,
     });
-    await vi.waitFor(() => expect(taken).toEqual([letter?.id]), { timeout: 15_000 });
+    await vi.waitFor(() => expect(taken).toEqual([letter?.id]), { timeout: 60_000 });
     expect(await letters()).toEqual([]);
     expect((await ask('server', retry, { ids: [letter?.id] })).body).toMatchObject({
       retried: [],

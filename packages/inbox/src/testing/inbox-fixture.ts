@@ -7,7 +7,7 @@ import { inboxModule, type InboxTables } from '../inbox-module.ts';
 import type { InboxOptions } from '../options.ts';
 
 /** For what a real database does in its own time. */
-export const patience = { timeout: 15_000, interval: 5 };
+export const patience = { timeout: 60_000, interval: 5 };
 
 /** A broker with a stream per channel, reduced to what the inbox needs of the hub. */
 class StreamBroker {

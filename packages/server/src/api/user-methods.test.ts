@@ -21,7 +21,7 @@ async function connect(server: StartedServer, user: string) {
 test('connections and online tell who is there', async () => {
   await using server = await startTestServer(sections);
   const { client } = await connect(server, 'ann');
-  await client.ready(5_000);
+  await client.ready(60_000);
   const { result } = await server.call('connections', { user: 'ann', limit: 1 });
   expect(result).toEqual({
     connections: [
@@ -68,20 +68,20 @@ test.each([
 test('a blocked user is out and stays out, until unblocked', async () => {
   await using server = await startTestServer(sections);
   const { client, ends } = await connect(server, 'ann');
-  await client.ready(5_000);
+  await client.ready(60_000);
   expect(await server.call('block_user', { user: 'ann' })).toEqual({ result: {} });
   await expect.poll(() => ends).toEqual([3507]);
   const { ends: refused } = await connect(server, 'ann');
   await expect.poll(() => refused).toEqual([3507]);
   await server.call('unblock_user', { user: 'ann' });
   client.connect();
-  await client.ready(5_000);
+  await client.ready(60_000);
 });
 
 test('tokens that were issued before are worth nothing any more', async () => {
   await using server = await startTestServer(sections);
   const { client, ends } = await connect(server, 'ann');
-  await client.ready(5_000);
+  await client.ready(60_000);
   const params = { user: 'ann', expire_at: later, issued_before: later };
   expect(await server.call('invalidate_user_tokens', params)).toEqual({ result: {} });
   await expect.poll(() => ends).toEqual([3500]);

@@ -47,7 +47,7 @@ async function connectAs(server: StartedServer, user: string): Promise<Centrifug
   });
   onTestFinished(() => client.disconnect());
   client.connect();
-  await client.ready(10_000);
+  await client.ready(60_000);
   return client;
 }
 
@@ -58,7 +58,7 @@ test('a notification is stored, listed for its user alone, and pushed', async ()
   const subscription = client.newSubscription('inbox:#42');
   subscription.on('publication', ({ data }) => events.push(data));
   subscription.subscribe();
-  await subscription.ready(10_000);
+  await subscription.ready(60_000);
 
   expect(await send(server, '42', 'hello')).toMatchObject({ status: 200, body: { created: 1 } });
   await vi.waitFor(() => {
@@ -97,7 +97,7 @@ test('a task is asked for, worked on over HTTP, and watched by its owner alone',
   const subscription = client.newSubscription(`task:${id}#42`);
   subscription.on('publication', ({ data }) => changes.push(...data.changes));
   subscription.subscribe();
-  await subscription.ready(10_000);
+  await subscription.ready(60_000);
   const other = (await connectAs(server, '43')).newSubscription(`task:${id}#42`);
   const refused = new Promise((resolve) => other.on('unsubscribed', ({ code }) => resolve(code)));
   other.subscribe();
@@ -249,7 +249,7 @@ describe('who may come in', () => {
       const own = (await connectAs(server, user)).newSubscription(channel);
       own.on('publication', ({ data }) => pushed.push(data));
       own.subscribe();
-      await own.ready(10_000);
+      await own.ready(60_000);
       for (const stranger of ['a', 'b', 'c']) {
         const other = (await connectAs(server, stranger)).newSubscription(channel);
         const refused = new Promise((resolve) => {
@@ -295,7 +295,7 @@ test('what waits for a worker is a concern, with its reason', async () => {
         concerns: [expect.stringMatching(/1 tasks of kind report wait.*start one/)],
       });
     },
-    { timeout: 10_000 },
+    { timeout: 60_000 },
   );
 });
 

@@ -52,7 +52,7 @@ test('what nobody saw goes to the configured webhook, signed', async () => {
     headers: { 'X-API-Key': testApiKey, 'Content-Type': 'application/json' },
     body: JSON.stringify({ to: { user: '42' }, category: 'orders', title: 'hello' }),
   });
-  await vi.waitFor(() => expect(backend.received).toHaveLength(1), { timeout: 10_000 });
+  await vi.waitFor(() => expect(backend.received).toHaveLength(1), { timeout: 60_000 });
   const [{ headers, body } = { headers: {}, body: '' }] = backend.received;
   expect(JSON.parse(body)).toMatchObject({ user: '42', notification: { title: 'hello' } });
   const signed = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${body}`;

@@ -1,11 +1,9 @@
 import { testBackends } from '@holdfast/store/testing';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openBench, type Bench } from '../testing/bench.ts';
 import { createTasksHandler, type TasksHandlerOptions } from './handler.ts';
 import { tasksOpenApi } from './open-api.ts';
 import { routes } from './routes.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -279,7 +279,7 @@ describe('a backend in trouble', () => {
     }
     await vi.waitFor(
       () => expect(setup.events.metrics()[0]).toMatchObject({ backlog: 0, deliveredEvents: 60 }),
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
     const first = new Map<string, number>();
     const order: string[] = [];
@@ -333,7 +333,7 @@ describe('a backend in trouble', () => {
     await vi.waitFor(() => expect(setup.events.metrics()[0]?.unwrittenEvents).toBe(0));
     const refused = backend.received.length;
     backend.respond = accept;
-    await vi.waitFor(() => expect(setup.events.metrics()[0]?.backlog).toBe(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(setup.events.metrics()[0]?.backlog).toBe(0), { timeout: 60_000 });
     const lost = backend.received
       .slice(refused)
       .reduce((sum, { body }) => sum + ((body.lost as number | undefined) ?? 0), 0);
