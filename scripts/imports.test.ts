@@ -80,3 +80,19 @@ describe('import direction', () => {
     expect(violations).toEqual([]);
   });
 });
+
+test('tests start processes in one way, which ends them whatever happens', () => {
+  const ofTests = [
+    '{packages/*/src,examples,conformance,scripts}/**/*.test.{ts,tsx}',
+    'packages/*/src/**/testing/*.ts',
+    'conformance/**/*.ts',
+  ];
+  const starters = ofTests
+    .flatMap((pattern) => globSync(pattern, { cwd: root }))
+    .filter((file) =>
+      /import \{[^}]*\b(?:spawn|fork|exec)\b[^}]*\} from 'node:child_process'/.test(
+        readFileSync(path.join(root, file), 'utf8'),
+      ),
+    );
+  expect(starters).toEqual(['packages/store/src/testing/owned-process.ts']);
+});

@@ -6,7 +6,7 @@ import type { DiscardedEvents, OutboxRelayOptions } from './outbox-relay-options
 import { openStore, type Store, type StoreOptions } from './store.ts';
 import type { StoreTables } from './store-module.ts';
 import { testBackends, type TestDatabase } from './testing/databases.ts';
-import { ManualClock } from './testing/manual-clock.ts';
+import { ManualClock, unhurried } from './testing/manual-clock.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
 
@@ -160,7 +160,7 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
   test('a channel that fails waits and keeps its order, others go on', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
-    await using store = await open(database, { clock, random: () => 0 });
+    await using store = await open(database, { clock, ...unhurried, random: () => 0 });
     const broker = new FakeBroker();
     let isDown = true;
     broker.before = (channel) => {
@@ -225,7 +225,7 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
   test('a broker that does not answer is asked again with the same key', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
-    await using store = await open(database, { clock, random: () => 0 });
+    await using store = await open(database, { clock, ...unhurried, random: () => 0 });
     const broker = new FakeBroker();
     const keys: string[] = [];
     store.outbox.start({
@@ -251,7 +251,7 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
   test('drops the oldest when there are too many, and what is too old', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
-    await using store = await open(database, { clock });
+    await using store = await open(database, { clock, ...unhurried });
     const discarded: DiscardedEvents[] = [];
     for (let index = 0; index < 5; index += 1) await append(store, `c${index}`, index);
     store.outbox.start({
@@ -352,7 +352,7 @@ describe('several nodes on PostgreSQL', () => {
     await using database = await postgres.create();
     const broker = new FakeBroker();
     const clock = new ManualClock();
-    const first = await open(database, { clock });
+    const first = await open(database, { clock, ...unhurried });
     first.outbox.start({ publish: broker.publish });
     await vi.waitFor(() => {
       clock.advance(100);

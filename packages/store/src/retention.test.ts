@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { openStore, type Store } from './store.ts';
 import type { StoreTables } from './store-module.ts';
 import { testBackends } from './testing/databases.ts';
-import { ManualClock } from './testing/manual-clock.ts';
+import { ManualClock, unhurried } from './testing/manual-clock.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
 
@@ -18,7 +18,7 @@ describe.each(testBackends)('retention on $name', (backend) => {
   test('deletes in batches until nothing is left, at its interval', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
-    await using store = await openStore<StoreTables>({ url: database.url, clock });
+    await using store = await openStore<StoreTables>({ url: database.url, clock, ...unhurried });
     await lead(store);
     const names = Array.from({ length: 25 }, (_, index) => ({ name: `n${index}`, value: '' }));
     await store.transaction((trx) => trx.insertInto('store_state').values(names).execute());
@@ -48,7 +48,7 @@ describe.each(testBackends)('retention on $name', (backend) => {
   test('a job with a long interval runs soon after the start, then at its interval', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
-    await using store = await openStore({ url: database.url, clock });
+    await using store = await openStore({ url: database.url, clock, ...unhurried });
     await lead(store);
     store.retention.add({
       name: 'hourly',

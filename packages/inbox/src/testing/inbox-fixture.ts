@@ -1,6 +1,6 @@
 import type { InboxEvent } from '@holdfast/protocol/inbox';
 import { openStore, type Store, type StoreOptions } from '@holdfast/store';
-import type { ManualClock, TestDatabase } from '@holdfast/store/testing';
+import { unhurried, type ManualClock, type TestDatabase } from '@holdfast/store/testing';
 import { expect, vi } from 'vitest';
 import { createInbox, type Inbox } from '../inbox.ts';
 import { inboxModule, type InboxTables } from '../inbox-module.ts';
@@ -53,7 +53,7 @@ export async function openInbox(
   const store = await openStore<InboxTables>({
     url: database.url,
     modules: [inboxModule],
-    ...(clock === undefined ? {} : { clock }),
+    ...(clock === undefined ? {} : { clock, ...unhurried }),
     ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
   });
   const broker = new StreamBroker();

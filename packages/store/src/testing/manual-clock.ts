@@ -1,5 +1,14 @@
 import type { Clock } from '../clock.ts';
 
+/**
+ * Options of a store on a {@link ManualClock}: its database is a real one, which takes the machine's time,
+ * and would be found too slow by a clock that a test moves on by seconds at a glance.
+ */
+export const unhurried = {
+  transactionTimeoutMs: 2_000_000_000,
+  maxWaitMs: 2_000_000_000,
+} as const;
+
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {
   #now: number;
