@@ -1,4 +1,5 @@
 import { type Command, disconnects, type PublishRequest, replyErrors } from '@holdfast/protocol';
+import { isChannelKey } from '../channel-key.ts';
 import type { PublishGrant } from '../events.ts';
 import type { ChannelRules } from '../namespaces.ts';
 import { mayChangeMap } from '../permissions.ts';
@@ -9,8 +10,6 @@ import type { Session } from '../session.ts';
 /** Values of {@link PublishRequest.type}. */
 export const publishTypes = { stream: 0, map: 1 } as const;
 
-const maxKeyBytes = 255;
-
 /** A client writes or removes a key of a map channel. */
 export async function publishMap(
   session: Session,
@@ -20,7 +19,7 @@ export async function publishMap(
   const request = command.publish ?? {};
   const { channel = '', data = new Uint8Array(0), removed = false } = request;
   const key = keyOf(session, request, rules);
-  if (key === '' || Buffer.byteLength(key) > maxKeyBytes) return replyErrors.badRequest;
+  if (!isChannelKey(key)) return replyErrors.badRequest;
   if (!removed && data.length === 0) return replyErrors.badRequest;
   const grant = await authorise(session, { ...request, channel, data, key, removed }, rules);
   if (isRefusal(grant)) return grant;

@@ -4,6 +4,7 @@ import {
   type SubRefreshRequest,
   type TrackBatch,
 } from '@holdfast/protocol';
+import { isChannelKey } from '../channel-key.ts';
 import { isRefusal, type Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
 import type { PollChannel } from '../shared-poll/poll-channel.ts';
@@ -12,8 +13,6 @@ import type { Subscription } from '../subscription.ts';
 
 /** Values of {@link SubRefreshRequest.type}. */
 export const subRefreshTypes = { refresh: 0, track: 1, untrack: 2 } as const;
-
-const maxKeyBytes = 255;
 
 interface SignedKey {
   readonly key: string;
@@ -71,8 +70,7 @@ function verifyBatch(
   const { sharedPollSecrets: secrets } = hub;
   if (secrets === undefined) return replyErrors.notAvailable;
   const keys = items.map(({ key = '' }) => key);
-  const isUsable = (key: string): boolean => key !== '' && Buffer.byteLength(key) <= maxKeyBytes;
-  if (keys.length === 0 || !keys.every(isUsable)) return replyErrors.badRequest;
+  if (keys.length === 0 || !keys.every(isChannelKey)) return replyErrors.badRequest;
   const now = hub.clock.now() / 1000;
   const check = checkSignature(signature, { user, channel, keys }, { secrets, now });
   if (check.status === 'invalid') return replyErrors.permissionDenied;

@@ -1,4 +1,5 @@
 import { replyErrors } from '@holdfast/protocol';
+import { isChannelKey } from '../channel-key.ts';
 import type { HistoryOptions, MapPublishInput, MapStateOptions } from '../hub.ts';
 import type { HubContext } from '../hub-context.ts';
 import type { ChannelRules, Namespaces } from '../namespaces.ts';
@@ -16,7 +17,6 @@ import { isSameEpoch } from '../recovery.ts';
 import { isRefusal } from '../refusal.ts';
 
 const defaultPageSize = 100;
-const maxKeyBytes = 255;
 
 /** What the server itself does with map channels; permissions of clients do not count here. */
 export class MapOperations {
@@ -121,7 +121,7 @@ export class MapOperations {
 }
 
 function requireKey(key: string): void {
-  if (key === '' || Buffer.byteLength(key) > maxKeyBytes) throw replyErrors.badRequest;
+  if (!isChannelKey(key)) throw replyErrors.badRequest;
 }
 
 function requireEpoch(asked: Position | undefined, top: Position | undefined): void {
