@@ -1,12 +1,13 @@
 /**
- * Why a call of the client failed, with whether the same call can succeed later.
+ * Why a call of the client failed, with whether the same call can succeed later. `docs/client.md` lists
+ * them; a test proves that both agree.
  *
  * - `not_connected`: it was never sent, since there was no connection.
  * - `outcome_unknown`: it was sent, and the connection ended before the answer. It may have happened.
  * - `refused`: the server said no; `details.code` is its error code.
- * - `queue_full`: more publishes wait than `publishQueue.maxSize`.
+ * - `queue_full`: as many calls, or changes, wait as may.
  * - `timed_out`: it waited longer than it may.
- * - `closed`: the client was closed.
+ * - `closed`: the client, or the store, was closed.
  * - `invalid_data`: it does not match the contract; `details.issues` says where.
  * - `misused`: a call that cannot work, as two different sets of options for one channel.
  */
