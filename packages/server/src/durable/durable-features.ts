@@ -16,6 +16,7 @@ import { channelNaming, taskChannels } from './channel-names.ts';
 import { createEscalationTargets } from './escalation-targets.ts';
 import { grantOwnChannels } from './grant-own-channels.ts';
 import type { RequestHandler } from './request-handler.ts';
+import { ProblemLog } from './problem-log.ts';
 import { createRequestHandlers } from './request-handlers.ts';
 
 export interface DurableContext {
@@ -55,8 +56,8 @@ export async function startDurableFeatures(
 ): Promise<DurableFeatures> {
   const { config, hub, logger } = context;
   const targets = config.inbox.enabled ? createTargets(config) : {};
-  const onProblem = ({ message, cause }: { readonly message: string; readonly cause: unknown }) =>
-    logger.warn({ err: cause }, message);
+  const problems = new ProblemLog(logger);
+  const onProblem = problems.warn;
   store.outbox.start({
     ...toOutboxOptions(config),
     publish: (channel, data, options) => hub.publish(channel, data, options),
@@ -96,7 +97,7 @@ export async function startDurableFeatures(
     authentication,
     requestHandlers: createRequestHandlers(
       { ...features, authentication },
-      { config, hub, logger },
+      { config, hub, logger, problems },
     ),
     concerns: () => [...describeStore(store), ...(tasks?.problems() ?? [])],
     async quiesce(timeoutMs) {

@@ -2,6 +2,7 @@ import { openStore, type Store, StoreError } from '@holdfast/store';
 import type { Logger } from '@holdfast/hub';
 import { toStoreOptions, type Config } from '../config/index.ts';
 import { StartError } from '../start-error.ts';
+import { ProblemLog } from './problem-log.ts';
 import { storeModules } from './store-modules.ts';
 
 /**
@@ -16,7 +17,7 @@ export async function openDurableStore(config: Config, logger: Logger): Promise<
     return await openStore({
       ...toStoreOptions(config),
       modules: storeModules,
-      onProblem: ({ message, cause }) => logger.warn({ err: cause }, message),
+      onProblem: new ProblemLog(logger).warn,
     });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;

@@ -9,6 +9,7 @@ import {
 import { createTasksHandler, createWorkerApi, tasksOpenApi, type Tasks } from '@holdfast/tasks';
 import type { Config } from '../config/index.ts';
 import type { Authentication } from './authentication.ts';
+import type { ProblemLog } from './problem-log.ts';
 import type { RequestHandler } from './request-handler.ts';
 
 /** What requests are answered with. */
@@ -22,6 +23,7 @@ interface HandlerContext {
   readonly config: Config;
   readonly hub: Pick<Hub, 'speak'>;
   readonly logger: Logger;
+  readonly problems: ProblemLog;
 }
 
 /** Everything of the store's features that is served over plain HTTP. */
@@ -40,7 +42,7 @@ export function createRequestHandlers(
 function inboxHandlers(
   inbox: Inbox,
   authentication: Authentication,
-  { config: { inbox: options }, logger }: HandlerContext,
+  { config: { inbox: options }, problems }: HandlerContext,
 ): readonly RequestHandler[] {
   const basePath = options.handler_prefix;
   const handle = createInboxHandler(inbox, {
@@ -49,7 +51,7 @@ function inboxHandlers(
     maxBodyBytes: options.max_body_size,
     maxRecipients: options.max_recipients,
     openTopics: options.open_topics,
-    onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
+    onProblem: problems.error,
   });
   return sides(handle, { path: basePath, openApi: inboxOpenApi(basePath) });
 }
@@ -57,7 +59,7 @@ function inboxHandlers(
 function tradingAgentsHandlers(
   inbox: Inbox,
   authentication: Authentication,
-  { config, hub, logger }: HandlerContext,
+  { config, hub, problems }: HandlerContext,
 ): readonly RequestHandler[] {
   const { tradingagents, tradingagents_user_connection_limit: limit } = config.inbox.faces;
   if (!tradingagents) return [];
@@ -66,7 +68,7 @@ function tradingAgentsHandlers(
     ...authentication,
     speak: (path, dialect) => hub.speak(path, dialect),
     userConnectionLimit: limit,
-    onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
+    onProblem: problems.error,
   });
   return [
     { path: '/api/notifications', audience: 'users', handle },
@@ -88,7 +90,7 @@ function sides(
 function taskHandlers(
   tasks: Tasks,
   authentication: Authentication,
-  { config: { tasks: options }, logger }: HandlerContext,
+  { config: { tasks: options }, problems }: HandlerContext,
 ): readonly RequestHandler[] {
   const basePath = options.handler_prefix;
   const admins = new Set(options.admins);
@@ -97,7 +99,7 @@ function taskHandlers(
     ...authentication,
     isAdmin: (user) => admins.has(user),
     maxOutputStreams: options.max_output_readers,
-    onProblem: ({ message, cause }) => logger.error({ err: cause }, message),
+    onProblem: problems.error,
   });
   return sides(handle, { path: basePath, openApi: tasksOpenApi(basePath) });
 }

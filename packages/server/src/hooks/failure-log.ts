@@ -5,11 +5,11 @@ import type { Clock } from '@holdfast/hub';
  * down neither floods the log nor disappears from it.
  */
 export class FailureLog {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #intervalMs: number;
   readonly #entries = new Map<string, { nextAt: number; suppressed: number }>();
 
-  constructor(clock: Clock, intervalMs = 10_000) {
+  constructor(clock: Pick<Clock, 'monotonic'>, intervalMs = 10_000) {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
   }
