@@ -105,6 +105,26 @@ test('a change whose answer is lost succeeds once it is repeated, and one of wha
   expect(store.getSnapshot()).toMatchObject({ unread: { total: 0 }, unconfirmed: 0 });
 });
 
+test('a list of hundreds is read, archived and removed at once', async () => {
+  await using app = await startInboxApp({ url: await newDatabase() });
+  await Promise.all(
+    Array.from({ length: 600 }, (_, number) =>
+      app.inbox.send({ to: { user: 'ann' }, category: 'x', title: `${number}` }),
+    ),
+  );
+  const device = openDevice(app, 'ann', { pageSize: 100 });
+  const { store } = device;
+  await live(device);
+  while (store.getSnapshot().hasMore) await store.loadMore();
+  const ids = store.getSnapshot().items.map(({ id }) => id);
+  expect(ids).toHaveLength(600);
+  await store.markRead(ids);
+  expect(await app.inbox.counts('ann')).toMatchObject({ total: 0 });
+  await store.archive(ids);
+  await store.remove(ids);
+  expect(await app.inbox.get('ann', ids)).toEqual([]);
+});
+
 test('a change of settings is shown as the server will tell it, and is refused with its code', async () => {
   await using app = await startInboxApp({ url: await newDatabase() });
   const { store } = openDevice(app, 'ann');

@@ -134,6 +134,8 @@ export interface InboxStore {
 
 /** Ids that are remembered so that nothing is given to the application twice. */
 const maxKnown = 2 * maxItems;
+/** Most ids of one request. */
+const maxChangeIds = 500;
 /** A page that what happened meanwhile made useless is read again so often. */
 const maxPageAttempts = 3;
 
@@ -237,11 +239,12 @@ class LiveInbox implements InboxStore {
   }
 
   markRead(ids: readonly string[]): Promise<void> {
-    return this.#change(ids, { type: 'read', ids, at: this.#now() });
+    const at = this.#now();
+    return this.#change(ids, (some) => ({ type: 'read', ids: some, at }));
   }
 
   markUnread(ids: readonly string[]): Promise<void> {
-    return this.#change(ids, { type: 'unread', ids });
+    return this.#change(ids, (some) => ({ type: 'unread', ids: some }));
   }
 
   async readAll(category?: string): Promise<void> {
@@ -252,15 +255,15 @@ class LiveInbox implements InboxStore {
   }
 
   archive(ids: readonly string[]): Promise<void> {
-    return this.#change(ids, { type: 'archive', ids });
+    return this.#change(ids, (some) => ({ type: 'archive', ids: some }));
   }
 
   unarchive(ids: readonly string[]): Promise<void> {
-    return this.#change(ids, { type: 'unarchive', ids });
+    return this.#change(ids, (some) => ({ type: 'unarchive', ids: some }));
   }
 
   remove(ids: readonly string[]): Promise<void> {
-    return this.#change(ids, { type: 'delete', ids });
+    return this.#change(ids, (some) => ({ type: 'delete', ids: some }));
   }
 
   async loadMore(): Promise<void> {
@@ -331,8 +334,15 @@ class LiveInbox implements InboxStore {
     );
   }
 
-  async #change(ids: readonly string[], change: InboxChange): Promise<void> {
-    if (ids.length > 0) await this.#live.change(change);
+  async #change(
+    ids: readonly string[],
+    changeOf: (ids: readonly string[]) => InboxChange,
+  ): Promise<void> {
+    const changes: InboxChange[] = [];
+    for (let start = 0; start < ids.length; start += maxChangeIds) {
+      changes.push(changeOf(ids.slice(start, start + maxChangeIds)));
+    }
+    await Promise.all(changes.map((change) => this.#live.change(change)));
   }
 
   #baseChanged(
