@@ -21,6 +21,7 @@ export const clientErrorCodes = {
   invalid_data: { retryable: false },
   misused: { retryable: false },
 } as const;
+/** Why a call failed: a key of {@link clientErrorCodes}. */
 export type ClientErrorCode = keyof typeof clientErrorCodes;
 
 /** What a {@link ClientError} knows beyond its code. */

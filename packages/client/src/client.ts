@@ -31,6 +31,7 @@ import type {
   WireEvents,
 } from './wire.ts';
 
+/** How often and how long a publish is tried. */
 export interface PublishOptions {
   /** While a publish with this key waits, publishing again gives the same promise and sends nothing. */
   readonly idempotencyKey?: string;
@@ -44,10 +45,12 @@ export interface PublishOptions {
   readonly timeoutMs?: number;
 }
 
+/** Publications of a channel, and its position when they were read. */
 export interface History<Data = unknown> extends Position {
   readonly publications: readonly Publication<Data>[];
 }
 
+/** How many are in a channel. */
 export interface PresenceStats {
   readonly clients: number;
   readonly users: number;

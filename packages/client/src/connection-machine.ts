@@ -68,6 +68,7 @@ export interface Step extends Effects {
   readonly state: MachineState;
 }
 
+/** Pauses between attempts to connect: full jitter below a limit that doubles. */
 export interface BackoffOptions {
   /** @defaultValue 500 */
   readonly minDelayMs: number;

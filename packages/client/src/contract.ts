@@ -25,10 +25,12 @@ export type PatternOf<Schemas extends ChannelSchemas, Name extends string> = {
   [Pattern in keyof Schemas & string]: Name extends ChannelOf<Pattern> ? Pattern : never;
 }[keyof Schemas & string];
 
+/** What a page gives for a channel of this name, before its schema has changed it. */
 export type InputOf<
   Schemas extends ChannelSchemas,
   Name extends string,
 > = StandardSchemaV1.InferInput<Schemas[PatternOf<Schemas, Name>]>;
+/** What a page gets of a channel of this name, as its schema gives it. */
 export type OutputOf<
   Schemas extends ChannelSchemas,
   Name extends string,
@@ -109,6 +111,7 @@ function expressionOf(pattern: string): RegExp {
   return new RegExp(`^${parts.join('.+')}$`, 's');
 }
 
+/** Options of a subscription whose publications have the type that the contract says. */
 export interface TypedSubscriptionOptions<Data> extends Omit<SubscriptionOptions<Data>, 'data'> {
   /** Sent with the subscribe command. */
   readonly data?: unknown;

@@ -15,6 +15,7 @@ export interface DiagnosisCheck {
   readonly evidence: string;
 }
 
+/** What was found between here and the server, in words. */
 export interface Diagnosis {
   readonly result: 'pass' | 'fail';
   /** The most likely cause, in one sentence. */
@@ -24,6 +25,7 @@ export interface Diagnosis {
   readonly checks: readonly DiagnosisCheck[];
 }
 
+/** What is examined, and with what. */
 export interface DiagnoseOptions {
   readonly endpoints: readonly Endpoint[];
   /** @defaultValue the platform's own */

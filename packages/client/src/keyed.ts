@@ -28,6 +28,7 @@ interface KeyedOptions<Value> {
   readonly onChange?: (change: EntryChange<Value>) => void;
 }
 
+/** How a map is followed. */
 export interface MapOptions<Value = unknown> extends KeyedOptions<Value> {
   /**
    * `clients` and `users`: who is subscribed to a channel, as the map that the server keeps of it.
@@ -42,6 +43,7 @@ export interface MapOptions<Value = unknown> extends KeyedOptions<Value> {
   readonly onSync?: (entries: ReadonlyMap<string, Entry<Value>>) => void;
 }
 
+/** How a shared poll is followed. */
 export interface PollOptions<Value = unknown> extends KeyedOptions<Value> {
   /**
    * Gives the signature that allows to track keys, from your backend; keys that it leaves out are not

@@ -5,6 +5,7 @@ import type { Environment } from './environment.ts';
 import type { SubscriptionState } from './subscription.ts';
 import type { Publication } from './wire.ts';
 
+/** One way to the server, and where it is. */
 export interface Endpoint {
   readonly transport: TransportName;
   readonly endpoint: string;
@@ -63,6 +64,7 @@ export interface ClientOptions {
   readonly environment?: Environment;
 }
 
+/** How many publishes wait for a connection, and how long. */
 export interface PublishQueueOptions {
   /** Publishes that may wait; more are refused with `queue_full`. @defaultValue 100 */
   readonly maxSize: number;

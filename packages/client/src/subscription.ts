@@ -14,6 +14,7 @@ export interface SubscriptionState {
   readonly problem: { readonly code: number; readonly message: string } | undefined;
 }
 
+/** What a channel is asked for, and who hears of it. */
 export interface SubscriptionOptions<Data = unknown> extends ChannelOptions {
   /** Called for each publication, in order. What it throws is thrown outside of the client. */
   readonly onPublication?: (publication: Publication<Data>) => void;

@@ -1,6 +1,7 @@
 import { ClientError } from './client-error.ts';
 import { baseOf } from './options.ts';
 
+/** Where the server is, and whose token is used. */
 export interface UserApiOptions {
   /** Where the server is, as for `createClient`: `https://example.com`, or a path prefix of it. */
   readonly url: string;
@@ -17,6 +18,7 @@ export interface UserApiOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+/** One request in the user's name. */
 export interface UserApiCall {
   /** Below the server's URL, beginning with a slash. */
   readonly path: string;

@@ -17,6 +17,7 @@ export interface ClientInfo {
   readonly chanInfo?: unknown;
 }
 
+/** A message of a channel. */
 export interface Publication<Data = unknown> {
   readonly channel: string;
   readonly data: Data;
@@ -129,6 +130,7 @@ export type Call =
   | { readonly type: 'history'; readonly channel: string; readonly options: HistoryOptions }
   | { readonly type: 'presence' | 'presence_stats'; readonly channel: string };
 
+/** Which part of a channel's history is read. */
 export interface HistoryOptions {
   /** 0 asks for the position alone. @defaultValue 0 */
   readonly limit?: number;

@@ -127,6 +127,7 @@ export interface MapOptions {
   readonly subscribeCatchUpTimeoutMs: number;
 }
 
+/** Defaults of {@link MapOptions}. */
 export const defaultMapOptions: MapOptions = {
   mode: 'ephemeral',
   keyTtlMs: 60_000,
@@ -166,6 +167,7 @@ export interface SharedPollOptions {
   readonly publishEnabled: boolean;
 }
 
+/** Defaults of {@link SharedPollOptions}. */
 export const defaultSharedPollOptions: SharedPollOptions = {
   mode: 'versionless',
   refreshIntervalMs: 10_000,
@@ -176,6 +178,7 @@ export const defaultSharedPollOptions: SharedPollOptions = {
   publishEnabled: false,
 };
 
+/** Defaults of {@link ChannelOptions}: nothing is kept, and nothing allowed. */
 export const defaultChannelOptions: ChannelOptions = {
   presence: false,
   joinLeave: false,
@@ -231,6 +234,7 @@ export interface ChannelsOptions extends ChannelNaming {
   readonly historyMetaTtlMs: number;
 }
 
+/** Defaults of {@link ChannelsOptions}. */
 export const defaultChannelsOptions: ChannelsOptions = {
   ...defaultChannelNaming,
   withoutNamespace: {},

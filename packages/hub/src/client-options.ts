@@ -104,6 +104,7 @@ export interface RateLimitOptions {
   readonly closeMultiple: number;
 }
 
+/** Defaults of {@link RateLimitOptions}. */
 export const defaultRateLimitOptions: RateLimitOptions = {
   commandsPerSecond: 100,
   commandBurst: 512,
@@ -114,6 +115,7 @@ export const defaultRateLimitOptions: RateLimitOptions = {
   closeMultiple: 5,
 };
 
+/** Defaults of {@link ClientOptions}. */
 export const defaultClientOptions: ClientOptions = {
   allowedOrigins: [],
   insecure: false,
@@ -171,6 +173,7 @@ export interface AdmissionOptions {
   readonly queueTimeoutMs: number;
 }
 
+/** Defaults of {@link AdmissionOptions}. */
 export const defaultAdmissionOptions: AdmissionOptions = {
   concurrency: 256,
   rate: 0,

@@ -8,6 +8,7 @@ export interface Clock {
   every(intervalMs: number, callback: () => void): () => void;
 }
 
+/** The machine's clock. Its timers keep no process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

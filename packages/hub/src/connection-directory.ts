@@ -9,6 +9,7 @@ import type { Session } from './session.ts';
 /** Most connections of one page, and most users of one question. */
 export const maxDirectoryPage = 1_000;
 
+/** Which connections are asked for, page by page. */
 export interface ConnectionsQuery {
   /** Only this user's; `''` for anonymous connections. @defaultValue everybody's */
   readonly user?: string;
@@ -35,6 +36,7 @@ export interface ConnectionSummary {
   readonly numSubscriptions: number;
 }
 
+/** A page of {@link Hub.connections}. */
 export interface ConnectionsPage {
   /** In the order of client ids. */
   readonly connections: readonly ConnectionSummary[];
@@ -42,6 +44,7 @@ export interface ConnectionsPage {
   readonly cursor?: string;
 }
 
+/** Whether a user is connected, and since when not. */
 export interface OnlineStatus {
   /** Has at least one connection. */
   readonly isOnline: boolean;

@@ -87,6 +87,10 @@ export interface Credentials {
   readonly token?: TokenIdentity;
 }
 
+/**
+ * A client connects that no trusted header and no verified token has told of; `token` is empty unless the
+ * hub verifies none.
+ */
 export interface ConnectingEvent {
   readonly client: string;
   readonly transport: TransportInfo;
@@ -101,6 +105,7 @@ export interface ConnectingEvent {
   readonly signal: AbortSignal;
 }
 
+/** A connection expires that its client does not refresh itself. */
 export interface RefreshingEvent {
   readonly connection: Connection;
   readonly signal: AbortSignal;
@@ -125,11 +130,13 @@ export interface ChannelEvent {
   readonly signal: AbortSignal;
 }
 
+/** A client wants to subscribe without a token, to a channel whose name is open to all users. */
 export interface SubscribingEvent extends ChannelEvent {
   readonly token: string;
   readonly data?: Bytes;
 }
 
+/** A client wants to publish, or to write or remove a key of a map. */
 export interface PublishingEvent extends ChannelEvent {
   readonly data: Bytes;
   /** Set for map channels: the key that is to be written, or removed. */
@@ -148,8 +155,10 @@ export interface PublishGrant {
   readonly versionEpoch?: string;
 }
 
+/** A subscription expires that its client does not refresh itself. */
 export interface SubRefreshingEvent extends ChannelEvent {}
 
+/** A client calls a method. */
 export interface RpcEvent {
   readonly connection: Connection;
   readonly method: string;
@@ -157,6 +166,7 @@ export interface RpcEvent {
   readonly signal: AbortSignal;
 }
 
+/** A client sent a message that has no answer. */
 export interface SendEvent {
   readonly connection: Connection;
   readonly data?: Bytes;
@@ -181,12 +191,14 @@ export interface PolledItem {
   readonly removed?: boolean;
 }
 
+/** What the application says of the keys that were asked for. */
 export interface PollAnswer {
   readonly items: readonly PolledItem[];
   /** Changes when versions begin anew. */
   readonly epoch?: string;
 }
 
+/** The connection of an authenticated client ended, however it did. */
 export interface DisconnectedEvent {
   readonly connection: Connection;
   /** 0 when the client closed or vanished. */
@@ -194,6 +206,7 @@ export interface DisconnectedEvent {
   readonly reason: string;
 }
 
+/** A client is in a channel. */
 export interface SubscribedEvent {
   readonly connection: Connection;
   readonly channel: string;
@@ -202,6 +215,7 @@ export interface SubscribedEvent {
   readonly wasRecovering: boolean;
 }
 
+/** A client is out of a channel. */
 export interface UnsubscribedEvent {
   readonly connection: Connection;
   readonly channel: string;
@@ -211,6 +225,7 @@ export interface UnsubscribedEvent {
   readonly reason: string;
 }
 
+/** A publication was accepted. */
 export interface PublishedEvent {
   readonly channel: string;
   readonly publication: Publication;
@@ -246,6 +261,7 @@ export interface HubNotices {
   published(event: PublishedEvent): void;
 }
 
+/** What a handler of a question may answer; undefined leaves it to the next one. */
 export type Answer<Name extends keyof HubQuestions> = ReturnType<HubQuestions[Name]>;
 
 /** A handler for each event; question handlers may be async. */

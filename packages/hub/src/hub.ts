@@ -35,6 +35,10 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/**
+ * What a hub is made of. Everything has a default: without any options it keeps all state in
+ * memory, and no client may do anything.
+ */
 export interface HubOptions {
   readonly client?: Partial<ClientOptions>;
   readonly channel?: Partial<ChannelsOptions>;
@@ -90,6 +94,7 @@ export interface HubChanges {
   >;
 }
 
+/** How a publication is kept and delivered, and when it is suppressed. */
 export interface PublishOptions {
   readonly tags?: Readonly<Record<string, string>>;
   /** Repeating a publish with the same key within five minutes changes nothing. */
@@ -104,6 +109,7 @@ export interface PublishOptions {
   readonly excludeClient?: string;
 }
 
+/** Which part of a channel's history is read. */
 export interface HistoryOptions {
   /** -1 for all, 0 for the position alone. @defaultValue 0 */
   readonly limit?: number;
@@ -112,6 +118,9 @@ export interface HistoryOptions {
   readonly reverse?: boolean;
 }
 
+/**
+ * What a subscription by the server comes with; `recoverSince` delivers what was missed since then.
+ */
 export interface SubscribeOptions extends SubscribeGrant {
   readonly recoverSince?: Position;
 }
@@ -125,6 +134,7 @@ export interface SharedPollPublication {
   readonly version: number;
 }
 
+/** A key of a map, and what it shall have. */
 export interface MapPublishInput {
   readonly key: string;
   /** Bytes as they are, anything else as JSON. */
@@ -143,6 +153,7 @@ export interface MapPublishInput {
   readonly excludeClient?: string;
 }
 
+/** Which keys of a map are read. */
 export interface MapStateOptions {
   /** -1 for all, 0 for the position alone. @defaultValue 100 */
   readonly limit?: number;
@@ -155,6 +166,7 @@ export interface MapStateOptions {
   readonly until?: Position;
 }
 
+/** When connections expire from now on, and what others see of them. */
 export interface RefreshOptions {
   readonly expired?: boolean;
   /** Unix seconds; absent: the connection no longer expires. */
@@ -162,6 +174,7 @@ export interface RefreshOptions {
   readonly info?: Bytes;
 }
 
+/** Which tokens of a user are taken back. */
 export interface InvalidateTokensOptions {
   /** Unix seconds, exclusive; `iat` has whole seconds. @defaultValue now */
   readonly issuedBefore?: number;
@@ -169,6 +182,7 @@ export interface InvalidateTokensOptions {
   readonly expireAt: number;
 }
 
+/** How much time a hub has for its end. */
 export interface ShutdownOptions {
   /** @defaultValue 30000 */
   readonly timeoutMs?: number;

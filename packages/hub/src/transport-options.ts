@@ -18,6 +18,7 @@ export interface WebSocketOptions {
   readonly writeTimeoutMs: number;
 }
 
+/** Defaults of {@link WebSocketOptions}. */
 export const defaultWebSocketOptions: WebSocketOptions = {
   messageSizeLimit: 65_536,
   maxFragments: 128,
@@ -35,6 +36,7 @@ export interface HttpEndpointOptions {
   readonly maxRequestBodySize: number;
 }
 
+/** The endpoint of polling. */
 export interface LongPollOptions extends HttpEndpointOptions {
   /**
    * How long a poll waits for something to say; clients may ask for less. Shorter than the patience
@@ -63,6 +65,7 @@ export interface HttpTransportsOptions {
   readonly init: Omit<HttpEndpointOptions, 'maxRequestBodySize'>;
 }
 
+/** Defaults of {@link HttpTransportsOptions}. */
 export const defaultHttpTransportsOptions: HttpTransportsOptions = {
   httpStream: endpoint('/connection/http_stream', true),
   sse: endpoint('/connection/sse', true),

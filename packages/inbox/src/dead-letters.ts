@@ -23,6 +23,7 @@ export interface DeadLetter {
   readonly givenUpAt: number;
 }
 
+/** Which dead letters are listed, page by page. */
 export interface DeadLetterListOptions {
   /** @defaultValue all */
   readonly target?: EscalationTable['target'];

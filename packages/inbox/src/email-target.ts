@@ -2,6 +2,7 @@ import type { Notification } from '@holdfast/protocol/inbox';
 import { createTransport } from 'nodemailer';
 import type { EscalationTarget } from './escalation-target.ts';
 
+/** The mail server, and whose addresses it is given. */
 export interface EmailTargetOptions {
   /** `smtps://user:password@host:465`, or `smtp://…` which changes to TLS when the server offers it. */
   readonly url: string;

@@ -10,6 +10,7 @@ export interface InboxErrorRow {
   readonly httpStatus: number;
 }
 
+/** What is wrong with a request: a key of {@link inboxErrorCodes}. */
 export type InboxErrorCode = 'inbox_invalid' | 'inbox_not_found' | 'inbox_idempotency_conflict';
 
 /** Codes of {@link InboxError}. `docs/inbox.md` lists them; a test proves that both agree. */

@@ -42,6 +42,7 @@ export interface DeliveryTable {
   acknowledged_at: number | null;
 }
 
+/** How far a send is; see {@link SendStatus.state}. */
 export type SendState = 'collecting' | 'scheduled' | 'running' | 'done' | 'cancelled';
 
 /** One call of send: what, to whom, and how far it is. */

@@ -25,6 +25,7 @@ export interface ChannelPosition {
   readonly epoch: string;
 }
 
+/** What an inbox is made of. `store` and `position` are needed. */
 export interface InboxOptions {
   /** Opened with `inboxModule`, its outbox started. */
   readonly store: Pick<Store, 'withTables'>;

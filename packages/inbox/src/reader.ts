@@ -15,6 +15,7 @@ import type { ChannelPosition, InboxSettings } from './options.ts';
 import type { PreferenceBook } from './preferences.ts';
 import type { Topics } from './topics.ts';
 
+/** Which notifications are listed, page by page. */
 export interface ListOptions {
   /** 1 to 100. @defaultValue 20 */
   readonly limit?: number;
@@ -26,6 +27,7 @@ export interface ListOptions {
   readonly severity?: Severity;
 }
 
+/** What is read beside the first page. */
 export interface SnapshotOptions extends ListOptions {
   /** Also what the user has set. @defaultValue false */
   readonly withSettings?: boolean;

@@ -21,6 +21,7 @@ export interface SendStatus {
   readonly finishedAt: number | null;
 }
 
+/** What became of a request to send. */
 export interface SendResult extends SendStatus {
   /** The key was used before: this is what that request did. */
   readonly repeated: boolean;

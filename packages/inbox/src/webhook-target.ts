@@ -1,6 +1,7 @@
 import { webhookKey, WebhookSigner } from '@holdfast/http';
 import type { EscalationTarget } from './escalation-target.ts';
 
+/** Where notifications are posted, and how that is signed. */
 export interface WebhookTargetOptions {
   /** `https:`, or `http:` for a receiver on the same machine. */
   readonly url: string;

@@ -63,6 +63,7 @@ export interface JournalResultTable {
   readonly expire_at: number;
 }
 
+/** The tables of {@link journalModule}. */
 export interface JournalTables {
   journals: JournalTable;
   journal_channels: JournalChannelTable;

@@ -6,6 +6,7 @@ import { cleanUpJob } from './clean-up.ts';
 import type { JournalTables } from './journal-module.ts';
 import { StoreJournal } from './store-journal.ts';
 
+/** Whose journals they are, and what a commit of the store survives. */
 export interface StoreJournalsOptions {
   /**
    * Whose streams and maps these are. Servers that share a database without sharing a broker each have

@@ -3,6 +3,7 @@ import type { Client } from '@holdfast/client';
 
 const ClientContext = createContext<Client | undefined>(undefined);
 
+/** The client of the page, and who may use it. */
 export interface HoldfastProviderProps {
   /** Made once, outside of any component: a connection belongs to the page, not to a part of it. */
   readonly client: Client;

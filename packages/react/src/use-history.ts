@@ -3,6 +3,7 @@ import type { Publication, SubscriptionState } from '@holdfast/client';
 import { useClient } from './provider.tsx';
 import { useSubscription } from './use-subscription.ts';
 
+/** What {@link useHistory} gives. A new one after each change. */
 export interface HistoryState<Data> {
   /** Oldest first, each once. */
   readonly publications: readonly Publication<Data>[];

@@ -3,6 +3,7 @@ import type { MapOptions, MapSubscription } from '@holdfast/client';
 import { type KeyedState, useKeyed } from './use-keyed.ts';
 import { useNewest } from './use-newest.ts';
 
+/** What {@link useMap} gives. */
 export interface MapState<Value> extends KeyedState<Value> {
   /** Writes a key; waits for a connection like `Client.publish`. */
   readonly set: (key: string, value: Value) => Promise<void>;

@@ -4,6 +4,7 @@ import { useClient } from './provider.tsx';
 import { type KeyedState, useKeyed } from './use-keyed.ts';
 import { useNewest } from './use-newest.ts';
 
+/** Which keys are shown, and how they may be tracked. */
 export interface SharedPollOptions<Value = unknown> extends PollOptions<Value> {
   /** Those that this component shows. */
   readonly keys: readonly string[];

@@ -4,8 +4,10 @@ import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { StartError } from './start-error.ts';
 
+/** The server's log, of `pino`. */
 export type ServerLogger = PinoLogger;
 
+/** What is logged, where, and in which form. */
 export interface LoggingOptions {
   readonly level: 'none' | 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
   /** File to append to; empty for standard output. @defaultValue '' */

@@ -33,6 +33,10 @@ import { RunningConfig } from './running-config.ts';
 import { createTokenVerifiers, type TokenVerifiers } from './token-verifiers.ts';
 import { version } from './version.ts';
 
+/**
+ * What a server is started with: a configuration that was loaded, and what an embedding program
+ * adds.
+ */
 export interface StartServerOptions {
   readonly config: Config;
   /** Where each value came from; the welcome page says where the API key is. */

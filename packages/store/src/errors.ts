@@ -14,6 +14,7 @@ export interface StoreErrorRow {
   readonly remedy: string;
 }
 
+/** What went wrong: a key of {@link storeErrorCodes}. */
 export type StoreErrorCode =
   | 'store_busy'
   | 'store_locked'
@@ -162,6 +163,7 @@ export const storeErrorCodes: Readonly<Record<StoreErrorCode, StoreErrorRow>> = 
   },
 };
 
+/** What an error knows beyond its code. */
 export interface StoreErrorOptions {
   readonly cause?: unknown;
   readonly details?: StoreErrorDetails;

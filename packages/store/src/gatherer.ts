@@ -7,6 +7,7 @@ export interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** What is gathered, and how much of it at a time. */
 export interface GathererOptions {
   readonly clock: Clock;
   readonly metrics: StoreMetrics;

@@ -7,6 +7,7 @@ export interface IdSource {
   next(): string;
 }
 
+/** What ids are made from. */
 export interface IdSourceOptions {
   readonly clock: Pick<Clock, 'now'>;
   /** Fills the array with random bytes. @defaultValue the system's secure source */

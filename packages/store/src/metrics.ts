@@ -43,6 +43,7 @@ export class StoreMetrics {
   }
 }
 
+/** What the outbox does, in this process, as plain numbers. */
 export interface OutboxMetrics {
   /** Events committed by this process. */
   appended: number;

@@ -22,6 +22,7 @@ export interface ColumnTypes {
   readonly sequence: (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder;
 }
 
+/** What a migration works with. */
 export interface MigrationContext {
   readonly db: Transaction<unknown>;
   readonly dialect: DialectName;

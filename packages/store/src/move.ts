@@ -10,6 +10,7 @@ import { assertFile } from './sqlite/sqlite-engine.ts';
 import { storeModule } from './store-module.ts';
 import { parseStoreUrl } from './store-url.ts';
 
+/** From where to where a store is copied. */
 export interface MoveOptions {
   /** The SQLite store. No server may be using it. */
   readonly from: string;
@@ -21,12 +22,14 @@ export interface MoveOptions {
   readonly clock?: Clock;
 }
 
+/** How far the copy of one table is. */
 export interface MoveProgress {
   readonly table: string;
   readonly rows: number;
   readonly totalRows: number;
 }
 
+/** What was copied. */
 export interface MoveReport {
   readonly tables: readonly { readonly name: string; readonly rows: number }[];
 }

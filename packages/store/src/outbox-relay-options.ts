@@ -19,6 +19,7 @@ export interface DiscardedEvents {
   readonly error?: unknown;
 }
 
+/** Where events are published, and what becomes of those that cannot be. */
 export interface OutboxRelayOptions {
   readonly publish: PublishEvent;
   /**

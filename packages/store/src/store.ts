@@ -15,6 +15,7 @@ import { openSqliteEngine, type SqliteOptions } from './sqlite/sqlite-engine.ts'
 import { storeModule, type StoreTables } from './store-module.ts';
 import { parseStoreUrl } from './store-url.ts';
 
+/** Where a store is, what it keeps, and its limits. Only `url` is needed. */
 export interface StoreOptions {
   /** `sqlite:<path>`, a file path, or `postgres://…`; see {@link parseStoreUrl}. */
   readonly url: string;

@@ -15,6 +15,7 @@ export const batchKind = 'batch';
 /** What is asked for in a batch. */
 export type BatchedRequest = Omit<TaskRequest, 'parent'>;
 
+/** Whose a batch is, and what repeats it. */
 export interface BatchOptions {
   /** Of the batch, and of its requests that name none. */
   readonly owner?: string;
@@ -22,6 +23,7 @@ export interface BatchOptions {
   readonly idempotencyKey?: string;
 }
 
+/** A task without work of its own, and those it waits for. */
 export interface Batch {
   readonly id: string;
   /** Empty when the batch was there already. */

@@ -35,6 +35,7 @@ export interface ClaimedTask extends Lease {
   readonly outputSeq: number;
 }
 
+/** Which tasks a worker takes, and how many. */
 export interface ClaimOptions {
   readonly kinds: readonly string[];
   /** Id of the worker, as told to the registry. */

@@ -17,6 +17,7 @@ export interface Finding {
   readonly isHealed: boolean;
 }
 
+/** Whether what is found is also healed. */
 export interface DoctorOptions {
   /** Only with true anything is changed. @defaultValue false */
   readonly heal?: boolean;

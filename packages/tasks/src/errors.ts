@@ -16,6 +16,7 @@ export interface TaskErrorRow {
   readonly remedy: string;
 }
 
+/** What is wrong with a request: a key of {@link taskErrorCodes}. */
 export type TaskErrorCode =
   | 'task_not_found'
   | 'task_unknown_kind'

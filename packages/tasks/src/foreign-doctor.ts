@@ -19,6 +19,7 @@ export interface ForeignSqlite {
   prepare(text: string): object;
 }
 
+/** The database of another product: a client of `pg`, of `better-sqlite3` or of `node:sqlite`. */
 export type ForeignDatabase = ForeignPostgres | ForeignSqlite;
 
 /** Describes a table of another product whose status rows can get stuck, such as `syncs`. */

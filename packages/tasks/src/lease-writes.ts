@@ -15,12 +15,14 @@ export interface LeaseState {
   readonly isCancelRequested: boolean;
 }
 
+/** What a worker adds to the output of its task. */
 export interface OutputPart {
   /** What it is. @defaultValue 'log' */
   readonly type?: string;
   readonly data: string;
 }
 
+/** Why an attempt did not succeed, and whether another one may. */
 export interface Failure {
   /** For people; kept with the task, cut to 4000 characters. */
   readonly message: string;
@@ -93,6 +95,7 @@ export async function reportProgress(
   return state;
 }
 
+/** What a worker is told when it has written output. */
 export interface OutputState extends LeaseState {
   /** Number of the last chunk in the stream. */
   readonly seq: number;

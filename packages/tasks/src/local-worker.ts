@@ -7,6 +7,7 @@ import type { TaskContext } from './task-context.ts';
 import { TaskRun, type TaskHandler } from './task-run.ts';
 import { dismissWorker, noteWorker } from './worker-registry.ts';
 
+/** How many tasks of a kind this process works on. */
 export interface HandleOptions {
   /** Tasks of this kind that this process works on at the same time. @defaultValue 4 */
   readonly concurrency?: number;

@@ -10,6 +10,7 @@ export interface StepPlan {
   readonly maxMs?: number;
 }
 
+/** How far an attempt is. */
 export interface ProgressUpdate {
   /** Replaces the plan. Given once, at the beginning, as a rule. */
   readonly steps?: readonly StepPlan[];

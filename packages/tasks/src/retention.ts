@@ -2,6 +2,7 @@ import type { RetentionJob, StoreTransaction } from '@holdfast/store';
 import type { TaskTables } from './task-module.ts';
 import { forgetWorkers } from './worker-registry.ts';
 
+/** How long what is over is kept. */
 export interface TaskRetentionOptions {
   /** Ended tasks are kept so long. @defaultValue 604800000 (7 days) */
   readonly keepMs?: number;

@@ -3,6 +3,7 @@ import type { TaskRequest } from './task-request.ts';
 import type { TaskContext } from './task-context.ts';
 import { isOver } from './task-view.ts';
 
+/** From where the new task begins. */
 export interface RetryOptions {
   /** Forgets the checkpoint of the task that is over. @defaultValue false */
   readonly isFromStart?: boolean;

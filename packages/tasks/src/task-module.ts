@@ -154,6 +154,7 @@ export interface TaskSourceTable {
   updated_at: number;
 }
 
+/** The tables of {@link taskModule}, for `openStore<TaskTables>`. */
 export interface TaskTables {
   tasks: TaskRow;
   task_links: TaskLinkTable;

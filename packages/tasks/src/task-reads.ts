@@ -13,6 +13,7 @@ export interface TaskSnapshot extends TaskView, TaskDetails {
   readonly history: readonly AttemptRecord[];
 }
 
+/** Which tasks are listed, page by page. */
 export interface TaskFilter {
   readonly owner?: string;
   readonly kind?: string;
@@ -26,6 +27,7 @@ export interface TaskFilter {
   readonly limit?: number;
 }
 
+/** Tasks, and where the list goes on. */
 export interface TaskPage {
   /** Newest first. */
   readonly items: readonly TaskView[];
@@ -35,6 +37,7 @@ export interface TaskPage {
   readonly now: number;
 }
 
+/** A part of a task's output. */
 export interface OutputPage {
   readonly chunks: readonly OutputChunk[];
   /** Number of the last chunk there is. */

@@ -6,6 +6,7 @@ import type { TaskLogger } from './task-context.ts';
 import type { TaskTables } from './task-module.ts';
 import type { ChannelPosition } from './task-reader.ts';
 
+/** What tasks are made of. Only `store` is needed. */
 export interface TasksOptions {
   /** Opened with `taskModule` among its modules. */
   readonly store: Store<TaskTables>;

@@ -11,6 +11,7 @@ import {
   type WorkerCall,
 } from './worker-calls.ts';
 
+/** Whose calls are taken, and where. */
 export interface WorkerApiOptions {
   readonly tasks: Tasks;
   /** Bearer tokens of workers. At least one. */

@@ -23,6 +23,7 @@ export const workerCalls = [
   'release',
 ] as const;
 
+/** One of the calls that workers can make. */
 export type WorkerCall = (typeof workerCalls)[number];
 
 /** Calls that are about one task, which `id` of the body names. */

@@ -14,6 +14,7 @@ export interface WorkerSign {
   readonly concurrency?: number;
 }
 
+/** A worker that is alive, and what it can do. */
 export interface WorkerView {
   readonly id: string;
   readonly kind: string;

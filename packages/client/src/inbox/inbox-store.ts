@@ -50,6 +50,7 @@ export interface InboxSnapshot {
   readonly settings: UserSettings | undefined;
 }
 
+/** What an inbox store is made of. `client` and `api` are needed. */
 export interface InboxStoreOptions extends LiveStoreOptions {
   /** Connects by itself; the store follows it and never closes it. */
   readonly client: Pick<Client, 'subscribe' | 'state' | 'onChange'>;

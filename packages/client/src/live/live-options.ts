@@ -2,6 +2,7 @@ import type { Environment } from '../environment.ts';
 import type { LocksLike } from '../shared/web-locks.ts';
 import type { Backoff } from './backoff.ts';
 
+/** How a store deals with changes, failures and other tabs. */
 export interface LiveStoreOptions {
   readonly backoff?: Partial<Backoff>;
   /** Changes that may wait for the server; more are refused with `queue_full`. @defaultValue 100 */

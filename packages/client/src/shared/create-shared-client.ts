@@ -4,6 +4,7 @@ import { baseOf, type ClientOptions } from '../options.ts';
 import { SharedWire } from './shared-wire.ts';
 import { type LocksLike, platformLocks } from './web-locks.ts';
 
+/** Options of a client whose connection all tabs share. */
 export interface SharedClientOptions extends ClientOptions {
   /**
    * Whose connection it is. Only tabs of the same user share one, so that nobody hears what was meant

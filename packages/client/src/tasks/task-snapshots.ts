@@ -12,6 +12,7 @@ export interface TaskSnapshot extends WatchState {
   readonly isDeleted: boolean;
 }
 
+/** The user's tasks, as far as they were read. Never changed in place. */
 export interface TaskListSnapshot extends WatchState {
   /** Newest first. */
   readonly items: readonly Task[];
@@ -21,6 +22,7 @@ export interface TaskListSnapshot extends WatchState {
   readonly hasMore: boolean;
 }
 
+/** A task's output, as far as it is held. Never changed in place. */
 export interface OutputSnapshot extends WatchState {
   /** In order, without a gap. */
   readonly chunks: readonly OutputChunk[];

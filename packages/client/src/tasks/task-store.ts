@@ -40,6 +40,7 @@ import {
   type TaskState,
 } from './task-state.ts';
 
+/** What a task store is made of. `client` and `api` are needed. */
 export interface TaskStoreOptions extends LiveStoreOptions {
   /** Connects by itself; the store follows it and never closes it. */
   readonly client: Pick<Client, 'subscribe' | 'state' | 'onChange'>;
@@ -50,18 +51,23 @@ export interface TaskStoreOptions extends LiveStoreOptions {
   readonly pollMs?: number;
 }
 
+/** Follows one task. */
 export type TaskWatch = Watch<TaskSnapshot>;
+/** Follows the output of one task. */
 export type OutputWatch = Watch<OutputSnapshot>;
+/** Follows the user's tasks. */
 export interface TaskListWatch extends Watch<TaskListSnapshot> {
   /** Reads the next page. Does nothing when there is none. */
   loadMore(): Promise<void>;
 }
 
+/** Which tasks are in a list. */
 export interface ListOptions extends TaskFilter {
   /** Tasks of the first page, at most 200. @defaultValue 20 */
   readonly pageSize?: number;
 }
 
+/** How much of a task's output is held. */
 export interface OutputOptions {
   /** All of it, or only what comes from now on. @defaultValue 'start' */
   readonly from?: 'start' | 'now';

@@ -1,6 +1,7 @@
 import { Centrifuge, State } from 'centrifuge';
 import { WorkerRun, type WorkerHandler, type WorkerTask } from './worker-run.ts';
 
+/** Where a worker connects, and what it does. */
 export interface WorkerOptions {
   /** Of the WebSocket endpoint, for example `wss://example.org/connection/websocket`. */
   readonly url: string;

@@ -15,6 +15,7 @@ export interface WorkerTask {
   readonly checkpoint: unknown;
 }
 
+/** How far a task is. */
 export interface WorkerProgress {
   /** From 0 to 1: of the current step, or of the whole when there are no steps. */
   readonly fraction?: number;

@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import { isPublicAddress } from './public-address.ts';
 import { quote } from './token-refusal.ts';
 
+/** What is asked of one read of a key set. */
 export interface JwksFetchOptions {
   /** Refuse hosts that have an address outside the public Internet. */
   readonly publicAddressesOnly: boolean;
@@ -27,6 +28,7 @@ export class JwksFetchError extends Error {
   override readonly name = 'JwksFetchError';
 }
 
+/** Bounds of one read of a key set, in milliseconds and bytes. */
 export interface JwksFetchLimits {
   readonly timeoutMs: number;
   readonly maxBytes: number;

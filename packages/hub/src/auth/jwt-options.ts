@@ -90,6 +90,7 @@ export interface JwksOptions {
   readonly fetch?: JwksFetch;
 }
 
+/** Defaults of {@link JwksOptions}. */
 export const defaultJwksOptions: JwksOptions = {
   cacheTtlMs: 3_600_000,
   maxStaleMs: 86_400_000,

@@ -35,6 +35,7 @@ export const refusalReasons = {
   keys_unavailable: 'unavailable',
 } as const;
 
+/** Why a token is refused: a key of {@link refusalReasons}. */
 export type RefusalReason = keyof typeof refusalReasons;
 
 /** A refused token. A value, never thrown; holds neither the token nor a secret. */

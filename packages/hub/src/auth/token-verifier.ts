@@ -2,6 +2,7 @@ import type { Disconnect, ReplyError } from '@holdfast/protocol';
 import type { Credentials, SubscribeGrant } from '../events.ts';
 import type { Soon } from '../soon.ts';
 
+/** What a subscription token says. */
 export interface SubscriptionTokenClaims {
   readonly user: string;
   readonly channel: string;

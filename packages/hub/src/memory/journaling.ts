@@ -9,6 +9,7 @@ import {
   type OperationKind,
 } from './journal-writer.ts';
 
+/** Where a memory broker keeps what outlives the process, and which channels that is. */
 export interface JournalingOptions {
   readonly journal: ChannelJournal;
   /** Whether what happens in a channel is journaled before anybody is told of it. */

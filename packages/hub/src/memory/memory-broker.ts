@@ -15,6 +15,7 @@ import type {
   HistoryPage,
 } from '../ports/broker.ts';
 
+/** Options of a {@link MemoryBroker}. */
 export interface MemoryBrokerOptions extends MemoryExchangeOptions {
   /** State shared with other hubs of this process. @defaultValue a state of its own */
   readonly exchange?: MemoryExchange;

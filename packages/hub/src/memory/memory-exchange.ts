@@ -16,6 +16,7 @@ import type {
 import type { ChannelChange, ChannelRecord, JournaledResult } from '../ports/channel-journal.ts';
 import { SweepCursor } from './sweep-cursor.ts';
 
+/** Limits and sources of the state that memory brokers share. */
 export interface MemoryExchangeOptions {
   readonly clock?: Clock;
   /** Makes the epoch of a new stream. @defaultValue 8 random characters */

@@ -20,6 +20,7 @@ import {
   type MemoryMapUsage,
 } from './memory-map-exchange.ts';
 
+/** Options of a {@link MemoryMapBroker}. */
 export interface MemoryMapBrokerOptions extends MemoryMapExchangeOptions {
   /** State shared with other hubs of this process. @defaultValue a state of its own */
   readonly exchange?: MemoryMapExchange;

@@ -26,6 +26,7 @@ import { isAsExpected, publishSuppression } from './map-suppression.ts';
 import { MapTable } from './map-table.ts';
 import type { MapEntry, MemoryMap } from './memory-map.ts';
 
+/** Limits and sources of the state that memory map brokers share. */
 export interface MemoryMapExchangeOptions {
   readonly clock?: Clock;
   /** Makes the epoch of a new stream. @defaultValue 8 random characters */

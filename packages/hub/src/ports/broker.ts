@@ -8,6 +8,7 @@ export interface Position {
   readonly epoch: string;
 }
 
+/** How one publication is kept, and when it is suppressed. */
 export interface BrokerPublishOptions {
   /** Publications kept; 0 publishes without history (and without a position). */
   readonly historySize: number;
@@ -38,6 +39,7 @@ export interface BrokerPublishOptions {
   readonly excludeClient?: string;
 }
 
+/** What became of a publish. */
 export interface BrokerPublishResult {
   /** Absent when the publish kept no history. */
   readonly position?: Position;
@@ -45,6 +47,7 @@ export interface BrokerPublishResult {
   readonly suppressed?: 'idempotency' | 'version';
 }
 
+/** Which part of a stream is read. */
 export interface HistoryFilter {
   /** Exclusive start, in the direction of reading. Only the offset matters here; comparing epochs is the caller's business. */
   readonly sinceOffset?: number;
@@ -58,6 +61,7 @@ export interface HistoryFilter {
   readonly historyMetaTtlMs: number;
 }
 
+/** Publications of a stream, and where it is. */
 export interface HistoryPage {
   /** In offset order, newest first when reversed. */
   readonly publications: readonly Publication[];

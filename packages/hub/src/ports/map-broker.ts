@@ -22,6 +22,7 @@ export interface MapRetention {
 /** One key's value, or its change. */
 export type MapPublication = Publication & { readonly key: string };
 
+/** How a change of a map is kept, and when it is suppressed. */
 export interface MapChangeOptions {
   readonly retention: MapRetention;
   /**
@@ -40,6 +41,7 @@ export interface MapChangeOptions {
   readonly excludeClient?: string;
 }
 
+/** How a key of a map is written, and when it is not. */
 export interface MapPublishOptions extends MapChangeOptions {
   /** Write only a key that is not there, or only one that is. @defaultValue either */
   readonly keyMode?: 'if_new' | 'if_exists';
@@ -64,6 +66,7 @@ export type MapSuppression =
   | 'position_mismatch'
   | 'version';
 
+/** What became of a change of a map. */
 export interface MapChangeResult {
   /**
    * Of this change; of the first one when suppressed by idempotency; the top of the stream when
@@ -75,6 +78,7 @@ export interface MapChangeResult {
   readonly current?: MapPublication;
 }
 
+/** Which keys of a map are read. */
 export interface MapStateFilter {
   readonly retention: MapRetention;
   /** Most entries returned; -1 for all, 0 for the position alone. */
@@ -92,6 +96,7 @@ export interface MapStateFilter {
   readonly key?: string;
 }
 
+/** Keys of a map with their values, and where its stream is. */
 export interface MapStatePage {
   /** By score, highest first; those of equal score by key. Reversed as a whole with `asc`. */
   readonly entries: readonly MapPublication[];
@@ -101,6 +106,7 @@ export interface MapStatePage {
   readonly cursor: string;
 }
 
+/** Which part of the changes of a map is read. */
 export interface MapStreamFilter {
   readonly retention: MapRetention;
   /** Exclusive start, in the direction of reading. Comparing epochs is the caller's business. */
@@ -110,6 +116,7 @@ export interface MapStreamFilter {
   readonly reverse?: boolean;
 }
 
+/** Changes of a map, and where its stream is. */
 export interface MapStreamPage {
   /** In offset order, newest first when reversed. */
   readonly publications: readonly MapPublication[];
@@ -117,6 +124,7 @@ export interface MapStreamPage {
   readonly position?: Position;
 }
 
+/** How large a map is. */
 export interface MapStats {
   readonly keys: number;
 }

@@ -1,5 +1,6 @@
 import type { ClientInfo } from '@holdfast/protocol';
 
+/** How many are in a channel. */
 export interface PresenceStats {
   readonly clients: number;
   /** Distinct user ids; the anonymous user `''` counts as one. */

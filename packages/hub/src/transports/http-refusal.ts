@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 
+/** An answer that lets nobody in, as it goes over HTTP. */
 export interface HttpRefusal {
   readonly status: number;
   /** Stable and machine-readable, as `origin_not_allowed`. */

@@ -2,6 +2,7 @@ import { createRouteHandler, type HttpInterfaceOptions, type RouteHandler } from
 import type { Inbox } from '../inbox.ts';
 import { routes } from './routes.ts';
 
+/** Who may use the HTTP interface, and where it is. */
 export interface InboxHandlerOptions extends HttpInterfaceOptions {
   /** @defaultValue '/inbox' */
   readonly basePath?: string;

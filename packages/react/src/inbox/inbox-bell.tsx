@@ -7,6 +7,7 @@ import { InboxDrawer, type InboxDrawerProps } from './inbox-drawer.tsx';
 import { defaultLabels } from './inbox-labels.ts';
 import { useInbox } from './use-inbox.ts';
 
+/** As {@link InboxDrawerProps}: whether the drawer is open is the bell's own business. */
 export type InboxBellProps = Omit<InboxDrawerProps, 'isOpen' | 'onClose'>;
 
 /** A bell with the number of unread notifications, which opens the drawer. */

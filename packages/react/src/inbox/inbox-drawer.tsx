@@ -5,6 +5,7 @@ import { inboxCss } from './inbox-css.ts';
 import { defaultLabels } from './inbox-labels.ts';
 import { InboxPanel, type InboxPanelProps } from './inbox-panel.tsx';
 
+/** Whether the drawer is open, and what it shows. */
 export interface InboxDrawerProps extends Omit<InboxPanelProps, 'onClose'> {
   readonly isOpen: boolean;
   readonly onClose: () => void;

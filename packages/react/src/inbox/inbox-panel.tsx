@@ -14,6 +14,7 @@ import type { InboxSubject } from './setting-controls.tsx';
 import { type InboxSubjects, SettingsView } from './settings-view.tsx';
 import { useInbox } from './use-inbox.ts';
 
+/** What the list shows, and what becomes of a click. */
 export interface InboxPanelProps extends InboxSubjects {
   /** Words in another language; those that are missing are English. */
   readonly labels?: Partial<InboxLabels> | undefined;

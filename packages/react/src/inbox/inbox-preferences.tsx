@@ -4,6 +4,7 @@ import { inboxCss } from './inbox-css.ts';
 import { defaultLabels, type InboxLabels, LabelsContext } from './inbox-labels.ts';
 import { type InboxSubjects, SettingsView } from './settings-view.tsx';
 
+/** What there is to set, and in which words. */
 export interface InboxPreferencesProps extends InboxSubjects {
   /** Words in another language; those that are missing are English. */
   readonly labels?: Partial<InboxLabels> | undefined;

@@ -3,6 +3,7 @@ import type { InboxStore } from '@holdfast/client/inbox';
 
 const InboxContext = createContext<InboxStore | undefined>(undefined);
 
+/** The inbox of the page, and who may use it. */
 export interface InboxProviderProps {
   /** Made once, outside of any component: it belongs to the page, as its connection does. */
   readonly inbox: InboxStore;

@@ -8,6 +8,7 @@ type Actions = Omit<
   'getSnapshot' | 'getServerSnapshot' | 'subscribe' | 'onNotification' | 'close'
 >;
 
+/** Who hears of what comes. */
 export interface UseInboxOptions {
   /** Called for each notification that comes; see `InboxStore.onNotification`. */
   readonly onNotification?: (notification: Notification, arrival: Arrival) => void;

@@ -15,6 +15,7 @@ import { TaskBar, TaskDetails, TaskNotice, TaskSign, TaskState } from './task-vi
 import { toneOf } from './task-words.ts';
 import { useTasks } from './use-task.ts';
 
+/** Which tasks are listed, and how. */
 export interface TaskListProps extends ListOptions {
   /** Words in another language; those that are missing are English. */
   readonly labels?: Partial<TaskLabels> | undefined;

@@ -12,6 +12,7 @@ import { TaskBar, TaskDetails, TaskNotice, TaskSign, TaskState } from './task-vi
 import { toneOf } from './task-words.ts';
 import { useTask } from './use-task.ts';
 
+/** Which task is shown, and how. */
 export interface TaskProgressProps {
   readonly id: string;
   /** What it is called. @defaultValue what the labels say */

@@ -3,6 +3,7 @@ import type { TaskStore } from '@holdfast/client/tasks';
 
 const TasksContext = createContext<TaskStore | undefined>(undefined);
 
+/** The task store of the page, and who may use it. */
 export interface TasksProviderProps {
   /** Made once, outside of any component: it belongs to the page, as its connection does. */
   readonly tasks: TaskStore;

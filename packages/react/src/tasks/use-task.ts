@@ -14,6 +14,7 @@ function useWatch<Snapshot extends WatchState>(watch: Watch<Snapshot>): Snapshot
   return useSyncExternalStore(watch.subscribe, watch.getSnapshot, watch.getServerSnapshot);
 }
 
+/** What {@link useTask} gives. */
 export interface WatchedTask extends TaskSnapshot {
   /** Asks it to stop. Shown at once, and taken back when it fails. */
   readonly cancel: () => Promise<void>;
@@ -39,6 +40,7 @@ export function useTask(id: string): WatchedTask {
   );
 }
 
+/** What {@link useTasks} gives. */
 export interface WatchedTasks extends TaskListSnapshot {
   /** As {@link WatchedTask}'s, for one of them. */
   readonly cancel: (id: string) => Promise<void>;

@@ -15,6 +15,7 @@ import type { ProbeMessage, ProbeSocket } from './probe-socket.ts';
 import { probeStream } from './probe-stream.ts';
 import { Visitor } from './visitor.ts';
 
+/** As whom, and how thoroughly, the doctor goes the way of a client. */
 export interface ExamineOptions {
   /** Of a user that may connect; without it an anonymous connect is tried. */
   readonly token?: string;

@@ -22,6 +22,7 @@ export const checkNames = [
   'silence',
 ] as const;
 
+/** One of the doctor's checks. */
 export type CheckName = (typeof checkNames)[number];
 
 /** The result of one check. */

@@ -17,6 +17,7 @@ export const callOutcomes = [
   /** The client went away first. */
   'canceled',
 ] as const;
+/** How a call of a hook ended. */
 export type CallOutcome = (typeof callOutcomes)[number];
 
 /** What one hook has done at one endpoint; plain numbers, read at scrape time. */

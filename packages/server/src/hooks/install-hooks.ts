@@ -20,6 +20,7 @@ export interface Hooks {
   close(): void;
 }
 
+/** What hooks need beside their options. */
 export interface HooksContext {
   /** @defaultValue no logging */
   readonly logger?: Logger;

@@ -18,6 +18,7 @@ export const proxyNames = [
   'k8s',
 ] as const;
 
+/** One of the proxies that configurations are printed for. */
 export type ProxyName = (typeof proxyNames)[number];
 
 const writers: Readonly<Record<ProxyName, (settings: ProxySettings) => string>> = {

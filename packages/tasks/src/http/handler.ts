@@ -3,6 +3,7 @@ import type { Tasks } from '../tasks.ts';
 import { OutputFollowers } from './output-stream.ts';
 import { routes } from './routes.ts';
 
+/** Who may use the HTTP interface, and where it is. */
 export interface TasksHandlerOptions extends HttpInterfaceOptions {
   /** @defaultValue '/tasks' */
   readonly basePath?: string;

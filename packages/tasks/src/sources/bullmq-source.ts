@@ -8,6 +8,7 @@ import type { ProgressUpdate } from '../progress.ts';
 import type { JobChanges, JobSighting, JobSource } from './job-source.ts';
 import { kindOfQueue, progressOf } from './source-defaults.ts';
 
+/** Which queue of BullMQ is followed, and how its jobs are shown. */
 export interface BullMqSourceOptions {
   /** Name of the queue. */
   readonly queue: string;

@@ -18,6 +18,7 @@ export type PgBossJob = Readonly<Record<string, unknown>> & {
   readonly output: unknown;
 };
 
+/** Which queue of pg-boss is followed, and how its jobs are shown. */
 export interface PgBossSourceOptions {
   /** Name of the queue. */
   readonly queue: string;

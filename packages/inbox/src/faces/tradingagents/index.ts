@@ -4,6 +4,7 @@ import type { Inbox } from '../../inbox.ts';
 import { type LegacyDialectOptions, legacySocket, legacyStream } from './dialect.ts';
 import { createLegacyRest } from './rest.ts';
 
+/** What the face of TradingAgents-CN's interface is made of. */
 export interface TradingAgentsFaceOptions {
   readonly inbox: Inbox;
   /** The user whose token the request carries, or undefined. */

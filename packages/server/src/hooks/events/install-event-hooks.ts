@@ -40,6 +40,7 @@ export interface EventHooks {
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
+/** What event hooks need beside their options. */
 export interface EventHooksContext {
   /** The hooks' journals are kept here, in a folder for each. One process at a time. */
   readonly folder: string;

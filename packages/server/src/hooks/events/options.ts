@@ -11,6 +11,7 @@ export const eventTypes = [
   /** A node ended without saying goodbye: whatever was on it is gone. Always sent. */
   'node_lost',
 ] as const;
+/** One of the events that backends are told of; `docs/hooks.md` says when. */
 export type EventType = (typeof eventTypes)[number];
 
 /** One backend endpoint that is told what happens (`event_hooks[]`). */
