@@ -133,10 +133,10 @@ test('a worker is killed: retrying is on screen within lease + 1 s, a reload sho
 
 test('the server is killed and started again: the page says that it knows nothing, and ends in the right state', async () => {
   await startPythonWorker();
-  const id = await request('eve', 'word-count', longText(14, 0.1));
+  const id = await request('eve', 'word-count', longText(30, 0.1));
   const page = await open('eve', `task=${id}`);
   await vi.waitFor(async () => {
-    expect((await seenBy(page)).at(-1)?.progress).toBeGreaterThan(0.05);
+    expect((await seenBy(page)).at(-1)?.progress).toBeGreaterThan(0.03);
   }, patience);
   await server.kill();
   await vi.waitFor(async () => expect(await wordsOf(page)).toMatch(/^No news since/), patience);
@@ -145,7 +145,7 @@ test('the server is killed and started again: the page says that it knows nothin
   await vi.waitFor(async () => expect(await wordsOf(page)).toBe('Done'), patience);
   expect((await server.ask('eve', `GET /me/${id}`))['task']).toMatchObject({
     status: 'completed',
-    result: { one: 14, two: 14 },
+    result: { one: 30, two: 30 },
   });
 });
 
