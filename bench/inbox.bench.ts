@@ -83,6 +83,34 @@ async function sends(bench: Bench, count: number, width: number): Promise<readon
   ];
 }
 
+/** Has `count` users mark what they were sent as read, `width` at a time. */
+async function changes(bench: Bench, count: number, width: number): Promise<readonly string[]> {
+  const wanted: { readonly user: string; readonly ids: readonly string[] }[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const user = `sender-${index}`;
+    const { items } = await bench.inbox.list(user, { limit: 1, status: 'unread' });
+    wanted.push({ user, ids: items.map(({ id }) => id) });
+  }
+  const acknowledgedMs: number[] = [];
+  const begin = performance.now();
+  const loop = async (): Promise<void> => {
+    for (let next = wanted.pop(); next !== undefined; next = wanted.pop()) {
+      const at = performance.now();
+      const { changed } = await bench.inbox.markRead(next.user, next.ids);
+      if (changed.length !== 1) throw new Error(`${changed.length} were marked as read, not 1`);
+      acknowledgedMs.push(performance.now() - at);
+    }
+  };
+  await Promise.all(Array.from({ length: width }, loop));
+  const seconds = (performance.now() - begin) / 1000;
+  return [
+    `${bench.name}, ${width} at once`,
+    figure(count / seconds),
+    figure(percentile(acknowledgedMs, 0.5)),
+    figure(percentile(acknowledgedMs, 0.99)),
+  ];
+}
+
 /** One send to a list of users. */
 async function sendToList(bench: Bench, users: number): Promise<readonly string[]> {
   const begin = performance.now();
@@ -161,6 +189,13 @@ try {
         title: `Sends to one user each, ${name}`,
         columns: ['', 'sends/s', 'ack p50 ms', 'p99', 'published p50 ms', 'p99'],
         rows: sent,
+      }),
+    );
+    console.log(
+      formatTable({
+        title: `Changes by one user each, ${name}`,
+        columns: ['', 'changes/s', 'ack p50 ms', 'p99'],
+        rows: [await changes(bench, 500, 1), await changes(bench, 4500, 32)],
       }),
     );
     console.log(

@@ -2,77 +2,108 @@ import type { UnreadCounts } from '@holdfast/protocol/inbox';
 import { inList, type Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
 import { InboxError } from './errors.ts';
+import {
+  InboxDraft,
+  type Change,
+  type ChangeKind,
+  type ChangeResult,
+  type Marks,
+  type MarksSet,
+} from './inbox-draft.ts';
 import type { InboxTables, NotificationTable } from './inbox-module.ts';
-import { isVisible, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
+import {
+  isVisible,
+  noneUnread,
+  toNotification,
+  withMore,
+  type InboxTransaction,
+  type Mailboxes,
+} from './mailbox.ts';
 import { checkId, checkName, checkPlace } from './notification.ts';
+import { SharedTransactions, type SharedTransactionOptions } from './shared-transactions.ts';
 
-/** What a user's operation did. Doing it again changes nothing and says so. */
-export interface ChangeResult {
-  readonly changed: readonly string[];
-  /** Ids that are not the user's, or no longer there. */
-  readonly notFound: readonly string[];
-  readonly unread: UnreadCounts;
-  readonly version: number;
-}
+export type { ChangeResult };
 
 /** Most ids of one operation. */
 export const maxChangeIds = 500;
 
-type Row = NotificationTable;
+/** Notifications that are changed together, as far as their number is known before. */
+const maxTogether = 100;
+/** As how many marking everything as read counts. */
+const assumedUnread = 20;
 
-/** What users do with their notifications. All operations are idempotent. */
+const kinds = {
+  read: {
+    applies: (marks) => marks.read_at === null,
+    set: (now) => ({ read_at: now, escalate_at: null }),
+    event: (ids, { now }) => ({ type: 'read', ids, readAt: now }),
+  },
+  unread: {
+    applies: (marks) => marks.read_at !== null,
+    set: () => ({ read_at: null }),
+    event: (ids) => ({ type: 'unread', ids }),
+  },
+  archive: {
+    applies: (marks) => marks.archived_at === null,
+    set: (now) => ({ archived_at: now, escalate_at: null }),
+    event: (ids) => ({ type: 'removed', ids, reason: 'archived' }),
+  },
+  unarchive: {
+    applies: (marks) => marks.archived_at !== null,
+    set: () => ({ archived_at: null }),
+    event: (ids, { rowOf }) => ({
+      type: 'unarchived',
+      notifications: ids.map((id) => toNotification(rowOf(id))),
+    }),
+    showsContent: true,
+  },
+  delete: {
+    applies: () => true,
+    set: () => null,
+    event: (ids) => ({ type: 'removed', ids, reason: 'deleted' }),
+  },
+} as const satisfies Record<string, ChangeKind>;
+
+/**
+ * What users do with their notifications. All operations are idempotent. Those that come together
+ * share a transaction: those of one user are done one after another in memory, those of all are
+ * written in a number of statements that does not depend on how many there are.
+ */
 export class Changes {
   readonly #store: Store<InboxTables>;
   readonly #mailboxes: Mailboxes;
+  readonly #shared: SharedTransactions<Change, ChangeResult>;
 
   constructor(store: Store<InboxTables>, mailboxes: Mailboxes) {
     this.#store = store;
     this.#mailboxes = mailboxes;
+    this.#shared = new SharedTransactions((changes, how) => this.#transact(changes, how), {
+      store,
+      items: 'changes of inboxes',
+      maxItems: maxTogether,
+      weightOf: ({ selection }) => ('ids' in selection ? selection.ids.length : assumedUnread),
+      userOf: ({ user }) => user,
+    });
   }
 
   markRead(user: string, ids: readonly string[]): Promise<ChangeResult> {
-    return this.#change(user, ids, {
-      applies: (row) => row.read_at === null,
-      set: (now) => ({ read_at: now, escalate_at: null }),
-      body: (changed, now) => ({ type: 'read', ids: changed, readAt: now }),
-    });
+    return this.#change(user, ids, kinds.read);
   }
 
   markUnread(user: string, ids: readonly string[]): Promise<ChangeResult> {
-    return this.#change(user, ids, {
-      applies: (row) => row.read_at !== null,
-      set: () => ({ read_at: null }),
-      body: (changed) => ({ type: 'unread', ids: changed }),
-    });
+    return this.#change(user, ids, kinds.unread);
   }
 
   archive(user: string, ids: readonly string[]): Promise<ChangeResult> {
-    return this.#change(user, ids, {
-      applies: (row) => row.archived_at === null,
-      set: (now) => ({ archived_at: now, escalate_at: null }),
-      body: (changed) => ({ type: 'removed', ids: changed, reason: 'archived' }),
-    });
+    return this.#change(user, ids, kinds.archive);
   }
 
   unarchive(user: string, ids: readonly string[]): Promise<ChangeResult> {
-    return this.#change(user, ids, {
-      applies: (row) => row.archived_at !== null,
-      set: () => ({ archived_at: null }),
-      body: (changed, _now, rows) => ({
-        type: 'unarchived',
-        notifications: rows
-          .filter((row) => changed.includes(row.id))
-          .map((row) => toNotification({ ...row, archived_at: null })),
-      }),
-    });
+    return this.#change(user, ids, kinds.unarchive);
   }
 
   delete(user: string, ids: readonly string[]): Promise<ChangeResult> {
-    return this.#change(user, ids, {
-      applies: () => true,
-      set: () => undefined,
-      body: (changed) => ({ type: 'removed', ids: changed, reason: 'deleted' }),
-    });
+    return this.#change(user, ids, kinds.delete);
   }
 
   /**
@@ -87,94 +118,148 @@ export class Changes {
     const { upTo, category } = options;
     if (upTo !== undefined) checkPlace('upTo', upTo, 'the id of a notification');
     if (category !== undefined) checkName('category', category);
-    return this.#store.transaction(async (trx) => {
-      const now = this.#store.clock.now();
-      const before = await this.#mailboxes.lock(trx, user);
-      let query = trx
-        .updateTable('inbox_notifications')
-        .set({ read_at: now, escalate_at: null })
-        .where('user_id', '=', user)
-        .where('read_at', 'is', null)
-        .where('archived_at', 'is', null)
-        .where(isVisible(now));
-      if (upTo !== undefined) query = query.where('id', '<=', upTo);
-      if (category !== undefined) query = query.where('category', '=', category);
-      const ids = (await query.returning('id').execute()).map((row) => row.id);
-      return this.#announce(trx, user, {
-        ids,
-        now,
-        before,
-        body: (changed) => ({ type: 'read', ids: changed, readAt: now }),
-      });
+    const selection = { upTo, category };
+    const { changed, unread, version } = await this.#shared.do({
+      user,
+      kind: kinds.read,
+      selection,
     });
+    return { changed, unread, version };
   }
 
-  async #change(
-    user: string,
-    ids: readonly string[],
-    kind: {
-      readonly applies: (row: Row) => boolean;
-      /** Undefined deletes. */
-      readonly set: (now: number) => Partial<Row> | undefined;
-      readonly body: (ids: readonly string[], now: number, rows: readonly Row[]) => Body;
-    },
-  ): Promise<ChangeResult> {
+  async #change(user: string, ids: readonly string[], kind: ChangeKind): Promise<ChangeResult> {
     checkId('user', user);
-    const wanted = checkIds(ids);
+    return this.#shared.do({ user, kind, selection: { ids: checkIds(ids) } });
+  }
+
+  #transact(
+    changes: readonly Change[],
+    options: SharedTransactionOptions,
+  ): Promise<readonly ChangeResult[]> {
     return this.#store.transaction(async (trx) => {
-      const now = this.#store.clock.now();
-      const before = await this.#mailboxes.lock(trx, user);
-      const rows = await trx
-        .selectFrom('inbox_notifications')
-        .selectAll()
-        .where('user_id', '=', user)
-        .where(sql<SqlBool>`id ${inList(this.#store.dialect, wanted)}`)
-        .where(isVisible(now))
-        .execute();
-      const changed = rows.filter((row) => kind.applies(row)).map((row) => row.id);
-      if (changed.length > 0) await this.#apply(trx, changed, kind.set(now));
-      const result = await this.#announce(trx, user, {
-        ids: changed,
-        now,
-        before,
-        body: (some) => kind.body(some, now, rows),
-      });
-      const found = new Set(rows.map((row) => row.id));
-      return { ...result, notFound: wanted.filter((id) => !found.has(id)) };
-    });
+      const drafts = await this.#open(trx, changes);
+      const results = changes.flatMap((change) => drafts.get(change.user)?.make(change) ?? []);
+      await this.#write(
+        trx,
+        [...drafts.values()].flatMap(({ sets }) => Array.from(sets)),
+      );
+      const events = [...drafts].flatMap(([user, draft]) =>
+        draft.events.map((event) => ({ user, event })),
+      );
+      await this.#mailboxes.raise(
+        trx,
+        events.map(({ user }) => user),
+      );
+      for (const { user, event } of events) this.#mailboxes.announce(trx, user, event);
+      return results;
+    }, options);
   }
 
-  async #apply(
+  /** Locks the inboxes that are to be changed, and reads what the changes need of them. */
+  async #open(
     trx: InboxTransaction,
-    ids: readonly string[],
-    set: Partial<Row> | undefined,
+    changes: readonly Change[],
+  ): Promise<ReadonlyMap<string, InboxDraft>> {
+    const now = this.#store.clock.now();
+    const users = new Set(changes.map(({ user }) => user));
+    const readers = changes.filter(({ selection }) => !('ids' in selection));
+    const versions = await this.#mailboxes.lock(trx, [...users]);
+    const named = Map.groupBy(await this.#selectMarks(trx, changes, now), (row) => row.user_id);
+    const contents = await this.#selectContents(trx, changes);
+    const unread = await this.#selectUnread(trx, new Set(readers.map(({ user }) => user)), now);
+    // Of whom all that is unread was read, it needs no counting.
+    const others = [...users].filter((user) => !unread.has(user));
+    const counts = await this.#mailboxes.countUnread(trx, others, now);
+    return new Map(
+      Array.from(users, (user) => {
+        const ownUnread = unread.get(user);
+        const draft = new InboxDraft({
+          marks: [...(named.get(user) ?? []), ...(ownUnread ?? [])],
+          contents,
+          unread: (ownUnread === undefined ? counts.get(user) : countAll(ownUnread)) ?? noneUnread,
+          version: versions.get(user) ?? 0,
+          now,
+        });
+        return [user, draft];
+      }),
+    );
+  }
+
+  /** Whoever named an id that is somebody else's does not get it: drafts are by user. */
+  async #selectMarks(
+    trx: InboxTransaction,
+    changes: readonly Change[],
+    now: number,
+  ): Promise<readonly Marks[]> {
+    const ids = idsOf(changes);
+    if (ids.length === 0) return [];
+    return trx
+      .selectFrom('inbox_notifications')
+      .select(marksColumns)
+      .where(sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`)
+      .where(isVisible(now))
+      .execute();
+  }
+
+  async #selectContents(
+    trx: InboxTransaction,
+    changes: readonly Change[],
+  ): Promise<ReadonlyMap<string, NotificationTable>> {
+    const ids = idsOf(changes.filter(({ kind }) => kind.showsContent === true));
+    if (ids.length === 0) return new Map();
+    const rows = await trx
+      .selectFrom('inbox_notifications')
+      .selectAll()
+      .where(sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`)
+      .execute();
+    return new Map(rows.map((row) => [row.id, row]));
+  }
+
+  async #selectUnread(
+    trx: InboxTransaction,
+    users: ReadonlySet<string>,
+    now: number,
+  ): Promise<ReadonlyMap<string, readonly Marks[]>> {
+    if (users.size === 0) return new Map();
+    const rows = await trx
+      .selectFrom('inbox_notifications')
+      .select(marksColumns)
+      .where(sql<SqlBool>`user_id ${inList(this.#store.dialect, [...users])}`)
+      .where('read_at', 'is', null)
+      .where('archived_at', 'is', null)
+      .where(isVisible(now))
+      .orderBy('id')
+      .execute();
+    const byUser = Map.groupBy(rows, (row) => row.user_id);
+    return new Map(Array.from(users, (user) => [user, byUser.get(user) ?? []]));
+  }
+
+  /** One statement for all that are set in the same way. */
+  async #write(
+    trx: InboxTransaction,
+    sets: readonly (readonly [id: string, set: MarksSet])[],
   ): Promise<void> {
-    const isOne = sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`;
-    await (set === undefined
-      ? trx.deleteFrom('inbox_notifications').where(isOne).execute()
-      : trx.updateTable('inbox_notifications').set(set).where(isOne).execute());
-  }
-
-  async #announce(
-    trx: InboxTransaction,
-    user: string,
-    change: {
-      readonly ids: readonly string[];
-      readonly now: number;
-      readonly before: number | undefined;
-      readonly body: (ids: readonly string[]) => Body;
-    },
-  ): Promise<Omit<ChangeResult, 'notFound'>> {
-    const { ids: changed, now } = change;
-    if (changed.length === 0) {
-      const unread = await this.#mailboxes.unreadOf(trx, user, now);
-      return { changed, unread, version: change.before ?? 0 };
+    for (const alike of Map.groupBy(sets, ([, set]) => JSON.stringify(set)).values()) {
+      const ids = alike.map(([id]) => id);
+      const [[, set] = ['', null]] = alike;
+      const isOne = sql<SqlBool>`id ${inList(this.#store.dialect, ids)}`;
+      await (set === null
+        ? trx.deleteFrom('inbox_notifications').where(isOne).execute()
+        : trx.updateTable('inbox_notifications').set(set).where(isOne).execute());
     }
-    return { changed, ...(await this.#mailboxes.announceIds(trx, user, change)) };
   }
 }
 
-type Body = ReturnType<Parameters<Mailboxes['announceIds']>[2]['body']>;
+const marksColumns = ['id', 'user_id', 'category', 'read_at', 'archived_at'] as const;
+
+function idsOf(changes: readonly Change[]): readonly string[] {
+  const ids = changes.flatMap(({ selection }) => ('ids' in selection ? selection.ids : []));
+  return [...new Set(ids)];
+}
+
+function countAll(unread: readonly Marks[]): UnreadCounts {
+  return unread.reduce((counts, { category }) => withMore(counts, category, 1), noneUnread);
+}
 
 export function checkIds(ids: readonly string[]): readonly string[] {
   if (!Array.isArray(ids) || ids.length === 0 || ids.length > maxChangeIds) {

@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { InboxError } from './errors.ts';
 import type { SendResult } from './send-rows.ts';
 import type { SendRequest } from './sends.ts';
-import { openInbox, type InboxFixture, untilLeader, patience } from './testing/inbox-fixture.ts';
+import { eventsOf, openInbox, type InboxFixture, untilLeader } from './testing/inbox-fixture.ts';
 
 // Starting PostgreSQL, and a machine with other work, take their time.
 
@@ -26,16 +26,6 @@ function sendAll(
         ),
     ),
   );
-}
-
-/** All events of a user, when all have been published. */
-async function eventsOf(
-  { inbox, broker }: InboxFixture,
-  user: string,
-): Promise<readonly InboxEvent[]> {
-  const { version, channel } = await inbox.snapshot(user);
-  await vi.waitFor(() => expect(broker.eventsOf(channel)).toHaveLength(version), patience);
-  return broker.eventsOf(channel);
 }
 
 /** What does not depend on the moment: ids become the titles that they belong to. */

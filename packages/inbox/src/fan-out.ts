@@ -2,7 +2,13 @@ import type { InboxEvent, UnreadCounts } from '@holdfast/protocol/inbox';
 import { inList, insertRows, type Store } from '@holdfast/store';
 import { sql } from 'kysely';
 import type { InboxTables, NotificationTable } from './inbox-module.ts';
-import { noneUnread, toNotification, type InboxTransaction, type Mailboxes } from './mailbox.ts';
+import {
+  noneUnread,
+  toNotification,
+  withMore,
+  type InboxTransaction,
+  type Mailboxes,
+} from './mailbox.ts';
 import type { CheckedContent } from './notification.ts';
 import type { InboxSettings } from './options.ts';
 import type { PreferenceBook, Routing } from './preferences.ts';
@@ -278,13 +284,4 @@ function groupOf(row: Replaced): string | undefined {
 /** What an unread notification counts. */
 function countOf(row: Replaced, now: number): number {
   return Number(row.in_app === 1 && (row.expires_at === null || row.expires_at > now));
-}
-
-function withMore(unread: UnreadCounts, category: string, more: number): UnreadCounts {
-  // An object has members of its own that are no categories, `constructor` for one.
-  const before = Object.hasOwn(unread.byCategory, category) ? unread.byCategory[category] : 0;
-  const { [category]: _, ...others } = unread.byCategory;
-  const count = (before ?? 0) + more;
-  const byCategory = count > 0 ? { ...others, [category]: count } : others;
-  return { total: unread.total + more, byCategory };
 }

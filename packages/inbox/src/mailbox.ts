@@ -11,17 +11,11 @@ import type { InboxSettings } from './options.ts';
 
 export type InboxTransaction = StoreTransaction<InboxTables>;
 
-/** Ids in one event: 64 KiB hold more than a thousand, and one is plenty for a screen. */
-const maxEventIds = 500;
-/**
- * Whole notifications in one event, as JSON in bytes. The largest one alone may have more; with its
- * counts it fits into 64 KiB, too.
- */
-const maxEventBytes = 32_768;
 /** Categories in one event, those with the most unread: as many as a user can have wishes for. */
 const maxCountedCategories = 200;
 
-type EventBody = InboxEvent extends infer Event
+/** An event before its place among the user's events is known. */
+export type EventBody = InboxEvent extends infer Event
   ? Event extends InboxEvent
     ? Omit<Event, 'version' | 'unread'>
     : never
@@ -52,11 +46,22 @@ export class Mailboxes {
     this.#settings = settings;
   }
 
-  /** Locks a user's inbox; undefined when there has never been anything in it. */
-  async lock(trx: InboxTransaction, user: string): Promise<number | undefined> {
-    let query = trx.selectFrom('inbox_mailboxes').select('version').where('user_id', '=', user);
-    if (this.#store.dialect === 'postgres') query = query.forUpdate();
-    return (await query.executeTakeFirst())?.version;
+  /**
+   * Locks the inboxes of some users.
+   * @returns the versions of those in which there has ever been anything
+   */
+  async lock(
+    trx: InboxTransaction,
+    users: readonly string[],
+  ): Promise<ReadonlyMap<string, number>> {
+    let query = trx
+      .selectFrom('inbox_mailboxes')
+      .selectAll()
+      .where(sql<SqlBool>`user_id ${inList(this.#store.dialect, users)}`);
+    // In the order of `raise`, so that two of them never wait for each other crosswise.
+    if (this.#store.dialect === 'postgres') query = query.orderBy('user_id').forUpdate();
+    const rows = await query.execute();
+    return new Map(rows.map((row) => [row.user_id, row.version]));
   }
 
   /** Locks a user's inbox, making one when there has never been anything in it. */
@@ -66,7 +71,7 @@ export class Mailboxes {
       .values({ user_id: user, version: 0 })
       .onConflict((conflict) => conflict.column('user_id').doNothing())
       .execute();
-    return (await this.lock(trx, user)) ?? 0;
+    return (await this.lock(trx, [user])).get(user) ?? 0;
   }
 
   /**
@@ -124,26 +129,6 @@ export class Mailboxes {
   }
 
   /**
-   * Raises the user's version and announces a change of some ids, in several events when they are
-   * many. The mailbox must be locked.
-   * @returns the version and counts after it
-   */
-  async announceIds(
-    trx: InboxTransaction,
-    user: string,
-    change: { readonly ids: readonly string[]; readonly now: number } & {
-      readonly body: (ids: readonly string[]) => EventBody;
-    },
-  ): Promise<{ readonly version: number; readonly unread: UnreadCounts }> {
-    const unread = await this.unreadOf(trx, user, change.now);
-    let version = 0;
-    for (const body of piecesOf(change.ids, change.body)) {
-      version = await this.#announceNext(trx, user, { ...body, unread });
-    }
-    return { version, unread };
-  }
-
-  /**
    * Raises the user's version and announces a change that is of no notification. The mailbox must be
    * locked.
    * @returns the version after it
@@ -154,16 +139,8 @@ export class Mailboxes {
     setting: SettingBody,
   ): Promise<number> {
     const unread = await this.unreadOf(trx, user, this.#store.clock.now());
-    return this.#announceNext(trx, user, { ...setting, unread });
-  }
-
-  async #announceNext(
-    trx: InboxTransaction,
-    user: string,
-    event: EventBody & Pick<InboxEvent, 'unread'>,
-  ): Promise<number> {
     const version = (await this.raise(trx, [user])).get(user) ?? 0;
-    this.announce(trx, user, { ...event, version });
+    this.announce(trx, user, { ...setting, unread, version });
     return version;
   }
 
@@ -202,28 +179,22 @@ export class Mailboxes {
 
 export const noneUnread: UnreadCounts = { total: 0, byCategory: {} };
 
-/** A change of many ids as several, each short enough for an event. */
-function piecesOf(
-  ids: readonly string[],
-  body: (ids: readonly string[]) => EventBody,
-): readonly EventBody[] {
-  const whole = body(ids);
-  if (ids.length <= 1 || (ids.length <= maxEventIds && isShort(whole))) return [whole];
-  const middle = Math.ceil(ids.length / 2);
-  return [...piecesOf(ids.slice(0, middle), body), ...piecesOf(ids.slice(middle), body)];
-}
-
-function isShort(body: EventBody): boolean {
-  if (body.type !== 'unarchived') return true;
-  return Buffer.byteLength(JSON.stringify(body)) <= maxEventBytes;
-}
-
 /** Categories are free: with one for each of a thousand notifications no event would hold the counts. */
 function bounded(unread: UnreadCounts): UnreadCounts {
   const counts = Object.entries(unread.byCategory);
   if (counts.length <= maxCountedCategories) return unread;
   const most = counts.toSorted(([, a], [, b]) => b - a).slice(0, maxCountedCategories);
   return { total: unread.total, byCategory: Object.fromEntries(most) };
+}
+
+/** Counts after `more` (or, below zero, fewer) of a category are unread. */
+export function withMore(unread: UnreadCounts, category: string, more: number): UnreadCounts {
+  // An object has members of its own that are no categories, `constructor` for one.
+  const before = Object.hasOwn(unread.byCategory, category) ? unread.byCategory[category] : 0;
+  const { [category]: _, ...others } = unread.byCategory;
+  const count = (before ?? 0) + more;
+  const byCategory = count > 0 ? { ...others, [category]: count } : others;
+  return { total: unread.total + more, byCategory };
 }
 
 /** What users see: not only sent elsewhere, not expired. */

@@ -46,14 +46,14 @@ export class Topics {
     checkId('user', user);
     checkName('topic', topic);
     return this.#store.transaction(async (trx) => {
-      const before = await this.#mailboxes.lock(trx, user);
+      const before = (await this.#mailboxes.lock(trx, [user])).get(user) ?? 0;
       const removed = await trx
         .deleteFrom('inbox_topics')
         .where('user_id', '=', user)
         .where('topic', '=', topic)
         .returning('topic')
         .execute();
-      if (removed.length === 0) return { version: before ?? 0 };
+      if (removed.length === 0) return { version: before };
       const event = { type: 'unsubscribed', topic } as const;
       return { version: await this.#mailboxes.announceSetting(trx, user, event) };
     });

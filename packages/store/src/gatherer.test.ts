@@ -21,8 +21,8 @@ function createGatherer() {
     },
     { clock, metrics, items: 'letters', maxItems: 3 },
   );
-  const add = (name: string): void =>
-    gatherer.add({ name, reject: (error) => refused.push(`${name} ${String(error)}`) });
+  const add = (name: string, weight = 1): void =>
+    gatherer.add({ name, weight, reject: (error) => refused.push(`${name} ${String(error)}`) });
   return { clock, metrics, runs, refused, ends, add };
 }
 
@@ -39,6 +39,20 @@ test('what comes together is done together, what comes meanwhile next, so many a
   ends.shift()?.();
   await vi.waitFor(() => expect(runs.slice(2)).toEqual([['f']]));
   expect(metrics.waiting).toBe(0);
+});
+
+test('what weighs more than one counts as many, and what weighs too much is done by itself', async () => {
+  const { runs, ends, add } = createGatherer();
+  add('a', 2);
+  add('b', 2);
+  add('c', 9);
+  add('d', 1);
+  add('e', 2);
+  for (let run = 0; run < 4; run += 1) {
+    await vi.waitFor(() => expect(ends).toHaveLength(1));
+    ends.shift()?.();
+  }
+  expect(runs).toEqual([['a'], ['b'], ['c'], ['d', 'e']]);
 });
 
 test('the wait has a limit in time and in number', async () => {

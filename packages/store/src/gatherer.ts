@@ -4,6 +4,8 @@ import type { StoreMetrics } from './metrics.ts';
 
 /** Something that waits to be done, and can be told that it will not be. */
 export interface Waiting {
+  /** As how many items it counts. @defaultValue 1 */
+  readonly weight?: number;
   readonly reject: (error: unknown) => void;
 }
 
@@ -13,7 +15,7 @@ export interface GathererOptions {
   readonly metrics: StoreMetrics;
   /** What the items are, in the plural, for messages: `operations on tasks`. */
   readonly items: string;
-  /** Items of one run. */
+  /** Items of one run, each counted with its weight; one that weighs more has a run for itself. */
   readonly maxItems: number;
 }
 
@@ -61,8 +63,8 @@ export class Gatherer<Item extends Waiting> {
   }
 
   #take(): readonly Item[] {
-    const { clock, metrics, items, maxItems } = this.#options;
-    const taken = this.#waiting.splice(0, maxItems);
+    const { clock, metrics, items } = this.#options;
+    const taken = this.#waiting.splice(0, this.#countNext());
     metrics.waiting -= taken.length;
     const now = clock.monotonic();
     return taken.flatMap(({ item, until }) => {
@@ -71,6 +73,17 @@ export class Gatherer<Item extends Waiting> {
       item.reject(new StoreError('store_busy', message));
       return [];
     });
+  }
+
+  #countNext(): number {
+    let count = 0;
+    let weight = 0;
+    for (const { item } of this.#waiting) {
+      weight += item.weight ?? 1;
+      if (count > 0 && weight > this.#options.maxItems) break;
+      count += 1;
+    }
+    return count;
   }
 }
 

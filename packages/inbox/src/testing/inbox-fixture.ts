@@ -78,6 +78,16 @@ export async function openInbox(
   };
 }
 
+/** All events of a user, when all have been published. */
+export async function eventsOf(
+  { inbox, broker }: InboxFixture,
+  user: string,
+): Promise<readonly InboxEvent[]> {
+  const { version, channel } = await inbox.snapshot(user);
+  await vi.waitFor(() => expect(broker.eventsOf(channel)).toHaveLength(version), patience);
+  return broker.eventsOf(channel);
+}
+
 /** Waits until this process leads, which is when background work begins; moves the clock for it. */
 export async function untilLeader(
   store: Pick<Store, 'isLeader'>,
