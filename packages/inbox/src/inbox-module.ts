@@ -63,6 +63,10 @@ export interface SendTable {
   muted: number;
   created_at: number;
   finished_at: number | null;
+  /** Notifications that a recall has removed so far. */
+  recalled: number;
+  /** When a recall had removed the last one. */
+  recalled_at: number | null;
 }
 
 export interface SendRecipientTable {
@@ -232,6 +236,16 @@ export const inboxModule: StoreModule = {
       async up({ db }) {
         await sql`create index inbox_escalations_dead on inbox_escalations (id, target)
           where state = 'dead'`.execute(db);
+      },
+    },
+    {
+      name: 'recalls',
+      async up({ db, types: { integer } }) {
+        const sends = db.schema.alterTable('inbox_sends');
+        await sends
+          .addColumn('recalled', integer, (column) => column.notNull().defaultTo(0))
+          .execute();
+        await sends.addColumn('recalled_at', integer).execute();
       },
     },
   ],

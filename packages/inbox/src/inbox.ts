@@ -51,7 +51,10 @@ export interface Inbox {
   send(request: SendRequest): Promise<SendResult>;
   /** How far a send is. @throws `InboxError` `inbox_not_found` */
   sendStatus(id: string): Promise<SendStatus>;
-  /** Stops a send; with `recall` takes back what it has stored. @throws `InboxError` `inbox_not_found` */
+  /**
+   * Stops a send; with `recall` takes back what it has stored, and resolves when all of it is gone.
+   * Repeat it when it broke off. @throws `InboxError` `inbox_not_found`
+   */
   cancel(id: string, options?: { readonly recall?: boolean }): Promise<SendStatus>;
   /** Where one notification is, by device and escalation. @throws `InboxError` `inbox_not_found` */
   deliveryState(notificationId: string): Promise<DeliveryState>;

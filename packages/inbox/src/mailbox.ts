@@ -149,13 +149,16 @@ export class Mailboxes {
     return bounded(counts.get(user) ?? noneUnread);
   }
 
-  /** Deletes notifications of any users, and tells each user. */
+  /**
+   * Deletes notifications of any users, and tells each user.
+   * @returns how many were still there
+   */
   async remove(
     trx: InboxTransaction,
     found: readonly { readonly id: string; readonly user_id: string }[],
     options: { readonly reason: RemovalReason; readonly now: number },
-  ): Promise<void> {
-    if (found.length === 0) return;
+  ): Promise<number> {
+    if (found.length === 0) return 0;
     const users = [...new Set(found.map((row) => row.user_id))];
     const versions = await this.raise(trx, users);
     const ids = found.map((row) => row.id);
@@ -174,6 +177,7 @@ export class Mailboxes {
         unread: unread.get(user) ?? noneUnread,
       });
     }
+    return deleted.rows.length;
   }
 }
 

@@ -19,6 +19,10 @@ export interface SendStatus {
   readonly muted: number;
   readonly createdAt: number;
   readonly finishedAt: number | null;
+  /** Notifications that a recall has removed so far. Those that were gone already are not among them. */
+  readonly recalled: number;
+  /** When a recall had removed the last one; null: nobody asked, or it broke off, and can be repeated. */
+  readonly recalledAt: number | null;
 }
 
 /** What became of a request to send. */
@@ -34,7 +38,17 @@ export type SendDraft = Pick<
 >;
 
 export function rowOf(draft: SendDraft, state: SendState): SendTable {
-  return { ...draft, state, cursor: '', recipients: 0, created: 0, muted: 0, finished_at: null };
+  return {
+    ...draft,
+    state,
+    cursor: '',
+    recipients: 0,
+    created: 0,
+    muted: 0,
+    finished_at: null,
+    recalled: 0,
+    recalled_at: null,
+  };
 }
 
 /**
@@ -143,6 +157,8 @@ export function toStatus(row: SendTable): SendStatus {
     muted: row.muted,
     createdAt: row.created_at,
     finishedAt: row.finished_at,
+    recalled: row.recalled,
+    recalledAt: row.recalled_at,
   };
 }
 

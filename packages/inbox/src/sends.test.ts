@@ -189,6 +189,45 @@ describe.each(testBackends)('sending on $name', (backend) => {
     }, patience);
   });
 
+  test('a finished send that is taken back says so: when, how many, and only once', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    await using fixture = await openInbox(database, { clock });
+    const { inbox, store } = fixture;
+    await untilLeader(store, clock);
+    const users = Array.from({ length: 1100 }, (_, index) => `u${index}`);
+    const request = { category: 'a', title: 'oops', idempotencyKey: 'oops' };
+    const { id } = await inbox.send({ ...request, to: { users: each(users) } });
+    await vi.waitFor(async () => {
+      clock.advance(100);
+      expect(await inbox.sendStatus(id)).toMatchObject({ state: 'done', created: 1100 });
+    }, patience);
+    const done = await inbox.sendStatus(id);
+    expect(done).toMatchObject({ recalled: 0, recalledAt: null });
+    const [own] = (await inbox.list('u7')).items;
+    await inbox.delete('u7', [own!.id]);
+    const transaction = store.transaction.bind(store);
+    const dying = vi.spyOn(store, 'transaction');
+    // It looks at the send, forgets no recipients, and takes back a batch.
+    for (let step = 0; step < 3; step += 1) dying.mockImplementationOnce(transaction);
+    dying.mockRejectedValueOnce(new Error('killed'));
+    await expect(inbox.cancel(id, { recall: true })).rejects.toThrow('killed');
+    dying.mockRestore();
+    expect(await inbox.sendStatus(id)).toEqual({ ...done, recalled: 500 });
+    clock.advance(1000);
+    const at = clock.now();
+    const recalls = Array.from({ length: 2 }, () => inbox.cancel(id, { recall: true }));
+    await Promise.all(recalls);
+    const recalled = { ...done, recalled: 1099, recalledAt: at };
+    expect(await inbox.sendStatus(id)).toEqual(recalled);
+    clock.advance(1000);
+    expect(await inbox.cancel(id, { recall: true })).toEqual(recalled);
+    expect(await inbox.cancel(id)).toEqual(recalled);
+    const repeated = await inbox.send({ ...request, to: { users: each(users) } });
+    expect(repeated).toEqual({ ...recalled, repeated: true });
+    expect((await inbox.list('u8')).items).toEqual([]);
+  });
+
   test('what has expired when it comes is stored for nobody', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();

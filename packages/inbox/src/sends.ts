@@ -102,8 +102,8 @@ export class Sends {
   }
 
   /**
-   * Stops a send that has not finished. With `recall` also takes back what it has stored already.
-   * Doing it twice changes nothing.
+   * Stops a send that has not finished. With `recall` also takes back what it has stored already, and
+   * its status says so from then on. Doing it twice changes nothing.
    */
   async cancel(id: string, options: { readonly recall?: boolean } = {}): Promise<SendStatus> {
     await this.#store.transaction(async (trx) => {
@@ -296,6 +296,7 @@ export class Sends {
 
   async #recallBatch(sendId: string): Promise<number> {
     return this.#store.transaction(async (trx) => {
+      const send = await this.#lockSend(trx, sendId);
       const rows = await trx
         .selectFrom('inbox_notifications')
         .select(['id', 'user_id'])
@@ -303,7 +304,18 @@ export class Sends {
         .limit(batchUsers)
         .execute();
       const now = this.#store.clock.now();
-      await this.#mailboxes.remove(trx, rows, { reason: 'recalled', now });
+      const removed = await this.#mailboxes.remove(trx, rows, { reason: 'recalled', now });
+      const isLast = rows.length < batchUsers;
+      if (send !== undefined && (removed > 0 || (isLast && send.recalled_at === null))) {
+        await trx
+          .updateTable('inbox_sends')
+          .set({
+            recalled: send.recalled + removed,
+            recalled_at: send.recalled_at ?? (isLast ? now : null),
+          })
+          .where('id', '=', sendId)
+          .execute();
+      }
       return rows.length;
     });
   }

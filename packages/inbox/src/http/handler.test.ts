@@ -143,7 +143,13 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     const cancelled = await ask('server', `POST /inbox/sends/${String(sent.body.id)}/cancel`, {
       recall: true,
     });
-    expect(cancelled.body).toMatchObject({ state: 'done' });
+    expect(cancelled.body).toMatchObject({
+      state: 'done',
+      recalled: 1,
+      recalledAt: expect.any(Number),
+    });
+    const later = await ask('server', `GET /inbox/sends/${String(sent.body.id)}`);
+    expect(later.body).toEqual(cancelled.body);
     expect((await ask('bob', 'GET /inbox/me/counts')).body).toMatchObject({ total: 0 });
   });
 

@@ -96,7 +96,8 @@ export const routes: readonly InboxRoute[] = [
   }),
   route({
     ...server('POST', '/sends/{id}/cancel'),
-    summary: 'Stop a send; with "recall" take back what it has stored',
+    summary:
+      'Stop a send; with "recall" take back what it has stored, as its status says from then on',
     body: schemas.cancelRequest,
     result: schemas.sendStatus,
     run: ({ inbox, params, body }) =>

@@ -76,6 +76,8 @@ export const sendStatus = z.object({
   muted: z.int(),
   createdAt: time,
   finishedAt: time.nullable(),
+  recalled: z.int(),
+  recalledAt: time.nullable(),
 });
 export const sendResult = sendStatus.extend({ repeated: z.boolean() });
 
