@@ -248,6 +248,15 @@ export const inboxModule: StoreModule = {
         await sends.addColumn('recalled_at', integer).execute();
       },
     },
+    {
+      name: 'retention by index',
+      async up({ db }) {
+        await sql`create index inbox_escalations_finished on inbox_escalations (finished_at)
+          where finished_at is not null`.execute(db);
+        await sql`create index inbox_sends_collecting on inbox_sends (created_at)
+          where state = 'collecting'`.execute(db);
+      },
+    },
   ],
   async newestId(db) {
     const { rows } = await sql<{ id: string | null }>`

@@ -87,6 +87,7 @@ export function addRetentionJobs(
         .selectFrom('inbox_escalations')
         .select('id')
         .where('finished_at', '<', now - maxAgeMs)
+        .orderBy('finished_at')
         .limit(limit);
       const result = await trx
         .deleteFrom('inbox_escalations')

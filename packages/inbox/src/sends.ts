@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Store } from '@holdfast/store';
+import { sql, type SqlBool } from 'kysely';
 import { InboxError } from './errors.ts';
 import type { FanOut } from './fan-out.ts';
 import { DirectSends } from './direct-sends.ts';
@@ -129,7 +130,8 @@ export class Sends {
       db
         .selectFrom('inbox_sends')
         .select('id')
-        .where('state', 'in', ['scheduled', 'running'])
+        // In the words of the index: SQLite does not find it by a list of parameters.
+        .where(sql<SqlBool>`state in ('scheduled', 'running')`)
         .where('send_at', '<=', now)
         .orderBy('send_at')
         .limit(limit)
