@@ -147,7 +147,7 @@ test(
   async () => {
     const disk = temporaryFolder();
     const script = path.join(import.meta.dirname, 'store/postgres-on-small-disk.ts');
-    const postgres = startChild(script, [disk], onSmallDisk(disk, 24));
+    const postgres = startChild(script, [disk, 'tables'], onSmallDisk(disk, 24));
     onTestFinished(() => void postgres.process.stdin?.end());
     await postgres.waitFor(/^postgres:/);
     const [url = ''] = postgres.lines;
@@ -206,6 +206,75 @@ test(
       sql<{ title: string }>`select title from inbox_notifications`.execute(db),
     );
     expect(rows.map(({ title }) => title).toSorted()).toEqual(acknowledged.toSorted());
+  },
+);
+
+test(
+  'PostgreSQL whose WAL is on a disk that is really full: nothing acknowledged is lost, readiness says that it is away, and it goes on when there is room',
+  { timeout: 120_000 },
+  async () => {
+    const disk = temporaryFolder();
+    const script = path.join(import.meta.dirname, 'store/postgres-on-small-disk.ts');
+    const postgres = startChild(script, [disk, 'wal'], onSmallDisk(disk, 36));
+    onTestFinished(() => void postgres.process.stdin?.end());
+    await postgres.waitFor(/^postgres:/);
+    const [url = ''] = postgres.lines;
+    const config = { ...configOn({ url }), store: { url, max_wait: '500ms' } };
+    const server = await start(temporaryFolder(), config);
+    const pushed = await watch(server, '42');
+    const concerns = async (): Promise<unknown> => (await call(`${server.url}/ready`, {})).concerns;
+
+    /** The code of the refusal, if it is one; each has a key, so that it can be tried again. */
+    const trySend = async (title: string): Promise<unknown> => {
+      const to = { user: '42' };
+      const body = { to, category: 'orders', title, data: noise(), idempotencyKey: title };
+      const response = await post(`${server.url}/api/inbox/send`, body);
+      if (response.ok) return undefined;
+      const { error } = (await response.json()) as { readonly error: Record<string, unknown> };
+      expect(error).toMatchObject({ retryable: true });
+      return error.code;
+    };
+    const refused = new Map<string, unknown>();
+    let sent = 0;
+    // It may come back a few times while small changes fit into what is left of the last segment.
+    while (!postgres.lines.includes('it cannot start')) {
+      await Promise.all(
+        Array.from({ length: 16 }, async () => {
+          const title = String((sent += 1));
+          const code = await trySend(title);
+          if (code !== undefined) refused.set(title, code);
+        }),
+      );
+    }
+    // Those that met the end are told what is known of it, all later ones that it is away.
+    const ends = ['store_disk_full', 'store_commit_unknown', 'store_unreachable', 'store_busy'];
+    for (const code of refused.values()) expect(ends).toContain(code);
+    const later = String((sent += 1));
+    refused.set(later, await trySend(later));
+    expect(refused.get(later)).toBe('store_unreachable');
+    expect(await concerns()).toEqual([
+      expect.stringMatching(
+        /^the store cannot be used right now \(store_unreachable: check that the database runs/,
+      ),
+    ]);
+
+    postgres.process.stdin?.write('\n');
+    await postgres.waitFor(/there is room/);
+    for (const title of refused.keys()) {
+      await vi.waitFor(async () => expect(await trySend(title)).toBeUndefined(), {
+        timeout: 30_000,
+        interval: 100,
+      });
+    }
+    await vi.waitFor(async () => expect(await concerns()).toBeUndefined(), { timeout: 20_000 });
+    const all = Array.from({ length: sent }, (_, index) => String(index + 1)).toSorted();
+    await vi.waitFor(() => expect(pushed).toHaveLength(sent), { timeout: 20_000 });
+    expect(pushed.toSorted()).toEqual(all);
+    await using store = await openStore({ url, modules: [inboxModule] });
+    const { rows } = await store.read((db) =>
+      sql<{ title: string }>`select title from inbox_notifications`.execute(db),
+    );
+    expect(rows.map(({ title }) => title).toSorted()).toEqual(all);
   },
 );
 

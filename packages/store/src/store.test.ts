@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { StoreError } from './errors.ts';
@@ -283,6 +284,29 @@ test('a second server of the same SQLite file is refused, and may follow the fir
   const patient = openNotes(database);
   await first.close();
   await (await patient).close();
+});
+
+test('a PostgreSQL that fails during the commit leaves open what became of it, and says so', async () => {
+  await using database = await testBackends[1]!.create();
+  await using store = await openNotes(database);
+  await store.transaction(async (trx) => {
+    // What a server whose WAL has no room answers, before it dies.
+    await sql`create function fail() returns trigger language plpgsql as
+      $$ begin raise exception 'No space left on device' using errcode = '53100'; end $$`.execute(
+      trx,
+    );
+    await sql`create constraint trigger at_commit after insert on notes
+      deferrable initially deferred for each row execute function fail()`.execute(trx);
+  });
+  const inserting = insertNote(store, 'a');
+  await expect(inserting).rejects.toMatchObject({
+    code: 'store_commit_unknown',
+    retryable: true,
+    message: expect.stringContaining(
+      'the server failed (No space left on device) during the commit',
+    ),
+  });
+  await store.ping();
 });
 
 test('PostgreSQL tables live in their own schema, and the password stays out of messages', async () => {

@@ -20,7 +20,12 @@ import { lockKey } from '../lock-key.ts';
 import { Turnstile } from '../turnstile.ts';
 import { ControlConnection } from './control-connection.ts';
 import { clientConfigs, sessionSettings, type PostgresTimeouts } from './postgres-client.ts';
-import { fromPostgresError, isConnectionError, isReadOnlyError } from './postgres-errors.ts';
+import {
+  fromPostgresError,
+  isConnectionError,
+  isReadOnlyError,
+  isServerFailure,
+} from './postgres-errors.ts';
 import { PostgresPool } from './postgres-pool.ts';
 import { PostgresSession, type TransactionMode } from './postgres-session.ts';
 
@@ -364,12 +369,12 @@ class PostgresEngine implements Engine {
     try {
       await client.query('commit');
     } catch (error) {
-      if (!isConnectionError(error)) throw fromPostgresError(error, this.label);
-      throw new StoreError(
-        'store_commit_unknown',
-        `${this.label}: the connection broke during the commit`,
-        { cause: error },
-      );
+      const hasFailed = isServerFailure(error);
+      if (!hasFailed && !isConnectionError(error)) throw fromPostgresError(error, this.label);
+      const what = hasFailed ? `the server failed (${error.message})` : 'the connection broke';
+      throw new StoreError('store_commit_unknown', `${this.label}: ${what} during the commit`, {
+        cause: error,
+      });
     }
     // It says so when it gave up waiting for a standby: a failover could still undo the commit.
     const notice = this.#pool.takeNotice(client);

@@ -75,6 +75,15 @@ export function isReadOnlyError(error: unknown): boolean {
   return error instanceof StoreError && error.details.driverCode === readOnlyState;
 }
 
+/**
+ * Whether the server failed rather than the transaction. As the answer to a commit that leaves open what
+ * became of it: a server whose WAL has no room (53100, which ends it) may find the commit there when it
+ * recovers.
+ */
+export function isServerFailure(error: unknown): error is DatabaseError {
+  return error instanceof DatabaseError && /^(53|58|XX)/.test(error.code ?? '');
+}
+
 /** Whether the connection is broken or was never made, rather than a statement refused. */
 export function isConnectionError(error: unknown): error is Error {
   if (error instanceof StoreError) return error.code === 'store_unreachable';
