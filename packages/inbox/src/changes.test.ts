@@ -5,9 +5,6 @@ import type { ChangeResult } from './changes.ts';
 import type { InboxEvent } from '@holdfast/protocol/inbox';
 import { eventsOf, openInbox, type InboxFixture, patience } from './testing/inbox-fixture.ts';
 
-// Starting PostgreSQL, and a machine with other work, take their time.
-vi.setConfig({ testTimeout: 30_000 });
-
 type Optional<T, Key extends keyof T> = Omit<T, Key> & Partial<Pick<T, Key>>;
 
 /** Sends each title to the user; their ids by title. */

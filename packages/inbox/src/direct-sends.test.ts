@@ -2,13 +2,11 @@ import type { InboxEvent } from '@holdfast/protocol/inbox';
 import { StoreError } from '@holdfast/store';
 import { ManualClock, testBackends } from '@holdfast/store/testing';
 import * as fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { InboxError } from './errors.ts';
 import type { SendResult } from './send-rows.ts';
 import type { SendRequest } from './sends.ts';
 import { eventsOf, openInbox, type InboxFixture, untilLeader } from './testing/inbox-fixture.ts';
-
-// Starting PostgreSQL, and a machine with other work, take their time.
 
 const longAgo = Date.UTC(2001, 0);
 

@@ -1,12 +1,9 @@
 import { openStore, type StoreModule } from '@holdfast/store';
 import { testBackends } from '@holdfast/store/testing';
 import { sql } from 'kysely';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { inboxModule } from './inbox-module.ts';
 import { openInbox } from './testing/inbox-fixture.ts';
-
-// Starting PostgreSQL, and a machine with other work, take their time.
-vi.setConfig({ testTimeout: 30_000 });
 
 /** What the tables were when sends could not say yet that they were taken back. */
 const before: StoreModule = { ...inboxModule, migrations: inboxModule.migrations.slice(0, 2) };
