@@ -191,6 +191,50 @@ describe.each(testBackends)('the HTTP interface on $name', (backend) => {
     );
   });
 
+  test('a stream is read to its end, also when its send is refused or was done before', async () => {
+    await using database = await backend.create();
+    await using fixture = await openInbox(database);
+    const handle = createInboxHandler(fixture.inbox, {
+      authenticateServer: () => true,
+      authenticateUser: () => undefined,
+      maxRecipients: 2000,
+    });
+    const users = Array.from({ length: 1000 }, (_, index) => `"u${index}"\n`);
+    const stream = async (...lines: string[]): Promise<unknown[]> => {
+      const left = [...lines];
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          const line = left.shift();
+          if (line === undefined) controller.close();
+          else controller.enqueue(Buffer.from(line));
+        },
+      });
+      const response = await handle(
+        new Request('http://localhost/inbox/send', {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-ndjson' },
+          body,
+          duplex: 'half',
+        }),
+      );
+      const answer = (await response?.json()) as { repeated?: boolean; error?: { code: string } };
+      return [answer.error?.code ?? answer.repeated, left.length];
+    };
+    const head = (title: string): string =>
+      `${JSON.stringify({ category: 'a', title, idempotencyKey: 'k' })}\n`;
+    expect(await stream(head('x'), ...users)).toEqual([false, 0]);
+    expect(await stream(head('x'), ...users)).toEqual([true, 0]);
+    expect(await stream(head('y'), ...users)).toEqual(['inbox_idempotency_conflict', 0]);
+    expect(await stream(head(''), ...users)).toEqual(['inbox_invalid', 0]);
+    expect(await stream('nonsense\n', ...users)).toEqual(['inbox_invalid', 0]);
+    expect(await stream('{"category":"a","title":"z"}\n', '7\n', ...users)).toEqual([
+      'inbox_invalid',
+      0,
+    ]);
+    const [code, left] = await stream(head('x'), ...users, ...users, ...users);
+    expect([code, Number(left) > 900]).toEqual([true, true]);
+  });
+
   test('servers find what a receiver did not take, and have it tried again', async () => {
     await using database = await backend.create();
     let isBroken = true;

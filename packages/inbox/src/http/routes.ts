@@ -6,7 +6,7 @@ import { checkName } from '../notification.ts';
 import type { ListOptions } from '../reader.ts';
 import type { SendRequest } from '../sends.ts';
 import * as schemas from './schemas.ts';
-import { readStreamedSend } from './streamed-send.ts';
+import { finishStream, readStreamedSend } from './streamed-send.ts';
 
 interface InboxService {
   readonly inbox: Inbox;
@@ -69,7 +69,14 @@ export const routes: readonly InboxRoute[] = [
         (await readStreamedSend(request, maxRecipients)) as never,
     },
     result: schemas.sendResult,
-    run: ({ inbox, body }) => inbox.send(defined(body) as SendRequest),
+    async run({ inbox, body }) {
+      const request = defined(body) as SendRequest;
+      try {
+        return await inbox.send(request);
+      } finally {
+        await finishStream(request);
+      }
+    },
   }),
   route({
     ...server('POST', '/batch'),

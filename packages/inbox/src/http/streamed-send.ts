@@ -13,23 +13,59 @@ export async function readStreamedSend(
   maxRecipients: number,
 ): Promise<SendRequest> {
   const lines = readLines(request);
+  const users = new StreamedUsers(lines, maxRecipients);
   const first = await lines.next();
   if (first.done === true) throw new InvalidRequest('the body is empty');
-  const content = parseJson(first.value, streamedSendRequest);
-  return { ...content, to: { users: readUsers(lines, maxRecipients) } } as SendRequest;
+  try {
+    const content = parseJson(first.value, streamedSendRequest);
+    return { ...content, to: { users } } as SendRequest;
+  } catch (error) {
+    await users.finish();
+    throw error;
+  }
 }
 
-async function* readUsers(
-  lines: AsyncGenerator<string>,
-  maxRecipients: number,
-): AsyncGenerator<string> {
-  let count = 0;
-  for await (const line of lines) {
-    count += 1;
-    if (count > maxRecipients) {
-      throw new InvalidRequest(`a send can have ${maxRecipients} recipients`);
+/**
+ * Reads what a send leaves of its recipients, when it is refused or was done before. Somebody who is
+ * still writing does not see an answer, but a connection that broke, and would repeat it for ever.
+ */
+export async function finishStream({ to }: SendRequest): Promise<void> {
+  if ('users' in to && to.users instanceof StreamedUsers) await to.users.finish();
+}
+
+/** The recipients, of which any part can be read: leaving them early does not end the body. */
+class StreamedUsers implements AsyncIterable<string> {
+  readonly #lines: AsyncGenerator<string>;
+  readonly #max: number;
+  #count = 0;
+
+  constructor(lines: AsyncGenerator<string>, max: number) {
+    this.#lines = lines;
+    this.#max = max;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<string> {
+    return { next: () => this.#next() };
+  }
+
+  /** Never rejects. */
+  async finish(): Promise<void> {
+    try {
+      while (this.#count <= this.#max && (await this.#lines.next()).done !== true) this.#count += 1;
+      await this.#lines.return(undefined);
+    } catch {
+      // Nobody is there any more, or sends something else than lines.
     }
-    yield parseUser(line, count);
+  }
+
+  async #next(): Promise<IteratorResult<string>> {
+    const line = await this.#lines.next();
+    if (line.done === true) return line;
+    this.#count += 1;
+    if (this.#count > this.#max) {
+      throw new InvalidRequest(`a send can have ${this.#max} recipients`);
+    }
+    return { done: false, value: parseUser(line.value, this.#count) };
   }
 }
 
