@@ -101,7 +101,7 @@ async function openPort(
       rescuesHandshakes,
       handle: front.handlerFor(role),
       badRequest: (reason, peer) => front.noteBadRequest(reason, peer),
-    }),
+    }).on('upgrade', front.refuseUpgrade),
   );
   const scheme = tls ? 'https' : 'http';
   const addresses = servers.map((server) => server.address() as AddressInfo);

@@ -190,7 +190,10 @@ async function compose(
   for (const { role, servers } of ports) {
     const { disabled, handler_prefix: websocketPath } = config.websocket;
     // No path is empty, so an empty one leaves the other transports alone.
-    for (const server of servers) hub.attach(server, { path: disabled ? '' : websocketPath });
+    for (const server of servers) {
+      server.off('upgrade', front.refuseUpgrade);
+      hub.attach(server, { path: disabled ? '' : websocketPath });
+    }
     front.serve(
       role,
       createEndpoints(

@@ -1,5 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LabelledCounter, refuse, type HttpRefusal, type Logger } from '@holdfast/hub';
+import type { Duplex } from 'node:stream';
+import {
+  LabelledCounter,
+  refuse,
+  refuseOnSocket,
+  type HttpRefusal,
+  type Logger,
+} from '@holdfast/hub';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { BadRequestReason } from './http-server.ts';
@@ -68,6 +75,14 @@ export class HttpFront {
       else refuse(response, startingUp);
     };
   }
+
+  /**
+   * The same answer for a WebSocket handshake, as the listener of upgrades until somebody takes them:
+   * without one node:http cuts the connection without a word.
+   */
+  readonly refuseUpgrade = (_request: IncomingMessage, socket: Duplex): void => {
+    refuseOnSocket(socket, startingUp);
+  };
 
   /** Ends keep-alive connections with their next answer, and waits for the requests under way. */
   drain(timeoutMs: number): Promise<void> {
