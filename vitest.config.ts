@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -30,6 +31,9 @@ export default defineConfig({
           // inject the clock.
           testTimeout: 90_000,
           hookTimeout: 90_000,
+          // On two cores Vitest would use one; these tests are of one process, and bear company.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          sequence: { groupOrder: 0 },
           include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'],
         },
       },
@@ -40,6 +44,7 @@ export default defineConfig({
           include: ['conformance/**/*.test.ts', 'examples/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

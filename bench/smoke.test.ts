@@ -8,7 +8,7 @@ import { smokeScale } from './scale.ts';
 import { targetNames } from './targets/target.ts';
 
 describe('the benchmark', () => {
-  test.for(workloads)('$name measures every target', { timeout: 60_000 }, async (workload) => {
+  test.for(workloads)('$name measures every target', async (workload) => {
     const progress: string[] = [];
     const result = await runBench({
       scale: smokeScale,
