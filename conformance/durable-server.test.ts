@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,6 +11,9 @@ import { sql } from 'kysely';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { startChild } from './child.ts';
+import { freePort } from './free-port.ts';
+import { TcpRelay } from './network/tcp-relay.ts';
+import { startProgram } from './program.ts';
 import { startServerProcess, type ServerProcess } from './server-process.ts';
 import { onSmallDisk } from './store/small-disk.ts';
 
@@ -392,5 +395,54 @@ describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backe
     const few = await measure(10);
     expect(few.sessions).toBe(backend.name === 'PostgreSQL' ? few.database : 0);
     expect(await measure(10_000)).toEqual(few);
+  });
+});
+
+describe('a server that starts before its PostgreSQL', { timeout: 120_000 }, () => {
+  async function startBefore(database: TestDatabase, relay: TcpRelay, startWait: string) {
+    const cwd = temporaryFolder();
+    const url = new URL(database.url);
+    relay.target = Number(url.port);
+    relay.mode = 'down';
+    url.port = String(relay.port);
+    const port = await freePort();
+    const config = {
+      ...configOn({ url: url.href }),
+      http_server: { address: '127.0.0.1', port },
+      data_dir: path.join(cwd, 'data'),
+    };
+    const sections = { ...config, store: { url: url.href, postgres: { start_wait: startWait } } };
+    writeFileSync(path.join(cwd, 'config.json'), JSON.stringify(sections));
+    const program = startProgram(['serve', '--config', 'config.json'], { cwd });
+    return { program, ready: () => fetch(`http://127.0.0.1:${port}/ready`) };
+  }
+  const postgres = testBackends[1] as (typeof testBackends)[number];
+
+  test('says that it waits, answers 503 meanwhile, and goes on when it is there', async () => {
+    await using database = await postgres.create();
+    await using relay = await TcpRelay.start(0);
+    const { program, ready } = await startBefore(database, relay, '10m');
+    await program.seen(/the store cannot be used yet; the start waits for it, 600 s at most/);
+    const response = await ready();
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ error: { code: 'starting' } });
+    relay.mode = 'open';
+    await program.seen(/the store can be used now.*the server is running/s);
+    expect((await ready()).status).toBe(200);
+    program.process.kill('SIGTERM');
+    expect(await program.ended).toBe(0);
+  });
+
+  test('ends in order when it is asked to while it waits, and in failure when it has waited enough', async () => {
+    await using database = await postgres.create();
+    await using relay = await TcpRelay.start(0);
+    const asked = await startBefore(database, relay, '10m');
+    await asked.program.seen(/the start waits for it/);
+    asked.program.process.kill('SIGTERM');
+    expect(await asked.program.ended).toBe(0);
+    expect(asked.program.output.err).toContain('The server was not started.');
+    const { program } = await startBefore(database, relay, '0s');
+    expect(await program.ended).toBe(1);
+    expect(program.output.err).toMatch(/The store cannot be opened: .* cannot be reached/);
   });
 });

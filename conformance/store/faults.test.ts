@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openStore } from '@holdfast/store';
 import { startPostgres, testBackends } from '@holdfast/store/testing';
+import { Client } from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { startChild } from '../child.ts';
 import { journalModule, type JournalTables } from './journal.ts';
@@ -209,6 +210,39 @@ describe('PostgreSQL', () => {
         /^(?!.*geheim).*PostgreSQL 127\.0\.0\.1:1\/none cannot be reached/,
       ),
     });
+  });
+
+  test('a role that has little: says what it lacks, and works in a schema that was made for it', async () => {
+    await using server = await startPostgres();
+    const url = new URL(await server.createDatabase('prepared'));
+    await server.execute(`create role app login password 'geheim'`);
+    const [found] = await server.execute('show data_directory');
+    const rules = path.join(String(found?.['data_directory']), 'pg_hba.conf');
+    const lines = ['host all app all scram-sha-256', 'host all all all trust'];
+    writeFileSync(rules, lines.join('\n'));
+    await server.execute('select pg_reload_conf()');
+    url.username = 'app';
+    const why = async (password: string): Promise<string> => {
+      url.password = password;
+      const error = await openStore({ url: url.href }).then(
+        (store) => store.close(),
+        (reason: unknown) => reason,
+      );
+      return String(error);
+    };
+    await vi.waitFor(
+      async () => expect(await why('')).toMatch(/asks for a password.*store_misconfigured/s),
+      patience,
+    );
+    expect(await why('wrong')).toMatch(/authentication failed for user "app" \(store_misconf/);
+    expect(await why('geheim')).toMatch(
+      /^(?!.*geheim).* run: create schema "holdfast" authorization app \(store_misconfigured/,
+    );
+    const owner = new Client({ connectionString: server.url('prepared') });
+    await owner.connect();
+    await owner.query('create schema "holdfast" authorization app');
+    await owner.end();
+    expect(await why('geheim')).toBe('undefined');
   });
 
   test('stopped in the middle of everything: deadlines end every wait', async () => {

@@ -47,6 +47,8 @@ export interface StartServerOptions {
   readonly logger?: ServerLogger;
   /** Methods behind the API's `rpc`, by name. @defaultValue none */
   readonly rpc?: ReadonlyMap<string, RpcMethod>;
+  /** Ends a start that waits for its database. @defaultValue it waits as long as it is told to */
+  readonly signal?: AbortSignal;
 }
 
 /** A server that listens. */
@@ -99,7 +101,7 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   const ports = await openPorts(config, front);
   let store: Store | undefined;
   try {
-    store = await openDurableStore(config, logger);
+    store = await openDurableStore(config, logger, options.signal);
     return await compose({ ...options, logger }, { verifiers, front, ports, store });
   } catch (error) {
     closePorts(ports);

@@ -38,18 +38,21 @@ async function runServer(
   }
   // Only this command needs the whole server; the others answer at once.
   const { startServer } = await import('../server.ts');
+  const starting = new AbortController();
   const asked = terminal.stopRequested();
+  void asked.then(() => starting.abort());
   const pidFile = loaded.config.pid_file && path.resolve(terminal.cwd, loaded.config.pid_file);
   let server: RunningServer | undefined;
   try {
-    server = await startServer(loaded);
+    server = await startServer({ ...loaded, signal: starting.signal });
     writePidFile(pidFile);
   } catch (error) {
     await server?.stop();
     if (!isExplained(error)) throw error;
     terminal.err(`${terminal.errColors.red('error')} ${error.message}`);
     terminal.err('The server was not started.');
-    return exitCodes.failed;
+    // Whoever asked it to end has what they wanted: a supervisor must not count that as a failure.
+    return starting.signal.aborted ? exitCodes.ok : exitCodes.failed;
   }
   const running = server;
   const removeGuard = guardProcess(running, () => reload(running, terminal, given));

@@ -63,6 +63,10 @@ const refusalHoldsMs = 5000;
 /** How long one is a problem when nothing is written any more. */
 const refusalShownMs = 60_000;
 
+/** SQLSTATE of the PostgreSQL manual, appendix A. */
+const insufficientPrivilege = '42501';
+const uniqueViolation = '23505';
+
 const beginStatements: Readonly<Record<TransactionMode, string>> = {
   write: 'begin',
   read: 'begin isolation level repeatable read read only',
@@ -137,14 +141,33 @@ class PostgresEngine implements Engine {
   }
 
   async open(): Promise<void> {
-    await this.#withClient(async (client) => {
-      await client.query(`create schema if not exists "${this.#location.schema}"`);
-    }).catch((error: unknown) => {
-      // Two servers that start at the same moment can both try to make the schema.
-      const isRace = error instanceof StoreError && error.details.constraint === 'unique';
-      if (!isRace) throw error;
-    });
+    await this.#withClient((client) => this.#makeSchema(client));
     this.#countConnections();
+  }
+
+  /** Making it needs a right that working in one which is there does not, even with `if not exists`. */
+  async #makeSchema(client: PoolClient): Promise<void> {
+    const { schema } = this.#location;
+    const { rows } = await client.query<{ role: string; has_schema: boolean }>(
+      `select quote_ident(current_user) as role,
+        exists (select from pg_namespace where nspname = $1) as has_schema`,
+      [schema],
+    );
+    if (rows[0]?.has_schema === true) return;
+    try {
+      await client.query(`create schema if not exists "${schema}"`);
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      // Two servers that start at the same moment can both try to make it.
+      if (code === uniqueViolation) return;
+      if (code !== insufficientPrivilege) throw error;
+      const statement = `create schema "${schema}" authorization ${rows[0]?.role}`;
+      throw new StoreError(
+        'store_misconfigured',
+        `${this.label} has no schema "${schema}", and this role may not make it; let the owner of the database run: ${statement}`,
+        { cause: error },
+      );
+    }
   }
 
   async write<T>(

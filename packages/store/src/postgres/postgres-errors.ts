@@ -37,6 +37,13 @@ const codes: Readonly<Record<string, StoreErrorCode>> = {
 export function fromPostgresError(error: unknown, label: string): unknown {
   if (error instanceof StoreError) return error;
   if (error instanceof DatabaseError) return fromDatabaseError(error, label);
+  if (isLoginError(error)) {
+    return new StoreError(
+      'store_misconfigured',
+      `${label} asks for a password, and what store.url has is none that it takes: ${error.message}`,
+      { cause: error },
+    );
+  }
   if (isConnectionError(error)) {
     return new StoreError('store_unreachable', `${label} cannot be reached: ${error.message}`, {
       cause: error,
@@ -82,6 +89,11 @@ export function isReadOnlyError(error: unknown): boolean {
  */
 export function isServerFailure(error: unknown): error is DatabaseError {
   return error instanceof DatabaseError && /^(53|58|XX)/.test(error.code ?? '');
+}
+
+/** Thrown by the driver itself in the middle of SASL, for instance when it was given no password. */
+function isLoginError(error: unknown): error is Error {
+  return error instanceof Error && error.message.startsWith('SASL');
 }
 
 /** Whether the connection is broken or was never made, rather than a statement refused. */

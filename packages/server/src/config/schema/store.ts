@@ -51,6 +51,11 @@ export const store = section(
         'Connections for transactions and reads, whatever the number of clients; one more listens.',
         { ...own, min: 1, max: 1_000 },
       ),
+      start_wait: duration(
+        '30s',
+        'How long a start waits for a database that cannot be reached. Meanwhile requests are answered with 503.',
+        own,
+      ),
     }),
     outbox: section('Publishing of what changed.', {
       publish_timeout: duration('10s', 'Longest time that the broker may take for one event.', {
