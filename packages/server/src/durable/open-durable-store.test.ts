@@ -8,7 +8,7 @@ import { openDurableStore } from './open-durable-store.ts';
 
 test('an older program refuses a newer store, and does not look for the fault in its place', async () => {
   const dataDir = temporaryFolder();
-  const { config } = testConfig({ data_dir: dataDir });
+  const { config } = testConfig({ data_dir: dataDir, store: {} });
   const open = () => openDurableStore(config, createLogger({ level: 'fatal', isPretty: false }));
   await (await open())?.close();
   const database = new Database(path.join(dataDir, 'holdfast.db'));
