@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { testBackends, ManualClock } from '@holdfast/store/testing';
 import { describe, expect, test, vi } from 'vitest';
 import type { EscalationAttempt } from './escalation-target.ts';
+import { createInbox } from './inbox.ts';
 import { openInbox, untilLeader, patience } from './testing/inbox-fixture.ts';
 import { createWebhookTarget, verifyWebhook } from './webhook-target.ts';
 
@@ -235,6 +236,106 @@ describe.each(testBackends)('escalation on $name', (backend) => {
       });
     }, patience);
     expect(inbox.metrics.attempts.get('webhook')).toBeUndefined();
+  });
+
+  test.each([
+    { meanwhile: 'delivered', outcome: 'fails', state: 'delivered' },
+    { meanwhile: 'dead', outcome: 'fails', state: 'dead' },
+    { meanwhile: 'dead', outcome: 'is taken', state: 'delivered' },
+  ])(
+    'an attempt that $outcome when another process left it $meanwhile leaves it $state',
+    async ({ meanwhile, outcome, state }) => {
+      await using database = await backend.create();
+      const clock = new ManualClock();
+      const woken = Promise.withResolvers<undefined>();
+      const categories = { '*': { webhook: true, escalateAfterMs: 0 } };
+      const ids: string[] = [];
+      await using stopped = await openInbox(database, {
+        clock,
+        categories,
+        escalation: {
+          timeoutMs: day,
+          webhook: {
+            deliver({ id }) {
+              ids.push(id);
+              return woken.promise;
+            },
+          },
+        },
+      });
+      const { inbox, store } = stopped;
+      await untilLeader(store, clock);
+      await inbox.send({ to: { user: 'ann' }, category: 'a', title: 'x' });
+      await vi.waitFor(() => {
+        clock.advance(100);
+        expect(ids).toHaveLength(1);
+      }, patience);
+      const other = createInbox({
+        store,
+        categories,
+        position: stopped.broker.position,
+        escalation: {
+          maxAttempts: 1,
+          webhook: {
+            async deliver({ id }) {
+              ids.push(id);
+              if (meanwhile === 'dead') throw new Error('away');
+            },
+          },
+        },
+      });
+      const { id = '' } = (await inbox.list('ann')).items[0] ?? {};
+      const escalation = async () => (await inbox.deliveryState(id)).escalations[0];
+      await vi.waitFor(async () => {
+        clock.advance(100);
+        expect(await escalation()).toMatchObject({ state: meanwhile });
+      }, patience);
+      const before = await escalation();
+      if (outcome === 'fails') woken.reject(new Error('no answer'));
+      else woken.resolve(undefined);
+      await vi.waitFor(() => {
+        expect(inbox.metrics.attempts.get('webhook')).toMatchObject(
+          outcome === 'fails' ? { failed: 1 } : { delivered: 1 },
+        );
+      }, patience);
+      expect(await escalation()).toMatchObject(
+        state === meanwhile ? { ...before } : { state, attempts: 1 },
+      );
+      expect(new Set(ids).size).toBe(1);
+      await other.close();
+    },
+  );
+
+  test('an attempt that was taken is none that failed, though that could not be written down', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    let taken = 0;
+    await using fixture = await openInbox(database, {
+      clock,
+      categories: { '*': { webhook: true, escalateAfterMs: 0 } },
+      escalation: {
+        maxAttempts: 1,
+        webhook: {
+          async deliver() {
+            taken += 1;
+            // The database is away for this one moment.
+            if (taken > 1) return;
+            vi.spyOn(fixture.store, 'transaction').mockRejectedValueOnce(new Error('away'));
+          },
+        },
+      },
+    });
+    const { inbox, store } = fixture;
+    await untilLeader(store, clock);
+    await inbox.send({ to: { user: 'ann' }, category: 'a', title: 'x' });
+    const { id = '' } = (await inbox.list('ann')).items[0] ?? {};
+    await vi.waitFor(async () => {
+      clock.advance(100);
+      const { escalations } = await inbox.deliveryState(id);
+      expect(escalations).toMatchObject([{ state: 'delivered', attempts: 1 }]);
+    }, patience);
+    expect(taken).toBe(2);
+    expect(await inbox.deadLetters()).toMatchObject({ items: [] });
   });
 
   test('a target that never answers is cut off', async () => {

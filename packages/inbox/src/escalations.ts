@@ -100,7 +100,9 @@ export class Escalations {
         .limit(parallelDeliveries)
         .execute(),
     );
-    await Promise.all(due.map((row) => this.#deliverOne(row, signal)));
+    const outcomes = await Promise.allSettled(due.map((row) => this.#deliverOne(row, signal)));
+    // Only when all are over: what still went on would be due again at the next look.
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     return due.length === parallelDeliveries && !signal.aborted;
   }
 
@@ -152,17 +154,18 @@ export class Escalations {
     const now = this.#store.clock.now();
     const found = await this.#lookUp(row, now);
     if (found === undefined) {
-      await this.#record(row.id, { state: 'obsolete' });
+      await this.#record(row, { state: 'obsolete' });
       return;
     }
     const { notification, waitMs } = found;
     if (waitMs > 0) {
-      await this.#record(row.id, { next_attempt_at: now + waitMs });
+      await this.#record(row, { next_attempt_at: now + waitMs });
       return;
     }
     const stopping = new AbortController();
     const stop = (): void => stopping.abort();
     signal.addEventListener('abort', stop);
+    let failure: { readonly attempt: number; readonly error: unknown } | undefined;
     try {
       const delivery = target.deliver({
         id: row.id,
@@ -172,14 +175,18 @@ export class Escalations {
         signal: stopping.signal,
       });
       await Promise.race([delivery, this.#timeOut(stopping.signal)]);
-      await this.#record(row.id, { state: 'delivered', attempts: attempt, last_error: null });
-      this.#metrics.countAttempt(row.target, 'delivered');
     } catch (error) {
-      // A stop of the server is nobody's failure: the next one tries again.
-      if (!signal.aborted) await this.#recordFailure(row, { attempt, error });
+      failure = { attempt, error };
     } finally {
       signal.removeEventListener('abort', stop);
       stopping.abort();
+    }
+    if (failure === undefined) {
+      await this.#record(row, { state: 'delivered', attempts: attempt, last_error: null });
+      this.#metrics.countAttempt(row.target, 'delivered');
+    } else if (!signal.aborted) {
+      // A stop of the server is nobody's failure: the next one tries again.
+      await this.#recordFailure(row, failure);
     }
   }
 
@@ -212,7 +219,7 @@ export class Escalations {
   }
 
   async #recordFailure(
-    row: Pick<Selectable<EscalationTable>, 'id' | 'notification_id' | 'target'>,
+    row: Selectable<EscalationTable>,
     failure: { readonly attempt: number; readonly error: unknown },
   ): Promise<void> {
     const { attempt, error } = failure;
@@ -220,34 +227,48 @@ export class Escalations {
     const isHopeless = (error as { retryable?: unknown } | null)?.retryable === false;
     const isDead = isHopeless || attempt >= maxAttempts;
     const ceiling = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(attempt - 1, 30));
-    await this.#record(row.id, {
+    const isRecorded = await this.#record(row, {
       state: isDead ? 'dead' : 'pending',
       attempts: attempt,
       last_error: (error instanceof Error ? error.message : String(error)).slice(0, 500),
       next_attempt_at: this.#store.clock.now() + Math.round(ceiling * (0.5 + random() / 2)),
     });
     this.#metrics.countAttempt(row.target, isDead ? 'given_up' : 'failed');
-    if (!isDead) return;
+    if (!isDead || !isRecorded) return;
     onProblem({
       message: `notification ${row.notification_id} could not be carried on by ${row.target}, which is given up after ${attempt} attempts; it is among the dead letters, to be tried again when the cause is mended`,
       cause: error,
     });
   }
 
+  /**
+   * What came of an attempt, unless the row is another one than when it began: a process that was
+   * stopped in the middle wakes after another one has gone on, or given up, and knows nothing newer. Only
+   * that the target took it stays true.
+   * @returns whether it was recorded
+   */
   async #record(
-    id: string,
+    row: Selectable<EscalationTable>,
     change: Partial<Pick<EscalationTable, 'state' | 'next_attempt_at' | 'last_error'>> & {
       readonly attempts?: number;
     },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const isOver = change.state !== undefined && change.state !== 'pending';
-    await this.#store.transaction((trx) =>
-      trx
+    return this.#store.transaction(async (trx) => {
+      const update = trx
         .updateTable('inbox_escalations')
         .set({ ...change, finished_at: isOver ? this.#store.clock.now() : null })
-        .where('id', '=', id)
-        .execute(),
-    );
+        .where('id', '=', row.id);
+      const result = await (
+        change.state === 'delivered'
+          ? update.where('state', 'in', ['pending', 'dead'])
+          : update
+              .where('state', '=', 'pending')
+              .where('attempts', '=', row.attempts)
+              .where('next_attempt_at', '=', row.next_attempt_at)
+      ).executeTakeFirst();
+      return result.numUpdatedRows > 0n;
+    });
   }
 }
 

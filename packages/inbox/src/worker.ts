@@ -54,7 +54,7 @@ export class InboxWorker {
     const due = (await sends.due(sendsAtOnce)).filter((id) => !failed.has(id));
     let hasMore = due.length === sendsAtOnce;
     for (const id of due) {
-      if (this.#stopping.signal.aborted) return false;
+      if (this.#isOver) return false;
       try {
         if (await sends.continue(id)) hasMore = true;
       } catch (error) {
@@ -68,7 +68,7 @@ export class InboxWorker {
 
   /** Repeats `step` while it says that there is more; a failure waits for the next poll. */
   #run(name: string, step: () => Promise<boolean>): void {
-    if (this.#stopping.signal.aborted || !this.#options.store.isLeader()) return;
+    if (this.#isOver) return;
     if (this.#loops.has(name)) {
       this.#again.add(name);
       return;
@@ -77,8 +77,8 @@ export class InboxWorker {
       try {
         do {
           this.#again.delete(name);
-          while ((await step()) && !this.#stopping.signal.aborted);
-        } while (this.#again.has(name) && !this.#stopping.signal.aborted);
+          while ((await step()) && !this.#isOver);
+        } while (this.#again.has(name) && !this.#isOver);
       } catch (error) {
         this.#options.onProblem({ message: `the inbox's ${name} cannot go on`, cause: error });
       } finally {
@@ -86,5 +86,10 @@ export class InboxWorker {
       }
     };
     this.#loops.set(name, loop());
+  }
+
+  /** Another process does it now, or nobody is to go on. */
+  get #isOver(): boolean {
+    return this.#stopping.signal.aborted || !this.#options.store.isLeader();
   }
 }
