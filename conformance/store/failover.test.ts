@@ -137,3 +137,37 @@ test('a server that takes connections and never answers: every wait ends, and sa
   await vi.waitFor(() => expect(store.isLeader()).toBe(true), patience);
   expect(store.problem()).toBeUndefined();
 });
+
+test('a leader of which PostgreSQL hears nothing more is replaced, and has found itself none before', async () => {
+  await using database = await testBackends[1]!.create();
+  await using address = await TcpRelay.start(Number(new URL(database.url).port));
+  const candidate = (url: string): Promise<Store<JournalTables>> =>
+    openStore<JournalTables>({
+      url,
+      modules: [journalModule],
+      postgres: { leaderTimeoutMs: 2000 },
+    });
+  await using first = await candidate(at(database.url, `127.0.0.1:${address.port}`));
+  await using second = await candidate(database.url);
+  const publishedBy: string[] = [];
+  const start = (store: Store<JournalTables>, name: string): void =>
+    store.outbox.start({
+      publish: () => {
+        publishedBy.push(name);
+        return Promise.resolve();
+      },
+    });
+  start(first, 'first');
+  await vi.waitFor(() => expect(first.isLeader()).toBe(true), patience);
+  start(second, 'second');
+  // Its connections stay open on both sides, as those of a process that hangs or is stopped.
+  address.mode = 'silent';
+  await vi.waitFor(() => expect(second.isLeader()).toBe(true), patience);
+  expect(first.isLeader()).toBe(false);
+  await writePair(second, { id: second.ids.next(), writer: 'alone', number: 1 });
+  await vi.waitFor(() => expect(publishedBy).not.toEqual([]), patience);
+  expect(new Set(publishedBy)).toEqual(new Set(['second']));
+  address.mode = 'open';
+  await vi.waitFor(() => expect(first.problem()).toBeUndefined(), patience);
+  expect([first.isLeader(), second.isLeader()]).toEqual([false, true]);
+});

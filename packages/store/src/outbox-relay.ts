@@ -154,6 +154,7 @@ export class OutboxRelay {
     if (room <= 0 || isBehind) return;
     const limit = fetchRows + this.#handled.size;
     const rows = await this.#fetch([...busy, ...blocked], limit);
+    if (!this.#engine.isLeader()) return;
     const unhandled = rows.filter((row) => !this.#handled.has(row));
     let started = 0;
     for (const [channel, channelRows] of Map.groupBy(unhandled, (row) => row.channel)) {
@@ -192,6 +193,8 @@ export class OutboxRelay {
         this.#handled.addPublished(row);
         this.#metrics.published += 1;
         if (this.#blocked.unblock(channel)) this.#owesLook = true;
+        // The rest is for whoever leads now. Not asked before the first: the channel is not busy yet.
+        if (!this.#engine.isLeader()) break;
       } catch (error) {
         if (this.#options.isPermanent(error)) {
           this.#handled.addRejected(row, error);

@@ -16,6 +16,8 @@ export interface ControlConnectionOptions {
   readonly onLost: () => void;
   /** Rejects when the server has become read-only. */
   readonly verify: (client: Client) => Promise<void>;
+  /** So long a connection may be silent before PostgreSQL ends it, and its lock; 0: for ever. */
+  readonly leaderTimeoutMs: number;
 }
 
 const checkIntervalMs = 1000;
@@ -28,12 +30,17 @@ const maxBackoffMs = 10_000;
  * full-jitter backoff, for ever.
  *
  * A check every second asks for the lock again, so a dead leader is replaced within about a second
- * after PostgreSQL noticed its death, and finds a connection that has gone silent.
+ * after PostgreSQL noticed its death, and finds a connection that has gone silent. PostgreSQL for its
+ * part ends a connection that has been silent for the leader's timeout: of a process that hangs or is
+ * stopped, or a machine that lost its network, it would hear no end. Such a leader, should it wake, has
+ * found itself none before: it counts from the moment it asked, PostgreSQL from its answer.
  */
 export class ControlConnection {
   readonly #options: ControlConnectionOptions;
   #client: Client | undefined;
   #isLeader = false;
+  /** When the last check began that was answered, in monotonic milliseconds. */
+  #provenAt = 0;
   #isClosed = false;
   #attempt = 0;
   #stopTimer: (() => void) | undefined;
@@ -47,7 +54,9 @@ export class ControlConnection {
   }
 
   get isLeader(): boolean {
-    return this.#isLeader;
+    const { clock, leaderTimeoutMs } = this.#options;
+    if (!this.#isLeader || leaderTimeoutMs === 0) return this.#isLeader;
+    return clock.monotonic() - this.#provenAt < leaderTimeoutMs;
   }
 
   get isConnected(): boolean {
@@ -92,6 +101,12 @@ export class ControlConnection {
     try {
       client = await this.#options.connect();
       await client.query(`listen "${this.#options.channel}"`);
+      // Where there is no such setting, before PostgreSQL 14, nothing is set.
+      await client.query(
+        `select set_config('idle_session_timeout', $1, false)
+        where current_setting('idle_session_timeout', true) is not null`,
+        [`${this.#options.leaderTimeoutMs}`],
+      );
       if (this.#isClosed) {
         await client.end();
         return;
@@ -110,7 +125,7 @@ export class ControlConnection {
     client.on('error', (error) => this.#lose(client, error));
     client.on('end', () => this.#lose(client, new Error('the connection was closed')));
     client.on('notification', () => {
-      if (this.#isLeader) this.wake();
+      if (this.isLeader) this.wake();
     });
     this.#options.onConnected();
   }
@@ -123,8 +138,10 @@ export class ControlConnection {
     const client = this.#client;
     if (client === undefined || this.#isChecking) return;
     this.#isChecking = true;
+    const askedAt = this.#options.clock.monotonic();
     try {
       await this.#options.verify(client);
+      this.#provenAt = askedAt;
       this.#attempt = 0;
       this.#problem = undefined;
       if (this.#isLeader) return;

@@ -33,6 +33,12 @@ import { PostgresSession, type TransactionMode } from './postgres-session.ts';
 export interface PostgresOptions extends PostgresTimeouts {
   /** Connections for transactions and reads; one more listens. @defaultValue 5 */
   readonly poolSize?: number;
+  /**
+   * A leader of which PostgreSQL has heard nothing for so long, because it hangs, is stopped or has
+   * lost its network, is replaced; it looks every second. 0: never. PostgreSQL 14 or newer.
+   * @defaultValue 15000
+   */
+  readonly leaderTimeoutMs?: number;
 }
 
 export interface PostgresEngineOptions extends PostgresOptions {
@@ -258,6 +264,7 @@ class PostgresEngine implements Engine {
       },
       onLost: () => this.#countLost(),
       verify: (client) => this.#pool.verify(client),
+      leaderTimeoutMs: this.#options.leaderTimeoutMs ?? 15_000,
     });
     this.#control = control;
     control.start();

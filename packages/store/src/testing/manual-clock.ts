@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 export const unhurried = {
   transactionTimeoutMs: 2_000_000_000,
   maxWaitMs: 2_000_000_000,
+  postgres: { leaderTimeoutMs: 0 },
 } as const;
 
 /** A clock that stands still until a test moves it. */
