@@ -1,8 +1,9 @@
-import { createHub } from '@holdfast/hub';
+import { createHub, type ChannelRecord } from '@holdfast/hub';
 import { describeChannelJournal } from '@holdfast/hub/testing';
 import { openStore, type Store } from '@holdfast/store';
 import { ManualClock, testBackends } from '@holdfast/store/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { cleanUpJob } from './clean-up.ts';
 import { journalModule, type JournalTables } from './journal-module.ts';
 import { StoreJournal } from './store-journal.ts';
 
@@ -30,6 +31,83 @@ for (const backend of testBackends) {
     };
   });
 }
+
+describe.each(testBackends)('a long stream on $name', (backend) => {
+  test('is read a part at a time, so that others have their turn, and not at all when it is cleaned up meanwhile', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    await using store: Store<JournalTables> = await openStore({
+      url: database.url,
+      modules: [journalModule],
+      clock,
+    });
+    const journal = new StoreJournal(store, { name: 'node' });
+    await journal.open();
+    const top = 9000;
+    const nothing = { entries: [], results: [], removedKeys: [] };
+    const oldest = 1001;
+    for (const [channel, first] of [
+      ['short', top - 10],
+      ['long', oldest],
+      ['other', top],
+    ] as const) {
+      const expireAt = clock.now() + (channel === 'long' ? 1000 : 60_000);
+      await journal.commit([
+        {
+          ...nothing,
+          channel,
+          startsOver: true,
+          stream: {
+            epoch: channel,
+            top,
+            oldest: first,
+            version: 0,
+            versionEpoch: '',
+            expireAt,
+            forgetAt: clock.now() + 600_000,
+          },
+          publications: Array.from({ length: top - first + 1 }, (_, index) => ({
+            offset: first + index,
+            data: Buffer.from(`${first + index}`),
+          })),
+          keepUntil: clock.now() + 600_000,
+        },
+      ]);
+    }
+    const lengthsOf = (records: readonly ChannelRecord[]): object =>
+      Object.fromEntries(records.map((record) => [record.channel, record.publications.length]));
+    const long = top - oldest + 1;
+    const all = ['short', 'long', 'other'];
+    const records = await journal.load(all);
+    expect(lengthsOf(records)).toEqual({ short: 11, long, other: 1 });
+    const found = records.find(({ channel }) => channel === 'long');
+    expect(found?.publications.map(({ offset }) => offset)).toEqual(
+      Array.from({ length: long }, (_, index) => oldest + index),
+    );
+
+    let turns = 0;
+    let cleaned: Promise<number> | undefined;
+    let isLoading = true;
+    const takeTurns = (): void => {
+      turns += 1;
+      if (turns === 2) {
+        clock.advance(2000);
+        const job = cleanUpJob(store.dialect);
+        cleaned = store.transaction((transaction) =>
+          job.deleteBatch(transaction, { now: clock.now(), limit: 100 }),
+        );
+      }
+      if (isLoading) setImmediate(takeTurns);
+    };
+    setImmediate(takeTurns);
+    const loaded = await journal.load(all);
+    isLoading = false;
+    expect(await cleaned).toBe(1);
+    expect(turns).toBeGreaterThan(4);
+    expect(lengthsOf(loaded)).toEqual({ short: 11, long: 0, other: 1 });
+    await journal.close();
+  });
+});
 
 test('where commits get lost with the power, streams begin anew after a start of the machine, and keys of maps stay', async () => {
   const [backend] = testBackends;

@@ -12,9 +12,9 @@ type Transaction = StoreTransaction<JournalTables>;
 
 /** Names of one page. */
 const namesPerPage = 1000;
-/** Channels of a snapshot read at once, and their publications, unless one channel alone has more. */
+/** Channels of a snapshot in memory at once, and their publications, unless one channel alone has more. */
 const channelsPerRead = 200;
-const publicationsPerRead = 5000;
+const publicationsPerPage = 5000;
 /** Publications and keys of one transaction of a snapshot, and bytes of their data. */
 const itemsPerWrite = 4000;
 const bytesPerWrite = 1024 * 1024;
@@ -91,16 +91,15 @@ export class StoreJournal implements ChannelJournal {
 
   load(channels: readonly string[]): Promise<readonly ChannelRecord[]> {
     const { dialect } = this.#store;
-    return this.#store.read(async (db) => {
-      const rows = await db
+    return readChannels(this.#store, (db) =>
+      db
         .selectFrom('journal_channels')
         .selectAll()
         .where('journal', '=', this.#id)
         .where('generation', '=', 0)
         .where(sql<SqlBool>`channel ${inList(dialect, channels.map(toStorable))}`)
-        .execute();
-      return readChannels(db, { dialect, now: this.#store.clock.now() }, rows);
-    });
+        .execute(),
+    );
   }
 
   async commit(changes: readonly ChannelChange[]): Promise<void> {
@@ -134,12 +133,12 @@ export class StoreJournal implements ChannelJournal {
     });
   }
 
-  #readSnapshot(
+  async #readSnapshot(
     generation: number,
     after: number,
   ): Promise<{ readonly records: readonly ChannelRecord[]; readonly last: number | undefined }> {
-    const { dialect } = this.#store;
-    return this.#store.read(async (db) => {
+    let last: number | undefined;
+    const records = await readChannels(this.#store, async (db) => {
       const rows = await db
         .selectFrom('journal_channels')
         .selectAll()
@@ -153,12 +152,13 @@ export class StoreJournal implements ChannelJournal {
       let publications = 0;
       for (const row of rows) {
         publications += row.top - row.oldest + 1;
-        if (page.length > 0 && publications > publicationsPerRead) break;
+        if (page.length > 0 && publications > publicationsPerPage) break;
         page.push(row);
       }
-      const records = await readChannels(db, { dialect, now: this.#store.clock.now() }, page);
-      return { records, last: page.at(-1)?.id };
+      last = page.at(-1)?.id;
+      return page;
     });
+    return { records, last };
   }
 
   async saveSnapshot(records: Iterable<ChannelRecord>, signal: AbortSignal): Promise<number> {
