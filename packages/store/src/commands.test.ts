@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { backupCommand, checkCommand, moveCommand } from './commands.ts';
 import type { StoreModule } from './migrations.ts';
 import { moveStore } from './move.ts';
@@ -257,6 +257,26 @@ describe('move', () => {
     await using target = await openBooks(database.url);
     const { books } = (await contents(target)) as { books: unknown[] };
     expect(books).toHaveLength(1600);
+  });
+
+  test('refuses a target that is served, though it is empty', async () => {
+    const from = path.join(folder, 'a.db');
+    await using database = await testBackends[1]!.create();
+    const source = await openBooks(from);
+    await fill(source, 3);
+    await source.close();
+    const move = () => moveCommand({ from, to: database.url, modules });
+    {
+      await using server = await openBooks(database.url);
+      server.outbox.start({ publish: () => Promise.resolve() });
+      await vi.waitFor(() => expect(server.isLeader()).toBe(true), { timeout: 60_000 });
+      expect(await move()).toMatchObject({
+        exitCode: 1,
+        text: expect.stringMatching(/another process is serving from PostgreSQL .*store_in_use/),
+      });
+      expect(await contents(server)).toMatchObject({ books: [] });
+    }
+    expect(await move()).toMatchObject({ exitCode: 0 });
   });
 
   test('of a store that is not there moves nothing, and makes none', async () => {

@@ -57,7 +57,7 @@ export const storeErrorCodes: Readonly<Record<StoreErrorCode, StoreErrorRow>> = 
   store_in_use: {
     retryable: false,
     httpStatus: 503,
-    remedy: 'stop the other server that uses this file, or use PostgreSQL for several servers',
+    remedy: 'stop the other server that uses it; several servers at once need PostgreSQL',
   },
   /** A statement or a transaction took longer than its deadline and was rolled back. */
   store_timeout: {

@@ -4,3 +4,8 @@ import { createHash } from 'node:crypto';
 export function lockKey(name: string): bigint {
   return createHash('sha256').update(name).digest().readBigInt64BE();
 }
+
+/** The lock that the leader of a PostgreSQL store holds, as long as it leads. */
+export function leaderKey(schema: string): bigint {
+  return lockKey(`holdfast:${schema}:leader`);
+}

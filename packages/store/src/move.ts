@@ -3,6 +3,7 @@ import { systemClock, type Clock } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { StoreError } from './errors.ts';
 import { StoreMetrics } from './metrics.ts';
+import { leaderKey } from './lock-key.ts';
 import { migrate, type StoreModule } from './migrations.ts';
 import { openSession } from './session.ts';
 import { moveStateName, openEngine } from './store.ts';
@@ -47,13 +48,14 @@ const batchRows = 500;
  * is. A move that was interrupted starts over when it is run again; until one has finished, no
  * server starts on the target.
  *
- * @throws {@link StoreError} `store_in_use` while a server uses the source, `store_misconfigured` when
- * there is none,
+ * @throws {@link StoreError} `store_in_use` while a server uses the source or the target,
+ * `store_misconfigured` when there is no source,
  * `store_target_not_empty` when there is something in the target that no move has put there.
  */
 export async function moveStore(options: MoveOptions): Promise<MoveReport> {
   const from = parseStoreUrl(options.from);
-  if (from.dialect !== 'sqlite' || parseStoreUrl(options.to).dialect !== 'postgres') {
+  const to = parseStoreUrl(options.to);
+  if (from.dialect !== 'sqlite' || to.dialect !== 'postgres') {
     throw new StoreError('store_not_supported', 'a move goes from SQLite to PostgreSQL');
   }
   assertFile(from.file);
@@ -69,11 +71,21 @@ export async function moveStore(options: MoveOptions): Promise<MoveReport> {
     target = await openEngine({ url: options.to, clock }, { metrics, role: 'tool' });
     await migrate(source, modules, clock);
     await migrate(target, modules, clock);
+    await refuseServed(target, to.schema);
     return await new Move(source, target, options).run(clock);
   } finally {
     await target?.close();
     await source.close();
   }
+}
+
+/** A server that was there before the mark of the move would write into what is copied and emptied. */
+function refuseServed(target: Engine, schema: string): Promise<void> {
+  return target.write(async (connection) => {
+    const held = await target.tryLock(connection, [leaderKey(schema)]);
+    if (held.length === 0) return;
+    throw new StoreError('store_in_use', `another process is serving from ${target.label}`);
+  });
 }
 
 class Move {

@@ -16,7 +16,7 @@ import type { Engine, EngineTransactionOptions } from '../engine.ts';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 import type { StoreMetrics } from '../metrics.ts';
 import type { StoreLocation } from '../store-url.ts';
-import { lockKey } from '../lock-key.ts';
+import { leaderKey } from '../lock-key.ts';
 import { Turnstile } from '../turnstile.ts';
 import { ControlConnection } from './control-connection.ts';
 import { clientConfigs, sessionSettings, type PostgresTimeouts } from './postgres-client.ts';
@@ -256,7 +256,7 @@ class PostgresEngine implements Engine {
       random: this.#options.random,
       connect: () => this.#pool.connect(),
       channel: this.#wakeChannel,
-      leaderKey: lockKey(`holdfast:${this.#location.schema}:leader`),
+      leaderKey: leaderKey(this.#location.schema),
       onWake,
       onConnected: () => {
         this.#problem = undefined;
