@@ -203,7 +203,11 @@ describe('events', () => {
           let state = server.snapshot(wanted, 5);
           const cursor = state.nextCursor;
           if (cursor === null) return;
-          const page = () => ({ ...server.page(wanted, { limit: 10, cursor }), cursor });
+          const page = () => ({
+            ...server.page(wanted, { limit: 10, cursor }),
+            cursor,
+            filter: wanted,
+          });
           let made: ReturnType<typeof page> | undefined;
           const events: InboxEvent[] = [];
           for (const [index, one] of steps.entries()) {
@@ -223,6 +227,18 @@ describe('events', () => {
     expect(joined).toBeGreaterThan(10);
   });
 
+  test('a page of another filter is not joined, even to a list that ends at the same place', () => {
+    const server = new ServerInbox();
+    for (let index = 0; index < 10; index++) server.create();
+    const all = server.snapshot({}, 4);
+    const cursor = all.nextCursor!;
+    const page = { ...server.page({}, { limit: 4, cursor }), cursor, filter: {} };
+    const unread = server.snapshot({ status: 'unread' }, 4);
+    expect(unread.nextCursor).toBe(cursor);
+    expect(withPage(unread, page, [])).toBe(unread);
+    expect(withPage(all, page, []).items).toHaveLength(8);
+  });
+
   test('memory is bounded: beyond the most, the oldest are left to the next page', () => {
     const server = new ServerInbox();
     let state = server.snapshot({}, 20);
@@ -231,7 +247,16 @@ describe('events', () => {
     }
     expect(state.items).toHaveLength(maxItems);
     expect(state.nextCursor).toBe(state.items.at(-1)?.id);
-    expect(withPage(state, { items: [], nextCursor: null, cursor: 'another' }, [])).toBe(state);
+    expect(
+      withPage(state, { items: [], nextCursor: null, cursor: 'another', filter: {} }, []),
+    ).toBe(state);
+  });
+
+  test('a reading that events were joined to does not pass for one that tells what was missed', () => {
+    const server = new ServerInbox();
+    server.create();
+    const read = { ...server.snapshot({}, 5), missedSince: '' };
+    expect(applied(read, server.create())).toMatchObject({ missed: [], missedSince: undefined });
   });
 
   test('a kind that is not known is read anew, whatever it means', () => {

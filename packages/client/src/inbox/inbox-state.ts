@@ -30,7 +30,7 @@ export interface InboxState {
   readonly newestId: string;
   /** Unread ones that came between `missedSince` and this reading; oldest first. */
   readonly missed: readonly Notification[];
-  /** The newest that was known before this reading; undefined when it was the first. */
+  /** The newest that was known before this reading; undefined when it was the first, and after events. */
   readonly missedSince: string | undefined;
   /** Undefined as long as nobody wants to know. */
   readonly settings: UserSettings | undefined;
@@ -65,7 +65,9 @@ export function applied(state: InboxState, event: InboxEvent): InboxState | unde
     unread: event.unread,
     version: event.version,
     newestId: newestOf(state, event),
+    // What is told of events is not in there: this is no reading any more that tells of all since then.
     missed: [],
+    missedSince: undefined,
     settings: state.settings && settingsAfter(state.settings, event),
   };
 }
@@ -107,11 +109,11 @@ function withEvent(list: List, event: InboxEvent): List {
  */
 export function withPage(
   state: InboxState,
-  page: Pick<InboxState, 'items' | 'nextCursor'> & { readonly cursor: string },
+  page: Pick<InboxState, 'items' | 'nextCursor' | 'filter'> & { readonly cursor: string },
   events: readonly InboxEvent[],
 ): InboxState {
-  // The list was read anew meanwhile, and ends somewhere else.
-  if (state.nextCursor !== page.cursor) return state;
+  // The list was read anew meanwhile, and ends somewhere else, or is of something else.
+  if (state.nextCursor !== page.cursor || !isSameFilter(state.filter, page.filter)) return state;
   let list: List = { filter: state.filter, items: page.items, nextCursor: page.nextCursor };
   for (const event of events) {
     if (isUnknown(list, event, page.cursor)) return state;
@@ -127,6 +129,15 @@ export function withPage(
       nextCursor: page.nextCursor,
     }),
   };
+}
+
+/** Two lists of different filters may end at the same place. */
+export function isSameFilter(one: InboxFilter, other: InboxFilter): boolean {
+  return (
+    one.status === other.status &&
+    one.category === other.category &&
+    one.severity === other.severity
+  );
 }
 
 /** The state as it will be after a change. Idempotent. */

@@ -21,6 +21,7 @@ import {
   type InboxChange,
   type InboxFilter,
   type InboxState,
+  isSameFilter,
   maxItems,
   overlaid,
   withPage,
@@ -329,10 +330,10 @@ class LiveInbox implements InboxStore {
     const { nextCursor: cursor, filter, items } = this.#live.base ?? {};
     if (cursor === null || cursor === undefined || filter === undefined) return;
     if (items === undefined || items.length >= maxItems) return;
-    await this.#live.extend(
-      async (_state, signal) => ({ ...(await this.#api.page({ filter, cursor }, signal)), cursor }),
-      withPage,
-    );
+    await this.#live.extend(async (_state, signal) => {
+      const page = await this.#api.page({ filter, cursor }, signal);
+      return { ...page, cursor, filter };
+    }, withPage);
   }
 
   async #change(
@@ -347,11 +348,11 @@ class LiveInbox implements InboxStore {
   }
 
   #baseChanged(
-    state: InboxState,
-    { previous, isAnew, events }: BaseChange<InboxState, InboxEvent>,
+    _state: InboxState,
+    { previous, read, events }: BaseChange<InboxState, InboxEvent>,
   ): void {
-    if (isAnew && previous !== undefined) {
-      const missed = state.missed.filter(({ id }) => id > previous.newestId);
+    if (read !== undefined && previous !== undefined) {
+      const missed = read.missed.filter(({ id }) => id > previous.newestId);
       this.#arrived(missed, { isSilent: false, isRedelivered: true });
     }
     for (const event of events) {
@@ -391,13 +392,16 @@ class LiveInbox implements InboxStore {
 
   #made(): InboxSnapshot {
     const { status, state, problem, unconfirmed } = this.#live.snapshot;
+    // A reading that began before the filter was changed brings the list of the one before.
+    const list =
+      state !== undefined && isSameFilter(state.filter, this.#filter) ? state : undefined;
     return {
       status,
       problem,
       filter: this.#filter,
-      items: state?.items ?? [],
-      isListed: state?.isListed ?? false,
-      hasMore: state !== undefined && state.nextCursor !== null && state.items.length < maxItems,
+      items: list?.items ?? [],
+      isListed: list?.isListed ?? false,
+      hasMore: list !== undefined && list.nextCursor !== null && list.items.length < maxItems,
       isLoadingMore: this.#isLoadingMore,
       unread: state?.unread ?? nothingUnread,
       unconfirmed,

@@ -17,9 +17,9 @@ export interface LiveStoreOptions {
 
 export interface BaseChange<State, Event> {
   readonly previous: State | undefined;
-  /** It was read as a whole. */
-  readonly isAnew: boolean;
-  /** Events that were joined to it; some of those may have been told of before when it `isAnew`. */
+  /** What was read as a whole, before `events` were joined to it; undefined when only those came. */
+  readonly read: State | undefined;
+  /** Events that were joined to it; some of those may have been told of before when it was `read`. */
   readonly events: readonly Event[];
 }
 

@@ -204,7 +204,7 @@ export class LiveStore<State, Event, Change, Receipt> {
     try {
       const more = await read(this.#base, this.#closed.signal);
       if (this.#closed.signal.aborted || events.length > maxRecord) return;
-      this.#setBase(merge(this.#base, more, events), { isAnew: false, events: [] });
+      this.#setBase(merge(this.#base, more, events), { read: undefined, events: [] });
     } finally {
       this.#recorders.delete(events);
     }
@@ -287,7 +287,7 @@ export class LiveStore<State, Event, Change, Receipt> {
     if (isWhole || this.#record.length > maxRecord) this.#record = [];
     if (isWhole) settle();
     if (isWhole || this.#base === undefined) {
-      this.#setBase(state ?? loaded.state, { isAnew: true, events });
+      this.#setBase(state ?? loaded.state, { read: loaded.state, events });
     }
     this.#follow(loaded);
     this.#emit();
@@ -343,7 +343,7 @@ export class LiveStore<State, Event, Change, Receipt> {
     const next = this.#source.apply(this.#base, event);
     if (next === undefined) {
       if (!isReading) this.#want(event);
-    } else if (next !== this.#base) this.#setBase(next, { isAnew: false, events: [event] });
+    } else if (next !== this.#base) this.#setBase(next, { read: undefined, events: [event] });
   }
 
   #setBase(state: State, how: Omit<BaseChange<State, Event>, 'previous'>): void {
