@@ -34,6 +34,8 @@ export interface ClientErrorDetails {
   readonly reason?: string;
   /** The server said that it may work later. */
   readonly temporary?: boolean;
+  /** The server asked to be left alone for so long, with `Retry-After`. */
+  readonly retryAfterMs?: number;
   readonly issues?: readonly string[];
 }
 

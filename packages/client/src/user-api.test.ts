@@ -92,6 +92,15 @@ test('failures say what they are, and whether it helps to try again', async () =
   await expect(ask()).rejects.toMatchObject({ code: 'outcome_unknown', retryable: true });
 });
 
+test('a server that asks for time is told of with how much', async () => {
+  const { api, answers } = setUp([ann], [ann]);
+  answers.push(new Response('busy', { status: 503, headers: { 'retry-after': '7' } }));
+  await expect(api.request({ path: '/p' })).rejects.toMatchObject({
+    retryable: true,
+    details: { status: 503, retryAfterMs: 7_000 },
+  });
+});
+
 test('no token: it is asked for again with the next request', async () => {
   const { api, given } = setUp([], [ann]);
   await expect(api.request({ path: '/p' })).rejects.toMatchObject({

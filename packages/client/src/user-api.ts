@@ -1,5 +1,6 @@
 import { ClientError } from './client-error.ts';
 import { baseOf } from './options.ts';
+import { retryAfterMs } from './retry-after.ts';
 
 /** Where the server is, and whose token is used. */
 export interface UserApiOptions {
@@ -162,10 +163,12 @@ async function answerOf(response: Response): Promise<unknown> {
   }
   if (response.ok) return body;
   const { code, message, retryable } = (body as ErrorBody | undefined)?.error ?? {};
+  const pauseMs = retryAfterMs(response.headers);
   throw new ClientError('refused', message ?? `the server answered with status ${status}`, {
     status,
     temporary: retryable ?? (status >= 500 || status === 408 || status === 429),
     ...(code === undefined ? {} : { reason: code }),
+    ...(pauseMs === undefined ? {} : { retryAfterMs: pauseMs }),
   });
 }
 

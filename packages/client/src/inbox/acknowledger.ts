@@ -79,15 +79,17 @@ export class Acknowledger {
   async #retry(signal: AbortSignal, action: () => Promise<void>): Promise<void> {
     const { environment, backoff } = this.#options;
     for (let attempt = 0; !signal.aborted; attempt++) {
+      let failure: ClientError;
       try {
         await action();
         return;
       } catch (error) {
         if (!(error instanceof ClientError)) throw error;
         if (!error.retryable || signal.aborted) return;
+        failure = error;
       }
       const { promise, resolve } = Promise.withResolvers<void>();
-      environment.after(pauseMs(attempt, { backoff, environment }), resolve);
+      environment.after(pauseMs(attempt, { backoff, environment, error: failure }), resolve);
       await promise;
     }
   }

@@ -117,6 +117,18 @@ test('what came while away is told of, also when more comes while it is read', a
   expect(heard).toEqual(['2', '3', '4']);
 });
 
+test('a store that was closed shows nothing, and says so: the next user sees this page', async () => {
+  const { store, question } = setUp();
+  (await question()).answer(snapshotOf(['1'], 1));
+  await vi.waitFor(() => expect(store.getSnapshot().items).toHaveLength(1));
+  const shown: number[] = [];
+  store.subscribe(() => shown.push(store.getSnapshot().items.length));
+  store.close();
+  expect(shown).toEqual([0]);
+  expect(store.getSnapshot()).toBe(store.getServerSnapshot());
+  expect(store.getSnapshot()).toMatchObject({ status: 'loading', items: [], unread: counts });
+});
+
 test('the list of the filter before is not shown as that of the next, however late it comes', async () => {
   const { store, question } = setUp();
   (await question()).answer(snapshotOf(['3', '2', '1'], 1));

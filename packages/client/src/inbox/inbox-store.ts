@@ -130,7 +130,10 @@ export interface InboxStore {
   unsubscribeTopic(topic: string): Promise<void>;
   /** Tries at once what waits for its next attempt, and what was given up. */
   retry(): void;
-  /** Ends everything; changes that wait are rejected with `closed`. */
+  /**
+   * Ends everything; changes that wait are rejected with `closed`. Nothing is shown any more: to be
+   * called when the user signs out, before a store is made for the next one.
+   */
   close(): void;
 }
 
@@ -318,6 +321,8 @@ class LiveInbox implements InboxStore {
   close(): void {
     this.#acknowledger.stop();
     this.#live.close();
+    this.#snapshot = this.#initial;
+    for (const listener of this.#listeners) deliver(listener);
     this.#listeners.clear();
     this.#onNotification.clear();
   }

@@ -1,3 +1,4 @@
+import { ClientError } from '../client-error.ts';
 import type { Environment } from '../environment.ts';
 
 /** Pauses between attempts over HTTP: full jitter below a limit that doubles. */
@@ -10,11 +11,27 @@ export interface Backoff {
 
 export const defaultBackoff: Backoff = { minDelayMs: 500, maxDelayMs: 20_000 };
 
-/** @param attempt how many have failed before the newest one */
+/**
+ * At least what the server asked for, and more by chance, so that not all come back at once.
+ *
+ * @param attempt how many have failed before the newest one
+ */
 export function pauseMs(
   attempt: number,
-  { backoff, environment }: { readonly backoff: Backoff; readonly environment: Environment },
+  {
+    backoff,
+    environment,
+    error,
+  }: {
+    readonly backoff: Backoff;
+    readonly environment: Environment;
+    /** What the newest one failed with. */
+    readonly error?: unknown;
+  },
 ): number {
   const { minDelayMs, maxDelayMs } = backoff;
-  return environment.random() * Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt, 30));
+  const asked = error instanceof ClientError ? (error.details.retryAfterMs ?? 0) : 0;
+  return (
+    asked + environment.random() * Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt, 30))
+  );
 }

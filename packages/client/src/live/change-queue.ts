@@ -112,7 +112,7 @@ export class ChangeQueue<Change, Receipt> {
         return { receipt: await send(change, this.#closed.signal) };
       } catch (cause) {
         const error = cause as Error;
-        const delayMs = pauseMs(attempt, { backoff, environment });
+        const delayMs = pauseMs(attempt, { backoff, environment, error });
         const isOver = environment.now() + delayMs >= deadline;
         const mayHelp = error instanceof ClientError && error.retryable;
         if (!mayHelp || isOver || this.#closed.signal.aborted) return error;

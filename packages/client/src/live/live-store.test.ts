@@ -58,7 +58,7 @@ class World {
   readonly time = new ManualTime();
   state: State = { version: 0, done: [] };
   /** How requests are answered. */
-  answers: 'ok' | 'unreachable' | 'refused' = 'ok';
+  answers: 'ok' | 'unreachable' | 'refused' | 'busy' = 'ok';
   loads = 0;
   readonly #stream: Event[] = [];
   #epoch = 1;
@@ -130,6 +130,9 @@ class World {
   }
 
   #refuse(): void {
+    if (this.answers === 'busy') {
+      throw new ClientError('refused', 'busy', { temporary: true, retryAfterMs: 30_000 });
+    }
     if (this.answers === 'unreachable') throw new ClientError('outcome_unknown', 'no answer');
     if (this.answers === 'refused') throw new ClientError('refused', 'no');
   }
@@ -307,6 +310,18 @@ describe('whatever happens to network and server', () => {
     await world.time.pass(40_000);
     expect(await late).toMatchObject({ code: 'outcome_unknown' });
     expect(world.store.snapshot.state?.done).toEqual([]);
+  });
+
+  test('a server that asks for time is given it', async () => {
+    const world = new World();
+    world.answers = 'busy';
+    world.store.start();
+    await world.time.pass(30_000);
+    expect(world.loads).toBe(1);
+    world.answers = 'ok';
+    await world.time.pass(1_000);
+    expect(world.store.snapshot.status).toBe('live');
+    expect(world.loads).toBe(2);
   });
 
   test('refused for good: it says so, asks no more, and begins anew when it is told to', async () => {

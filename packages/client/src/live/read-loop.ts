@@ -84,15 +84,15 @@ export class ReadLoop<Loaded> {
         const problem = asClientError(error);
         this.#hasFailed = !problem.retryable;
         onFailed(problem);
-        if (!this.#hasFailed) await this.#pause(attempt);
+        if (!this.#hasFailed) await this.#pause(attempt, problem);
       }
     }
     this.#isRunning = false;
   }
 
-  #pause(attempt: number): Promise<void> {
-    const { environment } = this.#options;
-    const delayMs = pauseMs(attempt, this.#options);
+  #pause(attempt: number, error?: ClientError): Promise<void> {
+    const { environment, backoff } = this.#options;
+    const delayMs = pauseMs(attempt, { environment, backoff, error });
     return new Promise((resolve) => {
       const cancel = environment.after(delayMs, resolve);
       this.#cancelPause = () => {

@@ -303,14 +303,16 @@ class LiveTasks implements TaskStore {
     const { signal } = this.#closed;
     const until = this.#environment.now() + requestPatienceMs;
     for (let attempt = 0; ; attempt += 1) {
+      let failure: unknown;
       try {
         return await send(signal);
       } catch (error) {
+        failure = error;
         const isHopeless = !(error instanceof ClientError) || !error.retryable;
         if (isHopeless || signal.aborted || this.#environment.now() >= until) throw error;
       }
       const environment = this.#environment;
-      const waitMs = pauseMs(attempt, { backoff: this.#backoff, environment });
+      const waitMs = pauseMs(attempt, { backoff: this.#backoff, environment, error: failure });
       await new Promise<void>((resolve) => environment.after(waitMs, resolve));
     }
   }
