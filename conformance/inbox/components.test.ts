@@ -61,6 +61,8 @@ test('a screen reader is told what there is, by role and name', async () => {
     expect(tree).toContain(line);
   }
   // What comes is said once, politely; the number is in the name of the bell.
+  const missed = page.locator('[role=status]').filter({ hasText: '2 new notifications' });
+  await missed.waitFor({ state: 'attached' });
   await send(app, 'Refunded');
   const said = page.getByRole('status').filter({ hasText: 'New notification: Refunded' });
   await said.waitFor({ state: 'attached' });

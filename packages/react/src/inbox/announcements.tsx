@@ -1,29 +1,29 @@
-import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
+import { useNewest } from '../use-newest.ts';
+import { announcerOf } from './announcer.ts';
 import type { InboxLabels } from './inbox-labels.ts';
-import { useInbox } from './use-inbox.ts';
-
-/** What comes within this time is announced together. */
-const announceMs = 1_000;
+import { useInboxStore } from './inbox-provider.tsx';
 
 /**
  * Tells a screen reader what comes, once and politely. It must stand in the drawer while that is open:
  * everything outside of a modal dialog is silent.
  */
 export function Announcements({ arrived }: Pick<InboxLabels, 'arrived'>): ReactNode {
-  const [text, setText] = useState('');
-  const titles = useRef<string[]>([]);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  useInbox({
-    onNotification: ({ title }) => {
-      titles.current.push(title);
-      clearTimeout(timer.current);
-      timer.current = setTimeout(() => setText(arrived(titles.current.splice(0))), announceMs);
-    },
-  });
+  const inbox = useInboxStore();
+  const words = useNewest(arrived);
+  const [said, setSaid] = useState({ text: '', count: 0 });
+  useEffect(
+    () =>
+      announcerOf(inbox).add((titles) => {
+        const text = words.current(titles);
+        setSaid(({ count }) => ({ text, count: count + 1 }));
+      }),
+    [inbox, words],
+  );
   return (
     <span className="hf hf-hidden" role="status">
-      {text}
+      {/* Anew each time: the same words in the same place are no news to a screen reader. */}
+      <span key={said.count}>{said.text}</span>
     </span>
   );
 }

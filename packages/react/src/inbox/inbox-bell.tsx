@@ -5,13 +5,18 @@ import { Announcements } from './announcements.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { InboxDrawer, type InboxDrawerProps } from './inbox-drawer.tsx';
 import { defaultLabels } from './inbox-labels.ts';
+import { useInboxKey } from './inbox-provider.tsx';
 import { useInbox } from './use-inbox.ts';
 
 /** As {@link InboxDrawerProps}: whether the drawer is open is the bell's own business. */
 export type InboxBellProps = Omit<InboxDrawerProps, 'isOpen' | 'onClose'>;
 
 /** A bell with the number of unread notifications, which opens the drawer. */
-export function InboxBell({ className = '', ...rest }: InboxBellProps): ReactNode {
+export function InboxBell(props: InboxBellProps): ReactNode {
+  return <Bell key={useInboxKey()} {...props} />;
+}
+
+function Bell({ className = '', ...rest }: InboxBellProps): ReactNode {
   const [isOpen, setOpen] = useState(false);
   const labels = { ...defaultLabels, ...rest.labels };
   const { unread } = useInbox();
@@ -33,7 +38,7 @@ export function InboxBell({ className = '', ...rest }: InboxBellProps): ReactNod
           </span>
         )}
       </button>
-      {!isOpen && <Announcements arrived={labels.arrived} />}
+      <Announcements arrived={labels.arrived} />
       <InboxDrawer {...rest} isOpen={isOpen} onClose={() => setOpen(false)} />
     </>
   );

@@ -31,7 +31,7 @@ export const inboxCss = `
   background: var(--hf-surface); container-type: inline-size;
 }
 .hf-head {
-  display: flex; align-items: center; gap: 0.25rem;
+  display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem;
   padding-block: 0.875rem 0.5rem; padding-inline: 1.25rem 0.875rem;
 }
 .hf-head h2 {
@@ -44,7 +44,7 @@ export const inboxCss = `
   .hf-head .hf-button { padding-inline: 0.3rem; }
 }
 .hf-filters {
-  display: flex; gap: 0.25rem; margin: 0; padding: 0 1rem 0.75rem; border: 0;
+  display: flex; flex-wrap: wrap; gap: 0.25rem; margin: 0; padding: 0 1rem 0.75rem; border: 0;
   border-block-end: 1px solid var(--hf-border);
 }
 .hf-filters label { position: relative; cursor: pointer; }
@@ -56,6 +56,11 @@ export const inboxCss = `
 .hf-filters label:hover > span { background: var(--hf-hover); }
 .hf-filters input:checked + span {
   background: var(--hf-tint); color: var(--hf-accent); border-color: currentColor;
+}
+@media (forced-colors: active) {
+  .hf-filters input:checked + span {
+    forced-color-adjust: none; background: Highlight; color: HighlightText; border-color: Highlight;
+  }
 }
 .hf-filters input:focus-visible + span { outline: 2px solid var(--hf-accent); outline-offset: 2px; }
 .hf-count { font-size: 0.8125rem; font-variant-numeric: tabular-nums; }
@@ -162,7 +167,6 @@ export const inboxCss = `
 @media (pointer: coarse) { .hf-check label, .hf-field { min-block-size: 2.75rem; } }
 
 .hf-more { display: block; margin: 1rem auto 1.5rem; }
-.hf-more[aria-disabled='true'] { opacity: 0.6; }
 .hf-empty {
   display: grid; justify-items: center; gap: 0.15rem; padding: 4.5rem 2rem; color: var(--hf-muted);
   text-align: center; text-wrap: balance;

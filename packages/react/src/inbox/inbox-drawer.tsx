@@ -1,6 +1,5 @@
 import { type MouseEvent, type ReactNode, type SyntheticEvent, useEffect, useRef } from 'react';
 import { ThemeStyle } from '../theme/theme-style.tsx';
-import { Announcements } from './announcements.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { defaultLabels } from './inbox-labels.ts';
 import { InboxPanel, type InboxPanelProps } from './inbox-panel.tsx';
@@ -51,7 +50,6 @@ export function InboxDrawer({ isOpen, onClose, onOpen, ...rest }: InboxDrawerPro
           if (event.target === event.currentTarget) onClose();
         }}
       >
-        {isOpen && <Announcements arrived={rest.labels?.arrived ?? defaultLabels.arrived} />}
         {isOpen && (
           <InboxPanel
             {...rest}

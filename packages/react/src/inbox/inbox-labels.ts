@@ -32,9 +32,12 @@ export interface InboxLabels {
   readonly emptyArchive: string;
   readonly emptyArchiveHint: string;
   readonly stale: string;
+  /** Nothing could be read yet, and it is tried again. */
+  readonly unreachable: string;
   readonly failed: string;
   readonly retry: string;
   readonly changeFailed: string;
+  readonly loadMoreFailed: string;
   /** Name of the settings, and of the button that leads to them. */
   readonly settings: string;
   readonly back: string;
@@ -90,9 +93,11 @@ export const defaultLabels: InboxLabels = {
   emptyArchive: 'The archive is empty',
   emptyArchiveHint: 'What you archive is kept here.',
   stale: 'Not connected. This is how things were last.',
+  unreachable: 'The server cannot be reached. It is tried again.',
   failed: 'Your notifications cannot be shown.',
   retry: 'Try again',
   changeFailed: 'That did not work, and was taken back.',
+  loadMoreFailed: 'Older ones could not be loaded.',
   settings: 'Notification settings',
   back: 'Back to the notifications',
   loadingSettings: 'Loading settings',

@@ -20,48 +20,53 @@ function useLasting(isSo: boolean, afterMs: number): boolean {
   return isSo && hasLasted;
 }
 
+/** The label that says so. */
+type Failure = 'changeFailed' | 'loadMoreFailed';
+
 export interface Attempts {
-  /** The newest one that ended has failed. */
-  readonly hasFailed: boolean;
-  /** The same function each time. */
-  readonly attempt: (change: Promise<void>) => void;
+  /** What to say, since the newest one that ended has failed. */
+  readonly failure: Failure | undefined;
+  /** The same function each time. @param failure - what to say when it fails; `changeFailed` */
+  readonly attempt: (change: Promise<void>, failure?: Failure) => void;
 }
 
 /** Changes of the user whose failure is to be said. */
 export function useAttempts(): Attempts {
-  const [hasFailed, setFailed] = useState(false);
-  const attempt = useCallback((change: Promise<void>): void => {
-    setFailed(false);
-    change.catch(() => setFailed(true));
+  const [failure, setFailure] = useState<Failure>();
+  const attempt = useCallback<Attempts['attempt']>((change, words = 'changeFailed') => {
+    setFailure(undefined);
+    change.catch(() => setFailure(words));
   }, []);
-  return { hasFailed, attempt };
+  return { failure, attempt };
 }
 
 export interface NoticesProps {
-  readonly status: InboxSnapshot['status'];
-  readonly hasFailed: boolean;
+  readonly snapshot: Pick<InboxSnapshot, 'status' | 'problem'>;
+  readonly failure: Attempts['failure'];
   readonly onRetry: () => void;
 }
 
 /** What the user has to know about the connection, and about a change that did not work. */
-export function Notices({ status, hasFailed, onRetry }: NoticesProps): ReactNode {
+export function Notices({ snapshot, failure, onRetry }: NoticesProps): ReactNode {
   const labels = useLabels();
+  const { status, problem } = snapshot;
   const isStale = useLasting(status === 'stale', staleMs);
+  const isUnreachable = useLasting(status === 'loading' && problem !== undefined, staleMs);
   return (
     <>
       <div role="status">
-        {isStale && (
+        {(isStale || isUnreachable) && (
           <p className="hf-notice">
             <Icon name="offline" />
-            {labels.stale}
+            {isStale ? labels.stale : labels.unreachable}
           </p>
         )}
       </div>
       <div role="alert">
-        {hasFailed && (
+        {failure !== undefined && (
           <p className="hf-notice hf-problem">
             <Icon name="error" />
-            {labels.changeFailed}
+            {labels[failure]}
           </p>
         )}
         {status === 'failed' && (

@@ -1,17 +1,27 @@
-import { type MouseEvent, type ReactNode, useId, useMemo, useState } from 'react';
+import {
+  type MouseEvent,
+  type ReactNode,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import type { InboxFilter, Notification } from '@holdfast/client/inbox';
 import { IconButton } from '../theme/icon-button.tsx';
 import { Icon } from '../theme/icons.tsx';
 import { useListFocus } from '../theme/list-focus.ts';
 import { ThemeStyle } from '../theme/theme-style.tsx';
+import { Announcements } from './announcements.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { InboxItem, type InboxItemActions } from './inbox-item.tsx';
 import { defaultLabels, type InboxLabels, LabelsContext, useLabels } from './inbox-labels.ts';
 import { Notices, useAttempts } from './inbox-notices.tsx';
-import { useInboxStore } from './inbox-provider.tsx';
+import { useInboxKey, useInboxStore } from './inbox-provider.tsx';
 import { PanelSkeleton } from './panel-skeleton.tsx';
 import type { InboxSubject } from './setting-controls.tsx';
 import { type InboxSubjects, SettingsView } from './settings-view.tsx';
+import { useNewest } from '../use-newest.ts';
 import { useInbox } from './use-inbox.ts';
 
 /** What the list shows, and what becomes of a click. */
@@ -35,12 +45,19 @@ export interface InboxPanelProps extends InboxSubjects {
 
 /** The user's notifications, to stand in a page. For one that is opened, see `InboxDrawer`. */
 export function InboxPanel(props: InboxPanelProps): ReactNode {
+  return <Panel key={useInboxKey()} {...props} />;
+}
+
+function Panel(props: InboxPanelProps): ReactNode {
   const { labels, nonce, className = '', hasSettings = true, onClose, onOpen, ...subjects } = props;
   const [view, setView] = useState<'list' | 'settings' | 'list again'>('list');
+  // The same for as long as can be: every notification in the list is drawn anew with them.
+  const words = useMemo(() => ({ ...defaultLabels, ...labels }), [labels]);
   const common = { className: `hf hf-panel ${className}`, onClose };
   return (
-    <LabelsContext value={{ ...defaultLabels, ...labels }}>
+    <LabelsContext value={words}>
       <ThemeStyle name="inbox" css={inboxCss} nonce={nonce} />
+      <Announcements arrived={words.arrived} />
       {view === 'settings' ? (
         <SettingsView {...common} {...subjects} onBack={() => setView('list again')} />
       ) : (
@@ -74,22 +91,31 @@ function ListView({
   const labels = useLabels();
   const inbox = useInbox();
   const headingId = useId();
-  const { hasFailed, attempt } = useAttempts();
+  const { failure, attempt } = useAttempts();
   const { items, status, unread, filter } = inbox;
   const focus = useListFocus<HTMLUListElement>(
     items.map(({ id }) => id),
     '.hf-headline',
   );
   const store = useInboxStore();
+  // The button for more goes away with the last page: the focus goes on with what that brought.
+  const oldest = useRef<string>(undefined);
+  useLayoutEffect(() => {
+    if (inbox.hasMore || oldest.current === undefined) return;
+    const index = items.findIndex(({ id }) => id === oldest.current);
+    oldest.current = undefined;
+    focus.rescue(items[index + 1]?.id);
+  });
+  const newestOnOpen = useNewest(onOpen);
   // The same for as long as can be, so that one notification's change does not draw all of them.
   const actions = useMemo(
     (): InboxItemActions => ({
       onRead: ({ id }, isRead) => attempt(isRead ? store.markRead([id]) : store.markUnread([id])),
       onArchive: ({ id }, isArchived) =>
         attempt(isArchived ? store.archive([id]) : store.unarchive([id])),
-      onOpen: (one, event) => onOpen?.(one, event),
+      onOpen: (one, event) => newestOnOpen.current?.(one, event),
     }),
-    [store, onOpen, attempt],
+    [store, newestOnOpen, attempt],
   );
   return (
     <section className={className} aria-labelledby={headingId}>
@@ -98,8 +124,11 @@ function ListView({
         <button
           type="button"
           className="hf-button"
-          disabled={unread.total === 0}
-          onClick={() => attempt(inbox.readAll(filter.category))}
+          // Not `disabled`, which would take the focus away from whoever has just pressed it.
+          aria-disabled={unread.total === 0}
+          onClick={() => {
+            if (unread.total > 0) attempt(inbox.readAll(filter.category));
+          }}
         >
           {labels.markAllRead}
         </button>
@@ -116,7 +145,7 @@ function ListView({
         )}
       </div>
       <Filters filter={filter} unread={unread.total} onChange={(next) => inbox.setFilter(next)} />
-      <Notices status={status} hasFailed={hasFailed} onRetry={() => inbox.retry()} />
+      <Notices snapshot={inbox} failure={failure} onRetry={() => inbox.retry()} />
       <div className="hf-scroll" aria-busy={!inbox.isListed && status !== 'failed'}>
         {items.length > 0 && (
           // The role is not idle: Safari takes lists without bullets for no lists.
@@ -146,7 +175,10 @@ function ListView({
             type="button"
             className="hf-button hf-solid hf-more"
             aria-disabled={inbox.isLoadingMore}
-            onClick={() => attempt(inbox.loadMore())}
+            onClick={() => {
+              oldest.current = items.at(-1)?.id;
+              attempt(inbox.loadMore(), 'loadMoreFailed');
+            }}
           >
             {inbox.isLoadingMore ? labels.loading : labels.loadMore}
           </button>

@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { ThemeStyle } from '../theme/theme-style.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { defaultLabels, type InboxLabels, LabelsContext } from './inbox-labels.ts';
+import { useInboxKey } from './inbox-provider.tsx';
 import { type InboxSubjects, SettingsView } from './settings-view.tsx';
 
 /** What there is to set, and in which words. */
@@ -20,7 +21,7 @@ export function InboxPreferences(props: InboxPreferencesProps): ReactNode {
   return (
     <LabelsContext value={{ ...defaultLabels, ...labels }}>
       <ThemeStyle name="inbox" css={inboxCss} nonce={nonce} />
-      <SettingsView className={`hf hf-panel ${className}`} {...subjects} />
+      <SettingsView key={useInboxKey()} className={`hf hf-panel ${className}`} {...subjects} />
     </LabelsContext>
   );
 }

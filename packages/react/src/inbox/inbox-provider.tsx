@@ -15,6 +15,20 @@ export function InboxProvider({ inbox, children }: InboxProviderProps): ReactNod
   return <InboxContext value={inbox}>{children}</InboxContext>;
 }
 
+let keysGiven = 0;
+const keys = new WeakMap<InboxStore, number>();
+
+/**
+ * For the `key` of what belongs to one inbox: with another user's, whatever was kept for the first (what
+ * was said, opened or typed) is gone.
+ */
+export function useInboxKey(): number {
+  const inbox = useInboxStore();
+  let key = keys.get(inbox);
+  if (key === undefined) keys.set(inbox, (key = ++keysGiven));
+  return key;
+}
+
 /**
  * The inbox of the nearest provider.
  *

@@ -33,9 +33,9 @@ export function SettingsView(props: SettingsViewProps): ReactNode {
   const { categories, topics = [], className, onBack, onClose } = props;
   const labels = useLabels();
   const headingId = useId();
-  const { settings, status, setPreferences, retry, ...rest } = useInboxPreferences();
+  const { settings, status, problem, setPreferences, retry, ...rest } = useInboxPreferences();
   const known = useKnownCategories(settings);
-  const { hasFailed, attempt } = useAttempts();
+  const { failure, attempt } = useAttempts();
   const change = (wanted: PreferencesChange): void => attempt(setPreferences(wanted));
   const general = { name: '*', title: labels.general, hint: labels.generalHint };
   return (
@@ -49,7 +49,7 @@ export function SettingsView(props: SettingsViewProps): ReactNode {
           <IconButton label={labels.close} icon="close" onClick={onClose} />
         )}
       </div>
-      <Notices status={status} hasFailed={hasFailed} onRetry={retry} />
+      <Notices snapshot={{ status, problem }} failure={failure} onRetry={retry} />
       <div className="hf-scroll" aria-busy={settings === undefined && status !== 'failed'}>
         {settings === undefined && status !== 'failed' && (
           <PanelSkeleton label={labels.loadingSettings} />

@@ -13,6 +13,8 @@ export interface ListFocus<List> {
   /** The one whose controls are reached with Tab. */
   readonly currentId: string | undefined;
   readonly onKeyDown: (event: KeyboardEvent) => void;
+  /** Gives the focus to one of the list, when what had it is gone. */
+  readonly rescue: (id: string | undefined) => void;
   /** To be called with the id of whatever in the list is given the focus. */
   readonly onFocus: (id: string) => void;
 }
@@ -40,21 +42,25 @@ export function useListFocus<List>(ids: readonly string[], target: string): List
     const before = known.current;
     known.current = ids;
     if (focused === undefined || ids.includes(focused) || !before.includes(focused)) return;
+    const index = before.indexOf(focused);
+    rescue(before.slice(index).find((id) => ids.includes(id)) ?? ids.at(-1));
+  });
+
+  const rescue = (id: string | undefined): void => {
     const document = element()?.ownerDocument as
       | { readonly activeElement: unknown; readonly body: unknown }
       | undefined;
     const active = document?.activeElement as { readonly tagName?: string } | null | undefined;
     // The browser gives the focus to the page or the dialog when what had it is removed.
     const isLost = active === null || active === document?.body || active?.tagName === 'DIALOG';
-    const index = before.indexOf(focused);
-    const after = before.slice(index).find((id) => ids.includes(id)) ?? ids.at(-1);
-    setFocused(after);
-    if (isLost) targetOf(after)?.focus();
-  });
+    setFocused(id);
+    if (isLost) targetOf(id)?.focus();
+  };
 
   return {
     list,
     currentId,
+    rescue,
     onFocus: setFocused,
     onKeyDown: (event) => {
       const index = ids.indexOf(currentId ?? '');

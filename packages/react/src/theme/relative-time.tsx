@@ -45,13 +45,33 @@ export interface RelativeTimeProps {
   readonly locale?: string | undefined;
 }
 
+interface Formats {
+  readonly exact: Intl.DateTimeFormat;
+  readonly relative: Intl.RelativeTimeFormat;
+}
+
+/** Of as many languages as a page is in. To make one costs more than to draw what it gives. */
+const formats = new Map<string | undefined, Formats>();
+
+function formatsOf(locale: string | undefined): Formats {
+  let known = formats.get(locale);
+  if (known === undefined) {
+    known = {
+      exact: new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' }),
+      relative: new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' }),
+    };
+    formats.set(locale, known);
+  }
+  return known;
+}
+
 /** How long ago something was, in words that stay true, with the exact time beside. */
 export function RelativeTime({ at, locale }: RelativeTimeProps): ReactNode {
   const now = useNow();
-  const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
+  const { exact, relative } = formatsOf(locale);
   return (
     <time dateTime={new Date(at).toISOString()} title={exact.format(at)} dir="auto">
-      {relativeTime(at, { now, locale })}
+      {relativeTime(at, { now, format: relative })}
     </time>
   );
 }
@@ -59,9 +79,8 @@ export function RelativeTime({ at, locale }: RelativeTimeProps): ReactNode {
 /** Never in the future: clocks of server and browser differ. */
 function relativeTime(
   at: number,
-  { now, locale }: { readonly now: number; readonly locale?: string | undefined },
+  { now, format }: { readonly now: number; readonly format: Intl.RelativeTimeFormat },
 ): string {
-  const format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
   const agoMs = Math.max(0, now - at);
   for (const [unit, lengthMs] of units) {
     if (agoMs >= lengthMs) return format.format(-Math.floor(agoMs / lengthMs), unit);

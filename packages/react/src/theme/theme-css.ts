@@ -54,7 +54,9 @@ export const themeCss = `
 @media (hover: hover) {
   .hf :is(.hf-button, .hf-icon-button):hover { background: var(--hf-hover); color: var(--hf-text); }
 }
-.hf :is(.hf-button, .hf-icon-button):disabled { opacity: 0.45; cursor: default; background: none; }
+.hf :is(.hf-button, .hf-icon-button):is(:disabled, [aria-disabled='true']) {
+  opacity: 0.45; cursor: default; background: none;
+}
 @media (pointer: coarse) {
   .hf-icon-button { inline-size: 2.75rem; block-size: 2.75rem; }
   .hf-button { min-block-size: 2.75rem; }
