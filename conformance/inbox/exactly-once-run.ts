@@ -7,6 +7,8 @@ import { startPostgres } from '@holdfast/store/testing';
 import { killing, runTroubledServer } from './troubled-server.ts';
 
 const sends = Number(process.argv[2] ?? 10_000);
+if (!Number.isSafeInteger(sends) || sends < 1)
+  throw new Error(`'${process.argv[2]}' is no number of sends`);
 const users = 20;
 await using postgres = await startPostgres();
 const storeUrl = await postgres.createDatabase('app');
