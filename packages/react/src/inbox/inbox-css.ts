@@ -31,7 +31,7 @@ export const inboxCss = `
   background: var(--hf-surface); container-type: inline-size;
 }
 .hf-head {
-  display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem;
+  display: flex; align-items: center; gap: 0.25rem;
   padding-block: 0.875rem 0.5rem; padding-inline: 1.25rem 0.875rem;
 }
 .hf-head h2 {
@@ -43,6 +43,8 @@ export const inboxCss = `
   .hf-head { gap: 0; padding-inline-end: 0.4rem; }
   .hf-head .hf-button { padding-inline: 0.3rem; }
 }
+/* With large text it cannot. */
+@container (inline-size < 16rem) { .hf-head { flex-wrap: wrap; } }
 .hf-filters {
   display: flex; flex-wrap: wrap; gap: 0.25rem; margin: 0; padding: 0 1rem 0.75rem; border: 0;
   border-block-end: 1px solid var(--hf-border);
