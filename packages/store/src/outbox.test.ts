@@ -39,7 +39,7 @@ class FakeBroker {
 }
 
 function open(database: TestDatabase, options: Partial<StoreOptions> = {}) {
-  return openStore<StoreTables>({ url: database.url, ...options });
+  return openStore<StoreTables>({ url: database.url, ...unhurried, ...options });
 }
 
 function append(store: Store<StoreTables>, channel: string, ...data: unknown[]): Promise<void> {
@@ -160,7 +160,7 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
   test('a channel that fails waits and keeps its order, others go on', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
-    await using store = await open(database, { clock, ...unhurried, random: () => 0 });
+    await using store = await open(database, { clock, random: () => 0 });
     const broker = new FakeBroker();
     let isDown = true;
     broker.before = (channel) => {
@@ -225,7 +225,7 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
   test('a broker that does not answer is asked again with the same key', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
-    await using store = await open(database, { clock, ...unhurried, random: () => 0 });
+    await using store = await open(database, { clock, random: () => 0 });
     const broker = new FakeBroker();
     const keys: string[] = [];
     store.outbox.start({
@@ -251,7 +251,7 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
   test('drops the oldest when there are too many, and what is too old', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();
-    await using store = await open(database, { clock, ...unhurried });
+    await using store = await open(database, { clock });
     const discarded: DiscardedEvents[] = [];
     for (let index = 0; index < 5; index += 1) await append(store, `c${index}`, index);
     store.outbox.start({
@@ -298,7 +298,7 @@ describe.each(testBackends)('the outbox on $name', (backend) => {
 
   test('ten thousand events on a thousand channels', async () => {
     await using database = await backend.create();
-    await using store = await open(database, { maxWaitMs: 60_000 });
+    await using store = await open(database);
     const broker = new FakeBroker();
     store.outbox.start({ publish: broker.publish });
     await Promise.all(
@@ -352,7 +352,7 @@ describe('several nodes on PostgreSQL', () => {
     await using database = await postgres.create();
     const broker = new FakeBroker();
     const clock = new ManualClock();
-    const first = await open(database, { clock, ...unhurried });
+    const first = await open(database, { clock });
     first.outbox.start({ publish: broker.publish });
     await vi.waitFor(() => {
       clock.advance(100);

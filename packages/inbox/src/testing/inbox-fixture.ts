@@ -53,7 +53,8 @@ export async function openInbox(
   const store = await openStore<InboxTables>({
     url: database.url,
     modules: [inboxModule],
-    ...(clock === undefined ? {} : { clock, ...unhurried }),
+    ...unhurried,
+    ...(clock === undefined ? {} : { clock }),
     ...(maxEventBytes === undefined ? {} : { maxEventBytes }),
   });
   const broker = new StreamBroker();

@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts';
 
 /**
- * Options of a store on a {@link ManualClock}: its database is a real one, which takes the machine's time,
- * and would be found too slow by a clock that a test moves on by seconds at a glance.
+ * Options of a store whose deadlines are not what is tested. A busy machine has hundreds of transactions
+ * wait for longer than a server would let them; and a {@link ManualClock}, which a test moves on by
+ * seconds at a glance, would find any database too slow.
  */
 export const unhurried = {
   transactionTimeoutMs: 2_000_000_000,
