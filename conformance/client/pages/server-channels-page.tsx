@@ -6,10 +6,12 @@ import { mountPage } from '../../mount-page.tsx';
 
 const scope = globalThis as unknown as {
   location: { origin: string; search: string };
+  joined: string[];
   arrived: unknown[];
   heard: unknown[];
 };
-/** What came to the page, and what of it any component heard. */
+/** Where the page is subscribed, what came to it, and what of that any component heard. */
+scope.joined = [];
 scope.arrived = [];
 scope.heard = [];
 const query = new URLSearchParams(scope.location.search);
@@ -21,6 +23,9 @@ const client = create({
   getToken: async () => {
     await signedIn.promise;
     return (await fetch('/token')).text();
+  },
+  onServerSubscription: (channel, { status }) => {
+    if (status === 'subscribed') scope.joined.push(channel);
   },
   onServerPublication: ({ data }) => scope.arrived.push(data),
   backoff: { minDelayMs: 20, maxDelayMs: 200, stableMs: 10_000 },
