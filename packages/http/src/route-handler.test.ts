@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { createRouteHandler, openApiOf, routeFor } from './index.ts';
+import { createRouteHandler, HttpRefusal, openApiOf, routeFor } from './index.ts';
 
 const route = routeFor<{ readonly log: string[] }>();
 const answers = z.object({ from: z.string() });
@@ -56,6 +56,51 @@ test('the most exact path answers, with its own methods', async () => {
     [new Error('a secret')],
   ]);
   expect(log).toEqual(['raw']);
+});
+
+test('a user who is not admitted is answered before the body is read, and servers are not asked', async () => {
+  const body = z.object({});
+  const both = [
+    route({ ...plain, side: 'user', method: 'POST', path: '/me', body, run: async () => ({}) }),
+    route({ ...plain, method: 'POST', path: '/all', body, run: async () => ({}) }),
+  ];
+  const asked: string[] = [];
+  const handle = createRouteHandler(
+    { routes: both, service: { log: [] }, basePath: '/x', name: 'x', invalidCode: 'x_invalid' },
+    {
+      authenticateServer: () => true,
+      authenticateUser: (request) => request.headers.get('user') ?? undefined,
+      admitUser(user) {
+        asked.push(user);
+        if (user === 'bob') return;
+        const headers = { 'retry-after': '7' };
+        throw new HttpRefusal(
+          { status: 429, code: 'too_many_requests', retryable: true, headers },
+          'too fast',
+        );
+      },
+    },
+  );
+  const ask = async (path: string, headers: Record<string, string>) => {
+    const request = new Request(`http://localhost/x${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: '{}',
+    });
+    const response = await handle(request);
+    const retryAfter = response?.headers.get('retry-after') ?? null;
+    return [response?.status, retryAfter, await response?.json(), request.bodyUsed];
+  };
+  expect(await ask('/me', { user: 'ann' })).toEqual([
+    429,
+    '7',
+    { error: { code: 'too_many_requests', message: 'too fast', retryable: true } },
+    false,
+  ]);
+  expect(await ask('/me', { user: 'bob' })).toEqual([200, null, {}, true]);
+  expect((await ask('/me', {}))[0]).toBe(401);
+  expect((await ask('/all', { user: 'ann' }))[0]).toBe(200);
+  expect(asked).toEqual(['ann', 'bob']);
 });
 
 test('the document has every route', () => {

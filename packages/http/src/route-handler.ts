@@ -13,6 +13,11 @@ export interface HttpInterfaceOptions {
    * answered with it.
    */
   readonly authenticateUser: (request: Request) => string | undefined | Promise<string | undefined>;
+  /**
+   * Asked about each request of a user before anything of its body is read. One that throws an
+   * {@link HttpRefusal} is answered with it. @defaultValue admits everybody
+   */
+  readonly admitUser?: (user: string) => void;
   /** Longest JSON body. @defaultValue 1048576 */
   readonly maxBodyBytes?: number;
   /** Told of failures that are nobody's but the server's. */
@@ -120,7 +125,10 @@ async function authenticate<Service>(
   }
   const user = await options.authenticateUser(request);
   // The anonymous user has the empty id, and nothing of its own.
-  if (user !== undefined && user !== '') return user;
+  if (user !== undefined && user !== '') {
+    options.admitUser?.(user);
+    return user;
+  }
   throw new HttpRefusal(
     { status: 401, code: 'unauthorized', headers: { 'www-authenticate': 'Bearer' } },
     "the user's token is missing: send it as Authorization: Bearer <token>",

@@ -1,6 +1,7 @@
 import type { HubContext } from './hub-context.ts';
 import type { RateLimitOptions } from './client-options.ts';
 import { createRate, type Rate, TokenBucket } from './token-bucket.ts';
+import { UserMeters } from './user-meters.ts';
 
 /** What becomes of a command: it is handled, answered with error 111, or ends the connection (3013). */
 export type RateVerdict = 'pass' | 'refuse' | 'close';
@@ -12,7 +13,7 @@ interface Limit {
 }
 
 /** Counts against one limit. Refused commands count towards the hard one too. */
-class Meter {
+class CommandMeter {
   readonly #soft = new TokenBucket();
   readonly #hard = new TokenBucket();
 
@@ -21,20 +22,18 @@ class Meter {
     return this.#soft.take(soft, now) ? 'pass' : 'refuse';
   }
 
-  isIdle(now: number): boolean {
+  isFull(now: number): boolean {
     return this.#soft.isFull(now) && this.#hard.isFull(now);
   }
 }
 
 /** What one connection used of its limits; made by its first command. */
 export class ConnectionMeters {
-  readonly commands: Meter = new Meter();
-  publishes: Meter | undefined;
+  readonly commands: CommandMeter = new CommandMeter();
+  publishes: CommandMeter | undefined;
 }
 
 type LimitedHub = Pick<HubContext, 'options' | 'clock' | 'metrics'>;
-
-const leastSweepSize = 1_024;
 
 /**
  * How fast clients may send commands: per connection, per user over the connections of this node, and
@@ -45,9 +44,7 @@ export class CommandLimits {
   readonly #commands: Limit | undefined;
   readonly #publishes: Limit | undefined;
   readonly #userCommands: Limit | undefined;
-  /** Outlive connections, so that reconnecting wins nothing. Those that are idle are swept out. */
-  readonly #users = new Map<string, Meter>();
-  #sweepSize = leastSweepSize;
+  readonly #users = new UserMeters(() => new CommandMeter());
 
   constructor(hub: LimitedHub) {
     this.#hub = hub;
@@ -71,11 +68,11 @@ export class CommandLimits {
       if (verdict !== 'pass') return this.#count('connection', verdict);
     }
     if (this.#userCommands !== undefined && user !== '') {
-      const verdict = this.#meterOf(user, now).take(this.#userCommands, now);
+      const verdict = this.#users.of(user, now).take(this.#userCommands, now);
       if (verdict !== 'pass') return this.#count('user', verdict);
     }
     if (this.#publishes !== undefined && isPublish) {
-      meters.publishes ??= new Meter();
+      meters.publishes ??= new CommandMeter();
       const verdict = meters.publishes.take(this.#publishes, now);
       if (verdict !== 'pass') return this.#count('publish', verdict);
     }
@@ -90,24 +87,6 @@ export class CommandLimits {
   #count(limit: string, verdict: RateVerdict): RateVerdict {
     this.#hub.metrics.rateLimited.add(limit);
     return verdict;
-  }
-
-  #meterOf(user: string, now: number): Meter {
-    let meter = this.#users.get(user);
-    if (meter === undefined) {
-      if (this.#users.size >= this.#sweepSize) this.#sweep(now);
-      meter = new Meter();
-      this.#users.set(user, meter);
-    }
-    return meter;
-  }
-
-  /** What stays is of users that sent something in the last seconds, so the map is bounded by them. */
-  #sweep(now: number): void {
-    for (const [user, meter] of this.#users) {
-      if (meter.isIdle(now)) this.#users.delete(user);
-    }
-    this.#sweepSize = Math.max(leastSweepSize, 2 * this.#users.size);
   }
 }
 

@@ -50,6 +50,8 @@ export type { Dialect, DialectClient } from './transports/dialect.ts';
 export { HandshakeMessage } from './transports/handshake-message.ts';
 export * from './transports/http-refusal.ts';
 export { type SharedPollSecrets, signTrackedKeys } from './shared-poll/track-signature.ts';
+export { createRate, type Rate, TokenBucket } from './token-bucket.ts';
+export { type Meter, UserMeters } from './user-meters.ts';
 export {
   defaultHttpTransportsOptions,
   defaultWebSocketOptions,

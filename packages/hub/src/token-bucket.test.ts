@@ -54,3 +54,20 @@ test('refusals cost nothing, and a full bucket is as good as new', () => {
   expect(bucket.isFull(299)).toBe(false);
   expect(bucket.isFull(300)).toBe(true);
 });
+
+test('a token can be taken after the wait that the bucket says, and not before', () => {
+  assert(
+    property(perSecond, burst, integer({ min: 0, max: 500 }), (speed, size, later) => {
+      const rate = createRate(speed, size);
+      if (rate === undefined) throw new Error('unreachable');
+      const bucket = new TokenBucket();
+      expect(bucket.waitMs(rate, 0)).toBe(0);
+      while (bucket.take(rate, 0));
+      while (bucket.take(rate, later));
+      const wait = bucket.waitMs(rate, later);
+      expect(wait).toBeGreaterThan(0);
+      expect(bucket.take(rate, later + wait * 0.99)).toBe(false);
+      expect(bucket.take(rate, later + wait * 1.01)).toBe(true);
+    }),
+  );
+});

@@ -27,6 +27,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** How long until a token can be taken; 0 when one can. */
+  waitMs({ intervalMs, capacityMs }: Rate, now: number): number {
+    return Math.max(0, this.#fullAt + intervalMs - capacityMs - now);
+  }
+
   /** Whether it is as good as new. */
   isFull(now: number): boolean {
     return this.#fullAt <= now;

@@ -164,6 +164,7 @@ async function compose(
     store: () => store,
     inbox: () => durable?.inbox?.metrics,
     tasks: () => durable?.tasks?.metrics,
+    rateLimitedRequests: () => durable?.userRequests.refused,
   });
   const stop = async (): Promise<void> => {
     const deadline = performance.now() + config.shutdown.timeout.ms;

@@ -201,6 +201,39 @@ describe('who may come in', () => {
     });
   });
 
+  test('a user who asks too fast is told when to come back, for all that is theirs together', async () => {
+    await using server = await startDurableServer({
+      client: {
+        token: { hmac_secret_key: secret },
+        http_rate_limit: { user_requests_per_second: 1, user_request_burst: 3 },
+      },
+      inbox: { faces: { tradingagents: true } },
+      prometheus: { enabled: true },
+    });
+    const ask = async (user: string, path: string): Promise<Response> =>
+      fetch(server.url + path, { headers: { Authorization: `Bearer ${await tokenOf(user)}` } });
+    const paths = ['/api/inbox/me', '/api/tasks/me', '/api/notifications'];
+    const begun = performance.now();
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const answer = await ask('42', paths[index % paths.length] ?? '');
+        const retryAfter = answer.headers.get('retry-after');
+        return { status: answer.status, retryAfter, text: await answer.text() };
+      }),
+    );
+    const seconds = (performance.now() - begun) / 1_000;
+    const refused = answers.filter(({ status }) => status !== 200);
+    // The burst and what was earned meanwhile.
+    expect(answers.length - refused.length).toBeLessThanOrEqual(3 + seconds + 1);
+    for (const answer of refused) {
+      expect(answer).toMatchObject({ status: 429, retryAfter: '1' });
+      expect(answer.text).toContain('client.http_rate_limit');
+    }
+    expect((await ask('43', '/api/inbox/me')).status).toBe(200);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    expect(metrics).toContain(`holdfast_rate_limited_requests_total ${refused.length}\n`);
+  });
+
   test('pages of allowed origins may call what is for users, others and the rest not', async () => {
     await using server = await startDurableServer({
       client: {

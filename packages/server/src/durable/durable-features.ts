@@ -11,13 +11,14 @@ import {
   type Config,
 } from '../config/index.ts';
 import { StartError } from '../start-error.ts';
-import { createAuthentication, type Authentication } from './authentication.ts';
+import { createAuthentication } from './authentication.ts';
 import { channelNaming, taskChannels } from './channel-names.ts';
 import { createEscalationTargets } from './escalation-targets.ts';
 import { grantOwnChannels } from './grant-own-channels.ts';
 import type { RequestHandler } from './request-handler.ts';
 import { ProblemLog } from './problem-log.ts';
 import { createRequestHandlers } from './request-handlers.ts';
+import { UserRequestLimit } from './user-request-limit.ts';
 
 export interface DurableContext {
   readonly config: Config;
@@ -30,7 +31,7 @@ export interface DurableFeatures {
   readonly store: Store;
   readonly inbox?: Inbox;
   readonly tasks?: Tasks;
-  readonly authentication: Authentication;
+  readonly userRequests: UserRequestLimit;
   /** Everything that is served over plain HTTP, the first that answers wins. */
   readonly requestHandlers: readonly RequestHandler[];
   /** What does not work although this node can serve, each with its reason. No addresses in it. */
@@ -91,12 +92,17 @@ export async function startDurableFeatures(
   const features = { ...(inbox && { inbox }), ...(tasks && { tasks }) };
   const stopGranting = grantOwnChannels(hub, features, config);
   const authentication = createAuthentication(config, hub);
+  const { http_rate_limit: rateLimit } = config.client;
+  const userRequests = new UserRequestLimit({
+    perSecond: rateLimit.user_requests_per_second,
+    burst: rateLimit.user_request_burst,
+  });
   return {
     store,
     ...features,
-    authentication,
+    userRequests,
     requestHandlers: createRequestHandlers(
-      { ...features, authentication },
+      { ...features, access: { ...authentication, admitUser: userRequests.admit } },
       { config, hub, logger, problems },
     ),
     concerns: () => [...describeStore(store), ...(tasks?.problems() ?? [])],

@@ -16,7 +16,13 @@ import type { RequestHandler } from './request-handler.ts';
 export interface RequestHandling {
   readonly inbox?: Inbox;
   readonly tasks?: Tasks;
-  readonly authentication: Authentication;
+  readonly access: RequestAccess;
+}
+
+/** Who may send requests, and how fast. */
+export interface RequestAccess extends Authentication {
+  /** @throws HttpRefusal for one request too many */
+  readonly admitUser: (user: string) => void;
 }
 
 interface HandlerContext {
@@ -28,26 +34,26 @@ interface HandlerContext {
 
 /** Everything of the store's features that is served over plain HTTP. */
 export function createRequestHandlers(
-  { inbox, tasks, authentication }: RequestHandling,
+  { inbox, tasks, access }: RequestHandling,
   context: HandlerContext,
 ): readonly RequestHandler[] {
   return [
-    ...(inbox === undefined ? [] : inboxHandlers(inbox, authentication, context)),
-    ...(inbox === undefined ? [] : tradingAgentsHandlers(inbox, authentication, context)),
-    ...(tasks === undefined ? [] : taskHandlers(tasks, authentication, context)),
+    ...(inbox === undefined ? [] : inboxHandlers(inbox, access, context)),
+    ...(inbox === undefined ? [] : tradingAgentsHandlers(inbox, access, context)),
+    ...(tasks === undefined ? [] : taskHandlers(tasks, access, context)),
     ...(tasks === undefined ? [] : workerHandlers(tasks, context)),
   ];
 }
 
 function inboxHandlers(
   inbox: Inbox,
-  authentication: Authentication,
+  access: RequestAccess,
   { config: { inbox: options }, problems }: HandlerContext,
 ): readonly RequestHandler[] {
   const basePath = options.handler_prefix;
   const handle = createInboxHandler(inbox, {
     basePath,
-    ...authentication,
+    ...access,
     maxBodyBytes: options.max_body_size,
     maxRecipients: options.max_recipients,
     openTopics: options.open_topics,
@@ -58,14 +64,14 @@ function inboxHandlers(
 
 function tradingAgentsHandlers(
   inbox: Inbox,
-  authentication: Authentication,
+  access: RequestAccess,
   { config, hub, problems }: HandlerContext,
 ): readonly RequestHandler[] {
   const { tradingagents, tradingagents_user_connection_limit: limit } = config.inbox.faces;
   if (!tradingagents) return [];
   const handle = createTradingAgentsFace({
     inbox,
-    ...authentication,
+    ...access,
     speak: (path, dialect) => hub.speak(path, dialect),
     userConnectionLimit: limit,
     onProblem: problems.error,
@@ -89,14 +95,14 @@ function sides(
 
 function taskHandlers(
   tasks: Tasks,
-  authentication: Authentication,
+  access: RequestAccess,
   { config: { tasks: options }, problems }: HandlerContext,
 ): readonly RequestHandler[] {
   const basePath = options.handler_prefix;
   const admins = new Set(options.admins);
   const handle = createTasksHandler(tasks, {
     basePath,
-    ...authentication,
+    ...access,
     isAdmin: (user) => admins.has(user),
     maxOutputStreams: options.max_output_readers,
     onProblem: problems.error,

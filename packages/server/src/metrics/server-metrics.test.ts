@@ -41,6 +41,7 @@ function createMetrics() {
     store: () => store,
     inbox: () => inbox,
     tasks: () => tasks,
+    rateLimitedRequests: () => 9,
   });
   onTestFinished(() => metrics.close());
   return { hub, badRequests, hookMetrics, store, inbox, tasks, metrics };

@@ -24,6 +24,8 @@ export interface MetricSources {
   readonly store: () => CountingStore | undefined;
   readonly inbox: () => InboxMetrics | undefined;
   readonly tasks: () => TaskMetrics | undefined;
+  /** Requests of users that were beyond the limit; undefined where there is nothing to request. */
+  readonly rateLimitedRequests: () => number | undefined;
 }
 
 /**
@@ -41,6 +43,7 @@ export class ServerMetrics {
 
   constructor(sources: MetricSources) {
     const { hub, badRequests, tokens, hooks, eventHooks, store, inbox, tasks } = sources;
+    const { rateLimitedRequests } = sources;
     const reader = new MetricReader(this.registry);
     addHubMetrics(reader, hub);
     reader.counter(
@@ -75,6 +78,16 @@ export class ServerMetrics {
         labels: ['reason'],
       },
       (add) => addCounts(add, 'reason', badRequests),
+    );
+    reader.counter(
+      {
+        name: 'holdfast_rate_limited_requests_total',
+        help: 'Requests of users over plain HTTP beyond client.http_rate_limit',
+      },
+      (add) => {
+        const count = rateLimitedRequests();
+        if (count !== undefined) add(count);
+      },
     );
     const registers = [this.registry];
     this.#apiCommands = new Counter({

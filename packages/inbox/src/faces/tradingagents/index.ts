@@ -9,6 +9,11 @@ export interface TradingAgentsFaceOptions {
   readonly inbox: Inbox;
   /** The user whose token the request carries, or undefined. */
   readonly authenticateUser: (request: Request) => string | undefined | Promise<string | undefined>;
+  /**
+   * Asked about each request of a user, sockets and streams left out. One that throws an `HttpRefusal`
+   * is answered with it. @defaultValue admits everybody
+   */
+  readonly admitUser?: (user: string) => void;
   /** Whether the request carries the API key. */
   readonly authenticateServer: (request: Request) => boolean | Promise<boolean>;
   /** `hub.speak`. */
@@ -33,6 +38,7 @@ export interface TradingAgentsFaceOptions {
 export function createTradingAgentsFace({
   inbox,
   authenticateUser,
+  admitUser = () => {},
   authenticateServer,
   speak,
   userConnectionLimit = 50,
@@ -65,6 +71,7 @@ export function createTradingAgentsFace({
   return createLegacyRest({
     inbox,
     authenticateUser,
+    admitUser,
     authenticateServer,
     connections,
     now,

@@ -8,6 +8,8 @@ export interface LegacyRestOptions {
   readonly inbox: Inbox;
   /** The user whose token the request carries, or undefined. */
   readonly authenticateUser: (request: Request) => string | undefined | Promise<string | undefined>;
+  /** Asked about each request of a user. One that throws an `HttpRefusal` is answered with it. */
+  readonly admitUser: (user: string) => void;
   /** Whether the request carries the API key. */
   readonly authenticateServer: (request: Request) => boolean | Promise<boolean>;
   /** Live views of who listens: connections by user, of each way to listen. */
@@ -101,6 +103,7 @@ export function createLegacyRest(
     if (user === undefined || user === '') {
       throw new LegacyRefusal(401, 'Not authenticated', { 'www-authenticate': 'Bearer' });
     }
+    options.admitUser(user);
     const id = decode(route.pattern.exec(url.pathname)?.[1] ?? '');
     return envelope(await route.run({ request, url, user, id }));
   }

@@ -131,6 +131,15 @@ export const client = section('Client connections: who may connect, and their li
       ),
     },
   ),
+  http_rate_limit: section(
+    'How fast users may send requests over plain HTTP, to what is theirs: notifications and tasks. One beyond the limit is answered with 429 and `Retry-After`.',
+    {
+      user_requests_per_second: integer(50, 'Of one user to this node. `0`: no limit.', {
+        own: true,
+      }),
+      user_request_burst: integer(500, 'Requests of one user at once.', { own: true, min: 1 }),
+    },
+  ),
   insecure_skip_token_signature_verify: flag(
     false,
     'Accept tokens without looking at their signature. For tests only, together with `client.insecure`.',
