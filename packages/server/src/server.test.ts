@@ -286,7 +286,7 @@ describe('stopping', () => {
     await isOpen;
     const started = performance.now();
     await server.running.stop();
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(performance.now() - started).toBeLessThan(15_000);
     await silent;
   });
 });

@@ -353,7 +353,7 @@ test('a stop ends workers that wait and readers that follow, and lets nobody wai
   });
   const begun = performance.now();
   await server.running.stop();
-  expect(performance.now() - begun).toBeLessThan(4_000);
+  expect(performance.now() - begun).toBeLessThan(15_000);
   expect((await claim).body).toEqual({ tasks: [] });
   await reader.text();
 });

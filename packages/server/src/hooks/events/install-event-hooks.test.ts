@@ -376,7 +376,7 @@ describe('start and stop', () => {
     await vi.waitFor(() => expect(backend.received.length).toBe(1));
     const startedAt = performance.now();
     await setup.events.close({ timeoutMs: 100 });
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   test('one process at a time has a journal', async () => {
