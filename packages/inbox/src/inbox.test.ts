@@ -430,7 +430,8 @@ test('a device that connects while notifications go is given the others', async 
   const waiting = (): Promise<number> =>
     store.read(async (db) => {
       const { rows } = await sql<{ count: number }>`
-        select count(*)::int as count from pg_locks where not granted`.execute(db);
+        select count(*)::int as count from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`.execute(db);
       return rows[0]?.count ?? 0;
     });
   const deleted = Promise.withResolvers<void>();
