@@ -37,6 +37,26 @@ describe.each(testBackends)('sending on $name', (backend) => {
     expect((await inbox.list('ann')).items).toHaveLength(1);
   });
 
+  test('a repeated request may have its data in another order, and says nothing else', async () => {
+    await using database = await backend.create();
+    await using fixture = await openInbox(database);
+    const { inbox } = fixture;
+    const send = (data: unknown) =>
+      inbox.send({ to: { user: 'ann' }, category: 'a', title: 'a', data, idempotencyKey: 'k' });
+    const first = await send({ order: 7, lines: [{ sku: 'x', count: 2 }] });
+    expect(await send({ lines: [{ count: 2, sku: 'x' }], order: 7 })).toEqual({
+      ...first,
+      repeated: true,
+    });
+    expect(await codeOf(send({ order: 8, lines: [{ sku: 'x', count: 2 }] }))).toBe(
+      'inbox_idempotency_conflict',
+    );
+    const { items } = await inbox.list('ann');
+    expect(items.map(({ data }) => JSON.stringify(data))).toEqual([
+      '{"order":7,"lines":[{"sku":"x","count":2}]}',
+    ]);
+  });
+
   test('topics reach their subscribers, each once, and large lists go on after a stop', async () => {
     await using database = await backend.create();
     const users = Array.from({ length: 1700 }, (_, index) => `u${String(index).padStart(4, '0')}`);
@@ -287,6 +307,10 @@ describe.each(testBackends)('sending on $name', (backend) => {
         'https:evil',
         'relative/path',
         'https://',
+        'https://user:password@example.com/',
+        'https://token@example.com/',
+        'HTTP://:password@example.com/',
+        'https://shop.example%2f@evil.example/',
       ].map((link): [string, object] => ['link', { link }]),
     ];
     for (const [field, change] of bad) {
@@ -298,7 +322,13 @@ describe.each(testBackends)('sending on $name', (backend) => {
       expect((error as Error).message).toMatch(new RegExp(`^${field}`));
     }
     expect((await inbox.list('ann')).items).toEqual([]);
-    for (const link of ['/', '/a?b#c', 'https://example.com/ä', 'http://localhost:3000/x']) {
+    for (const link of [
+      '/',
+      '/a?b#c',
+      'https://example.com/ä',
+      'http://localhost:3000/x',
+      'https://a.com/@b',
+    ]) {
       expect(await inbox.send({ ...good, link })).toMatchObject({ created: 1 });
     }
     const refused = [

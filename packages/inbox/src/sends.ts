@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
+import { canonicalJson } from './canonical-json.ts';
 import { InboxError } from './errors.ts';
 import type { FanOut } from './fan-out.ts';
 import { DirectSends } from './direct-sends.ts';
@@ -38,7 +39,12 @@ export interface SendRequest extends NotificationContent {
   readonly to: Recipients;
   /** Unix milliseconds; in the past or absent: now. */
   readonly sendAt?: number;
-  /** Repeating a request with the same key changes nothing and gives the same answer. At most 200 characters. */
+  /**
+   * Repeating a request with the same key changes nothing and gives the same answer; one that says
+   * something else is refused (`inbox_idempotency_conflict`). Recipients that are no array are not
+   * compared: those of the first request stand, and when it broke off, what the next one adds.
+   * At most 200 characters.
+   */
   readonly idempotencyKey?: string;
 }
 
@@ -330,15 +336,19 @@ function fewUsers(users: Iterable<string> | AsyncIterable<string>): readonly str
   return [...new Set(list.map((user) => checkId('to.users', user)))];
 }
 
-/** The same for the same request. Of a stream of recipients nothing is known before it is read. */
+/**
+ * The same for the same request. Of a stream of recipients nothing is known before it is read, and
+ * then too little: the second one may go on where the first broke off, in another order.
+ */
 function fingerprint(
   content: CheckedContent,
   request: { readonly to: Recipients; readonly sendAt: number | undefined },
 ): string {
   const { to, sendAt } = request;
   const who = 'users' in to ? listOf(to.users) : to;
+  const data = content.data === null ? null : canonicalJson(content.data);
   return createHash('sha256')
-    .update(JSON.stringify([content, who, sendAt ?? null]))
+    .update(JSON.stringify([{ ...content, data }, who, sendAt ?? null]))
     .digest('base64url');
 }
 
