@@ -9,7 +9,10 @@ export interface NotificationContent {
   readonly title: string;
   /** At most 4,000 characters. @defaultValue '' */
   readonly body?: string;
-  /** `http:`, `https:` or a path of the application (`/orders/7`); anything else is refused. */
+  /**
+   * `http:`, `https:` or a path of the application (`/orders/7`); anything else is refused, and so is
+   * one with a user name or password in it.
+   */
   readonly link?: string;
   /** @defaultValue 'info' */
   readonly severity?: Severity;
@@ -138,8 +141,12 @@ function checkLink(link: string): string {
   checkText('link', link, { min: 1, max: 2000 });
   // '//host' and '/\host' leave the application although they begin like a path.
   if (/^\/(?![/\\])/.test(link) && !/[\s\\]/.test(link)) return link;
-  if (/^https?:\/\/[^\s\\]+$/i.test(link) && URL.canParse(link)) return link;
-  return fail('link', "must begin with 'https://', 'http://' or a single '/'");
+  const url = /^https?:\/\/[^\s\\]+$/i.test(link) ? URL.parse(link) : null;
+  if (url === null) return fail('link', "must begin with 'https://', 'http://' or a single '/'");
+  if (url.username !== '' || url.password !== '') {
+    fail('link', 'must not contain a user name or password: people are shown it, and it is stored');
+  }
+  return link;
 }
 
 function checkData(data: unknown): string {
