@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { endOwned, startOwned } from '@holdfast/store/testing/owned-process';
-import { freePort } from './free-port.ts';
+import { freePort } from '@holdfast/store/testing/free-port';
 
 /** A Redis server of its own, in a temporary folder, on 127.0.0.1. Disposing stops it. */
 export interface RedisServer extends AsyncDisposable {

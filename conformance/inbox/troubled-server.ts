@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createClient } from '@holdfast/client';
 import { createInboxStore, createUserApi } from '@holdfast/client/inbox';
 import { SignJWT } from 'jose';
-import { freePort } from '../free-port.ts';
+import { freePort } from '@holdfast/store/testing/free-port';
 import { type Program, startProgram } from '../program.ts';
 
 export interface TroubledServerOptions {

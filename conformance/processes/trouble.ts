@@ -3,9 +3,9 @@ import { writeSync } from 'node:fs';
 import { testBackends } from '@holdfast/store/testing';
 import { ownedProcesses, startOwned } from '@holdfast/store/testing/owned-process';
 import { expect, test } from 'vitest';
+import { freePort } from '@holdfast/store/testing/free-port';
 import { launchBrowser } from '../browser.ts';
 import { openWindow } from '../client/background-tabs.ts';
-import { freePort } from '../free-port.ts';
 import { startNginx } from '../proxies/real-proxy.ts';
 import { startRedis } from '../redis-server.ts';
 

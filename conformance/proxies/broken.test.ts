@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { freePort } from '@holdfast/store/testing/free-port';
 import {
   brokenProxies,
   collectingProxies,
@@ -15,7 +16,6 @@ import {
   tryEventSource,
   tryWebSocket,
 } from './proxied-server.ts';
-import { freePort } from '../free-port.ts';
 import { startHaproxy, startNginx } from './real-proxy.ts';
 
 /** Three unmodified clients and the doctor, through one broken proxy. */

@@ -1,8 +1,8 @@
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
+import { freePort } from '@holdfast/store/testing/free-port';
 import { startProgram } from '../program.ts';
 import { startProxiedServer } from './proxied-server.ts';
-import { freePort } from '../free-port.ts';
 
 const cwd = tmpdir();
 

@@ -15,7 +15,7 @@ import { Centrifuge, type Options } from 'centrifuge';
 import { EventSource } from 'eventsource';
 import { vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../free-port.ts';
+import { freePort } from '@holdfast/store/testing/free-port';
 
 /** A server that stands behind a proxy. */
 export interface ProxiedServer extends AsyncDisposable {

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { proxyConfig } from '@holdfast/server';
 import { expect, test, vi } from 'vitest';
+import { freePort } from '@holdfast/store/testing/free-port';
 import { centrifuge, startProxiedServer, type ProxiedServer } from './proxied-server.ts';
-import { freePort } from '../free-port.ts';
 import { startCaddy, startHaproxy, startNginx, type RealProxy } from './real-proxy.ts';
 
 interface Reloaded {

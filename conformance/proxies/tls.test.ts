@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { proxyConfig, type ProxyName } from '@holdfast/server';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '@holdfast/store/testing/free-port';
 import { Authority, type CertificateFiles, type CertificateOptions } from './certificates.ts';
 import {
   examineProxy,
@@ -14,7 +15,6 @@ import {
   tryEventSource,
   tryWebSocket,
 } from './proxied-server.ts';
-import { freePort } from '../free-port.ts';
 import { startApache, startCaddy, startHaproxy, startNginx, type RealProxy } from './real-proxy.ts';
 
 const authority = new Authority();

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Centrifuge } from 'centrifuge';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '@holdfast/store/testing/free-port';
 import { startServer } from './server.ts';
 import { sendRaw, statusOf } from './testing/raw-http.ts';
 import { createSelfSignedCertificate } from './testing/self-signed-certificate.ts';
-import { freePort } from './testing/free-port.ts';
 import { startTestServer, testApiKey } from './testing/started-server.ts';
 import { testConfig } from './testing/test-config.ts';
 

@@ -3,7 +3,7 @@ import { forgeToken, JwksServer, respondWith } from '@holdfast/hub/testing';
 import { Centrifuge } from 'centrifuge';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../testing/free-port.ts';
+import { freePort } from '@holdfast/store/testing/free-port';
 import { startTestServer, testApiKey, type StartedServer } from '../testing/started-server.ts';
 import { temporaryFolder } from '../testing/temporary-folder.ts';
 import { createToken } from '../tokens/create-token.ts';
