@@ -15,15 +15,16 @@ import type {
 } from '../wire.ts';
 import { type Bus, openBus } from './bus.ts';
 import { FollowedChannel, type FollowedChannelLinks } from './followed-channel.ts';
-import type {
-  Envelope,
-  FollowedEvent,
-  Leader,
-  LeaderMessage,
-  Question,
-  TabMessage,
+import {
+  type Envelope,
+  type FollowedEvent,
+  type Leader,
+  type LeaderMessage,
+  type Question,
+  type TabMessage,
+  sharedName,
+  tabLockName,
 } from './messages.ts';
-import { sharedName, tabLockName } from './messages.ts';
 import { StatefulChannel } from './stateful-channel.ts';
 import { Switchboard } from './switchboard.ts';
 import { holdLock, type LocksLike } from './web-locks.ts';

@@ -1,7 +1,5 @@
-import type { Bytes } from '@holdfast/protocol';
-import { jsonMembers } from '@holdfast/protocol';
-import type { JsonObject } from './compact-jws.ts';
-import { isJsonObject } from './compact-jws.ts';
+import { type Bytes, jsonMembers } from '@holdfast/protocol';
+import { type JsonObject, isJsonObject } from './compact-jws.ts';
 
 /** 9999-12-31. Beyond it nobody means seconds. */
 const maxUnixSeconds = 253_402_300_799;

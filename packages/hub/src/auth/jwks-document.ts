@@ -1,7 +1,5 @@
-import { importJWK } from 'jose';
-import type { CryptoKey, JWK } from 'jose';
-import type { JsonObject, JwtAlgorithm } from './compact-jws.ts';
-import { isJsonObject, maxKidChars } from './compact-jws.ts';
+import { importJWK, type CryptoKey, type JWK } from 'jose';
+import { type JsonObject, type JwtAlgorithm, isJsonObject, maxKidChars } from './compact-jws.ts';
 import { minRsaBits } from './verification-keys.ts';
 
 /** Keys beyond it are left out; no issuer has so many. */

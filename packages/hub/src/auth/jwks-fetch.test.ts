@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { JwksServer, respondWith } from '../testing/jwks-server.ts';
-import type { HostLookup } from './jwks-fetch.ts';
-import { createJwksFetch, JwksFetchError } from './jwks-fetch.ts';
+import { type HostLookup, createJwksFetch, JwksFetchError } from './jwks-fetch.ts';
 
 const limits = { timeoutMs: 2_000, maxBytes: 1_048_576 };
 const anyAddress = { publicAddressesOnly: false };

@@ -1,5 +1,4 @@
-import type { KeyPairKeyObjectResult } from 'node:crypto';
-import { generateKeyPairSync } from 'node:crypto';
+import { type KeyPairKeyObjectResult, generateKeyPairSync } from 'node:crypto';
 import { disconnects, replyErrors } from '@holdfast/protocol';
 import { describe, expect, test } from 'vitest';
 import { JwksServer, respondWith } from '../testing/jwks-server.ts';

@@ -1,20 +1,22 @@
-import type { Clock } from '../clock.ts';
-import { systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import type { Credentials } from '../events.ts';
 import type { Logger } from '../hub.ts';
 import { LabelledCounter } from '../metrics.ts';
 import { type Soon, whenThere } from '../soon.ts';
-import type { CompactJws } from './compact-jws.ts';
-import { parseCompactJws } from './compact-jws.ts';
+import { type CompactJws, parseCompactJws } from './compact-jws.ts';
 import { createJwksKeys } from './jwks-keys.ts';
 import type { JwtVerifierOptions } from './jwt-options.ts';
 import { isSignedByAny } from './signature.ts';
 import { createStaticKeys, staticKeyOptions } from './static-keys.ts';
 import { ThrottledLog } from './throttled-log.ts';
-import type { ClaimRules, ParsedToken, RegisteredClaims } from './token-claims.ts';
-import { parseConnectionClaims, parseSubscriptionClaims } from './token-claims.ts';
-import type { IdentityCheck } from './token-identity.ts';
-import { createIdentityCheck } from './token-identity.ts';
+import {
+  type ClaimRules,
+  type ParsedToken,
+  type RegisteredClaims,
+  parseConnectionClaims,
+  parseSubscriptionClaims,
+} from './token-claims.ts';
+import { type IdentityCheck, createIdentityCheck } from './token-identity.ts';
 import { TokenOptionError } from './token-option-error.ts';
 import { refusalReasons, TokenRefusal } from './token-refusal.ts';
 import type { SubscriptionTokenClaims, TokenVerifier } from './token-verifier.ts';

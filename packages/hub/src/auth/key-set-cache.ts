@@ -1,6 +1,5 @@
 import type { JwksUrl } from './jwks-url.ts';
-import type { RemoteKeySetPorts } from './remote-key-set.ts';
-import { RemoteKeySet } from './remote-key-set.ts';
+import { type RemoteKeySetPorts, RemoteKeySet } from './remote-key-set.ts';
 
 /**
  * The key sets of all URLs that tokens led to. Bounded: beyond `maxKeySets` the least recently used

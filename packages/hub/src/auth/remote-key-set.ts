@@ -1,8 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { LabelledCounter } from '../metrics.ts';
 import type { JwksFetch } from './jwks-fetch.ts';
-import type { JwksKey, JwksKeys } from './jwks-document.ts';
-import { parseJwks } from './jwks-document.ts';
+import { type JwksKey, type JwksKeys, parseJwks } from './jwks-document.ts';
 import type { JwksOptions } from './jwt-options.ts';
 import type { JwksUrl } from './jwks-url.ts';
 import type { ThrottledLog } from './throttled-log.ts';

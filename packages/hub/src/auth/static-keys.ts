@@ -1,12 +1,15 @@
-import type { KeyObject } from 'node:crypto';
-import { createPublicKey, createSecretKey } from 'node:crypto';
+import { type KeyObject, createPublicKey, createSecretKey } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { JwtAlgorithm } from './compact-jws.ts';
 import type { JwtVerifierOptions } from './jwt-options.ts';
 import { TokenOptionError } from './token-option-error.ts';
 import { TokenRefusal } from './token-refusal.ts';
-import type { VerificationKey, VerificationKeys } from './verification-keys.ts';
-import { importParameters, minRsaBits } from './verification-keys.ts';
+import {
+  type VerificationKey,
+  type VerificationKeys,
+  importParameters,
+  minRsaBits,
+} from './verification-keys.ts';
 
 interface StaticKey {
   readonly key: VerificationKey;

@@ -2,8 +2,12 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Credentials } from '../events.ts';
 import type { JsonObject } from './compact-jws.ts';
-import type { ClaimRules, ParsedToken } from './token-claims.ts';
-import { parseConnectionClaims, parseSubscriptionClaims } from './token-claims.ts';
+import {
+  type ClaimRules,
+  type ParsedToken,
+  parseConnectionClaims,
+  parseSubscriptionClaims,
+} from './token-claims.ts';
 import { TokenRefusal } from './token-refusal.ts';
 
 function jws(claims: object | string) {

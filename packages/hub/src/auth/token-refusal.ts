@@ -1,5 +1,4 @@
-import type { Disconnect, ReplyError } from '@holdfast/protocol';
-import { disconnects, replyErrors } from '@holdfast/protocol';
+import { type Disconnect, type ReplyError, disconnects, replyErrors } from '@holdfast/protocol';
 
 /** What a client gets for each kind of refusal. */
 const answers = {

@@ -1,5 +1,4 @@
-import type { Command } from '@holdfast/protocol';
-import { replyErrors } from '@holdfast/protocol';
+import { type Command, replyErrors } from '@holdfast/protocol';
 import type { Refusal } from '../refusal.ts';
 import type { Session } from '../session.ts';
 import type { Soon } from '../soon.ts';

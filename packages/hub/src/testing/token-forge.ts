@@ -1,5 +1,4 @@
-import type { KeyObject } from 'node:crypto';
-import { createHmac, sign } from 'node:crypto';
+import { type KeyObject, createHmac, sign } from 'node:crypto';
 
 type SigningKey = string | KeyObject;
 

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Disconnect, Format } from '@holdfast/protocol';
-import { disconnects } from '@holdfast/protocol';
+import { type Disconnect, type Format, disconnects } from '@holdfast/protocol';
 import type { TransportInfo } from '../events.ts';
 import { encodePush, encoderFor, type MessageEncoder } from '../message-encoder.ts';
 import type { Session } from '../session.ts';

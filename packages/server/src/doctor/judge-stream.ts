@@ -1,5 +1,4 @@
-import type { HandshakeAnswer } from './judge-handshake.ts';
-import { foreignVerdict, printable } from './judge-handshake.ts';
+import { type HandshakeAnswer, foreignVerdict, printable } from './judge-handshake.ts';
 import type { Finding } from './finding.ts';
 
 /** What came over a streaming response. Times in milliseconds since the request. */

@@ -1,5 +1,4 @@
-import type { OutgoingHttpHeaders } from 'node:http';
-import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { type OutgoingHttpHeaders, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { ResolvedHookProxyOptions } from './options.ts';
 
 /** These belong to each hop, or to the body that we send; a client's values must not replace them. */

@@ -1,9 +1,19 @@
-import type { Credentials, SubscribeGrant, SubscriptionTokenClaims } from '@holdfast/hub';
-import { createJwtVerifier, systemClock, TokenRefusal } from '@holdfast/hub';
+import {
+  type Credentials,
+  type SubscribeGrant,
+  type SubscriptionTokenClaims,
+  createJwtVerifier,
+  systemClock,
+  TokenRefusal,
+} from '@holdfast/hub';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { explainRefusal } from './refusal-explanation.ts';
-import type { TokenCommandResult, TokenKind, TokenSections } from './token-sections.ts';
-import { sectionFor } from './token-sections.ts';
+import {
+  type TokenCommandResult,
+  type TokenKind,
+  type TokenSections,
+  sectionFor,
+} from './token-sections.ts';
 
 /** Parsed options of `holdfast token check`. */
 export interface TokenCheckOptions {

@@ -1,8 +1,12 @@
 import { createJwtVerifier, TokenRefusal } from '@holdfast/hub';
 import { createToken } from './create-token.ts';
 import { explainRefusal } from './refusal-explanation.ts';
-import type { TokenCommandResult, TokenKind, TokenSections } from './token-sections.ts';
-import { sectionFor } from './token-sections.ts';
+import {
+  type TokenCommandResult,
+  type TokenKind,
+  type TokenSections,
+  sectionFor,
+} from './token-sections.ts';
 
 /** Parsed options of `holdfast token create`. */
 export interface TokenCreateOptions {
