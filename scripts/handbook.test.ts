@@ -14,7 +14,9 @@ import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '..');
-const handbook = ['README.md', ...globSync('docs/*.md', { cwd: root })].toSorted();
+const handbook = globSync(['README.md', 'docs/*.md', 'packages/*/README.md'], {
+  cwd: root,
+}).toSorted();
 const pages = [
   ...handbook,
   ...globSync('{bench,deploy,examples}/**/*.md', { cwd: root }).filter(
@@ -71,6 +73,16 @@ describe('the handbook', () => {
     expect(unknown).toEqual([]);
   });
 
+  test('every package has a page for npm, which shows how it is installed and used', () => {
+    for (const folder of globSync('packages/*', { cwd: root })) {
+      const { name } = JSON.parse(textOf(`${folder}/package.json`)) as { readonly name: string };
+      const page = textOf(`${folder}/README.md`);
+      expect(page).toMatch(new RegExp(`^# ${name}\n`));
+      expect(page).toMatch(new RegExp(`^npm install ${name}( |$)|^npm install .* ${name} `, 'm'));
+      expect(page).toMatch(new RegExp(`^import [^;]* from '${name}'`, 'm'));
+    }
+  });
+
   // The compiler reads the sources of all packages for it.
   test('its TypeScript compiles', { timeout: 120_000 }, async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-handbook-'));
@@ -97,7 +109,7 @@ describe('the handbook', () => {
         if (language !== 'ts' && language !== 'tsx') continue;
         // As many empty lines as stand above it: what the compiler says names the line of the page.
         const before = text.slice(0, index).replace(/[^\n]/g, '');
-        const file = `${path.basename(page)}.${samples}.${language}`;
+        const file = `${page.replaceAll(path.sep, '.')}.${samples}.${language}`;
         writeFileSync(path.join(folder, file), `${before}\n${code}export {};\n`);
         samples += 1;
       }
