@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import {
 } from 'centrifuge';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { startProgram } from './program.ts';
 import { startServerProcess, type ServerProcess } from './server-process.ts';
 
 const key = 'k'.repeat(32);
@@ -74,6 +75,19 @@ class Deployment {
     this.#server = server;
   }
 
+  /** As the handbook says. */
+  async backUp(): Promise<void> {
+    const args = ['store', 'backup', 'copy.db', '--config', 'config.json'];
+    const backup = startProgram(args, { cwd: this.#folder });
+    if ((await backup.ended) !== 0) throw new Error(backup.output.err);
+  }
+
+  /** As the handbook says, while no server runs. */
+  restore(): void {
+    const store = path.join(this.#folder, 'data', 'holdfast.db');
+    renameSync(path.join(this.#folder, 'copy.db'), store);
+  }
+
   /** Calls the HTTP API; rejects with what it refused. */
   async call<Result>(method: string, request: object): Promise<Result> {
     const response = await fetch(`${this.server.url}/api/${method}`, {
@@ -133,6 +147,16 @@ class Subscriber {
         throw new Error(`joined ${this.subscribed.length} times`);
     };
     await vi.waitFor(check, patience);
+  }
+
+  /** Where it found itself when it came back for the first time after `times` times. */
+  async joinedAfter(times: number): Promise<SubscribedContext> {
+    const check = (): SubscribedContext => {
+      const context = this.subscribed[times];
+      if (context === undefined) throw new Error(`did not come back after ${times} times`);
+      return context;
+    };
+    return vi.waitFor(check, patience);
   }
 }
 
@@ -212,6 +236,54 @@ describe('a durable namespace', () => {
       publications: [],
       offset: 1,
     });
+  });
+});
+
+describe('a backup', () => {
+  test('that is restored after a crash gives no position out twice: whoever knows later ones is told', async () => {
+    const deployment = await deploy();
+    const watching = new Subscriber(deployment.client(), 'durable:a');
+    const away = new Subscriber(deployment.client(), 'durable:a');
+    await Promise.all([watching.joined(1), away.joined(1)]);
+    const publish = (data: string): Promise<Published> =>
+      deployment.call<Published>('publish', { channel: 'durable:a', data });
+    const { epoch } = await publish('before');
+    const map = { channel: 'durable-map:a', key: 'kept', data: 'before' };
+    const { epoch: mapEpoch } = await deployment.call<Published>('map_publish', map);
+    await vi.waitFor(() => expect([watching.offsets, away.offsets]).toEqual([[1], [1]]), patience);
+    away.client.disconnect();
+    await deployment.backUp();
+    await publish('after');
+    await publish('after');
+    await deployment.call('map_publish', { ...map, data: 'after' });
+    await vi.waitFor(() => expect(watching.offsets).toEqual([1, 2, 3]), patience);
+    await deployment.server.kill();
+    deployment.restore();
+    const times = [watching, away].map(({ subscribed }) => subscribed.length);
+    await deployment.start();
+    away.client.connect();
+    for (const [index, subscriber] of [watching, away].entries()) {
+      const found = await subscriber.joinedAfter(times[index]!);
+      expect(found).toMatchObject({ wasRecovering: true, recovered: false });
+    }
+    const last = await publish('anew');
+    expect(last.offset).toBe(1);
+    expect(last.epoch).not.toBe(epoch);
+    for (const { publications } of [watching, away]) {
+      await vi.waitFor(() => expect(publications.at(-1)?.data).toBe('anew'), patience);
+    }
+    const state = await deployment.call<Published & { readonly entries: readonly object[] }>(
+      'map_read_state',
+      { channel: map.channel },
+    );
+    expect(state.entries).toMatchObject([{ key: 'kept', data: 'before' }]);
+    expect(state.epoch).not.toBe(mapEpoch);
+    // From here on it is the server's own again.
+    await deployment.server.kill();
+    const timesRestored = watching.subscribed.length;
+    await deployment.start();
+    expect(await watching.joinedAfter(timesRestored)).toMatchObject({ recovered: true });
+    expect(await publish('more')).toEqual({ offset: 2, epoch: last.epoch });
   });
 });
 

@@ -1,5 +1,6 @@
 import type { StoreModule } from '@holdfast/store';
 import { sql, type Generated } from 'kysely';
+import { beginStreamsAnew } from './begin-streams-anew.ts';
 
 /** One broker's journal. */
 export interface JournalTable {
@@ -144,6 +145,7 @@ export const journalModule: StoreModule = {
       },
     },
   ],
+  beginAnew: (db) => beginStreamsAnew(db),
   checks: [
     {
       name: 'parts of channels',

@@ -246,7 +246,7 @@ describe.each(testBackends)('a hub kept in $name', (backend) => {
     await next.hub.publish('kept', 1);
     expect(await rowsOf('journal_channels', next.store)).toBe(1);
     expect(await clean(next.store)).toBe(0);
-    // As the handbook says for a database that went back in time.
+    // Channels of a journal that is no more.
     await next.store.transaction((transaction) => sql`delete from journals`.execute(transaction));
     expect(await clean(next.store)).toBe(1);
     expect(await rowsOf('journal_publications', next.store)).toBe(0);

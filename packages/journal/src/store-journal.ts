@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ChannelChange, ChannelJournal, ChannelRecord } from '@holdfast/hub';
 import { inList, type Store, type StoreTransaction } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
+import { beginStreamsAnew } from './begin-streams-anew.ts';
 import type { JournalTables } from './journal-module.ts';
 import { piecesOf, sizeOf } from './pieces.ts';
 import { readChannels, type ChannelRow } from './read-channels.ts';
@@ -233,16 +234,6 @@ export class StoreJournal implements ChannelJournal {
       return work(transaction);
     });
   }
-}
-
-/** Keys of maps stay. */
-async function beginStreamsAnew(transaction: Transaction, journal: number): Promise<void> {
-  await sql`update journals set snapshot = null where id = ${journal}`.execute(transaction);
-  await sql`delete from journal_publications where channel_id in (
-    select id from journal_channels where journal = ${journal} and generation = 0
-  )`.execute(transaction);
-  await sql`update journal_channels set epoch = null
-    where journal = ${journal} and generation = 0`.execute(transaction);
 }
 
 function takenOver(name: string): Error {

@@ -115,7 +115,7 @@ describe('backup', () => {
     expect(result.text).toMatch(/is backed up to .*copy\.db \(\d+\.\d MB, checked\)$/);
     expect(result.exitCode).toBe(0);
     expect(writes).toBeGreaterThan(0);
-    expect(existsSync(`${target}.partial`)).toBe(false);
+    expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([]);
     // What it says is as private as what it was copied from.
     expect(statSync(target).mode & 0o777).toBe(0o600);
     await using copy = await openBooks(target);
@@ -125,6 +125,25 @@ describe('backup', () => {
         (select count(*) from books) as books`.execute(db),
     );
     expect(counts.rows[0]!.books - counts.rows[0]!.authors).toBe(19_999);
+  });
+
+  test('two at once to one place: the copy is that of one, and the other one is refused', async () => {
+    const url = path.join(folder, 'a.db');
+    const target = path.join(folder, 'copy.db');
+    await using store = await openBooks(url);
+    await fill(store, 5000);
+    const results = await Promise.all([
+      backupCommand({ url, target }),
+      backupCommand({ url, target }),
+    ]);
+    expect(results.filter(({ exitCode }) => exitCode === 0)).toHaveLength(1);
+    expect(results).toContainEqual({
+      exitCode: 1,
+      text: expect.stringContaining('exists already'),
+    });
+    expect(readdirSync(folder).filter((name) => name.startsWith('copy'))).toEqual(['copy.db']);
+    await using copy = await openBooks(target);
+    expect(await contents(copy)).toEqual(await contents(store));
   });
 
   test('never overwrites, and names the tool for PostgreSQL', async () => {

@@ -84,6 +84,13 @@ export interface Engine {
    * @throws {@link StoreError} `store_not_supported` where another tool does that
    */
   backup(target: string, onProgress?: BackupProgress): Promise<void>;
+  /**
+   * Why the database may be an older state of itself, so that what was given out since then would be
+   * given out again: a copy that was restored, or last changes that got lost.
+   */
+  findSetback(connection: DatabaseConnection): Promise<string | undefined>;
+  /** Records, in the same transaction as what was done about it, that there is none from here on. */
+  endSetback(connection: DatabaseConnection): Promise<void>;
   /** What is not working, or undefined. Feeds readiness. */
   problem(): StoreError | undefined;
   close(): Promise<void>;

@@ -56,6 +56,12 @@ export interface StoreModule {
    * it, though the machine's clock was set back while the program was not running.
    */
   readonly newestId?: (db: Transaction<unknown>) => Promise<string | undefined>;
+  /**
+   * The database may be an older state of itself: a copy that was restored, or one that has lost its
+   * last changes. Sees to it that nothing which was given out since then is given out again with
+   * another meaning. Runs before the store is used.
+   */
+  readonly beginAnew?: (db: Transaction<unknown>) => Promise<void>;
 }
 
 interface AppliedMigration {
@@ -64,7 +70,8 @@ interface AppliedMigration {
   readonly name: string;
 }
 
-const migrationLock = lockKey('holdfast:migrations');
+/** Held by whoever changes tables, or what is in them, before the store is used. */
+export const migrationLock: bigint = lockKey('holdfast:migrations');
 
 const columnTypes: Readonly<Record<DialectName, ColumnTypes>> = {
   sqlite: {

@@ -6,6 +6,7 @@ import { StoreMetrics } from './metrics.ts';
 import { leaderKey } from './lock-key.ts';
 import { migrate, type StoreModule } from './migrations.ts';
 import { openSession } from './session.ts';
+import { homeStateName } from './postgres/postgres-engine.ts';
 import { moveStateName, openEngine } from './store.ts';
 import { assertFile } from './sqlite/sqlite-engine.ts';
 import { storeModule } from './store-module.ts';
@@ -156,6 +157,7 @@ class Move {
           `the source has a table '${name}' that none of the given modules knows`,
         );
       }
+      await sql`delete from store_state where name = ${homeStateName}`.execute(db);
       const mark = await sql`
         select value from store_state where name = ${moveStateName}`.execute(db);
       for (const { name } of tables) {
@@ -243,7 +245,10 @@ class Move {
     );
   }
 
-  /** Numbers that were given out must not come again; then the target is open. */
+  /**
+   * Numbers that were given out must not come again; then the target is open. Of a copy that no server
+   * has used yet the target begins anew.
+   */
   async #finish(): Promise<void> {
     const sequences = await this.#source.read(async (connection) => {
       const { rows } = await sql<{ name: string; seq: number }>`
@@ -252,6 +257,7 @@ class Move {
       );
       return rows;
     });
+    const setback = await this.#source.read((connection) => this.#source.findSetback(connection));
     await this.#write(async (connection) => {
       const db = openSession<unknown>(this.#target, connection);
       for (const { name, seq } of sequences) {
@@ -263,6 +269,11 @@ class Move {
         for (const { column_name: column } of rows) {
           await sql`select setval(pg_get_serial_sequence(${name}, ${column}), ${seq})`.execute(db);
         }
+      }
+      if (setback !== undefined) {
+        await sql`insert into store_state (name, value) values (${homeStateName}, 'a copy')`.execute(
+          db,
+        );
       }
       await sql`delete from store_state where name = ${moveStateName}`.execute(db);
     });

@@ -10,6 +10,7 @@ import { migrate, type StoreModule } from './migrations.ts';
 import { Outbox } from './outbox.ts';
 import { openPostgresEngine, type PostgresOptions } from './postgres/postgres-engine.ts';
 import { Retention } from './retention.ts';
+import { recoverFromSetback } from './setback.ts';
 import { openSession, type StoreTransaction } from './session.ts';
 import { openSqliteEngine, type SqliteOptions } from './sqlite/sqlite-engine.ts';
 import { storeModule, type StoreTables } from './store-module.ts';
@@ -65,6 +66,13 @@ export async function openStore<Tables = unknown>(options: StoreOptions): Promis
     const ids = options.ids ?? (await continueIds(engine, modules, clock));
     const store = new Store<Tables>(engine, { ...options, clock, metrics, modules, ids });
     await store.assertReady();
+    const setback = await recoverFromSetback(engine, modules);
+    if (setback !== undefined) {
+      options.onProblem?.({
+        message: `${engine.label} may lack what was written to it last: ${setback}. Channels begin anew, workers lose what they have claimed, and what was sent since then can be sent again`,
+        cause: undefined,
+      });
+    }
     return store;
   } catch (error) {
     await engine.close();

@@ -1,4 +1,5 @@
 import type { StoreModule } from '@holdfast/store';
+import { sql } from 'kysely';
 import { findBrokenRules } from './integrity.ts';
 
 /** States of tasks that something will still happen to. */
@@ -209,6 +210,9 @@ const optionalTimes = [
   'cancel_at',
 ] as const;
 
+/** More claims than one task can have had between a copy of the store and its restore. */
+const tokensAhead = 1_000_000;
+
 /** The tables of tasks. Give it to `openStore`. */
 export const taskModule: StoreModule = {
   name: 'tasks',
@@ -332,5 +336,10 @@ export const taskModule: StoreModule = {
       },
     },
   ],
+  /** Whoever got its claims after that state could otherwise write with a token that is given out again. */
+  async beginAnew(db) {
+    await sql`update tasks set token = token + ${tokensAhead}
+      where state not in ('completed', 'partial', 'failed', 'cancelled')`.execute(db);
+  },
   checks: [{ name: 'tasks', find: findBrokenRules }],
 };

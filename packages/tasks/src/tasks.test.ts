@@ -1,6 +1,7 @@
 import type { StoreTransaction } from '@holdfast/store';
 import { testBackends } from '@holdfast/store/testing';
 import { describe, expect, test } from 'vitest';
+import type { ClaimedTask } from './claim.ts';
 import type { TaskTables } from './task-module.ts';
 import { codeOf, openBench } from './testing/bench.ts';
 
@@ -417,4 +418,22 @@ describe.each(testBackends)('tasks on $name', (backend) => {
     clock.advance(3000);
     expect((await tasks.get(id)).remainingMs).toBe(11_000);
   });
+});
+
+test('what was claimed after a copy of the store was made is over when the copy is restored, though the task is claimed again', async () => {
+  const [backend] = testBackends;
+  await using database = await backend!.create();
+  const url = `${database.url}-copy`;
+  let old: ClaimedTask;
+  {
+    await using bench = await openBench(database);
+    await bench.tasks.request({ kind: 'plain' });
+    await bench.store.backup(url.replace('sqlite:', ''));
+    old = await bench.claimOne('plain');
+  }
+  await using restored = await openBench({ ...database, url });
+  const again = await restored.claimOne('plain');
+  expect(again.id).toBe(old.id);
+  expect(await codeOf(restored.tasks.complete(old))).toBe('task_fenced');
+  await restored.tasks.complete(again);
 });

@@ -73,6 +73,12 @@ const refusalShownMs = 60_000;
 const insufficientPrivilege = '42501';
 const uniqueViolation = '23505';
 
+/** Name in `store_state` of where the rows were written. */
+export const homeStateName = 'home';
+/** Differs after every restore of a dump: of the server, the database, or the tables. */
+const home = `concat_ws('/', (select system_identifier from pg_control_system()),
+  (select oid from pg_database where datname = current_database()), 'store_state'::regclass::oid)`;
+
 const beginStatements: Readonly<Record<TransactionMode, string>> = {
   write: 'begin',
   read: 'begin isolation level repeatable read read only',
@@ -306,6 +312,27 @@ class PostgresEngine implements Engine {
         'store_not_supported',
         `${this.label} is backed up with PostgreSQL's own tools, for example: ` +
           `pg_dump --format=custom --schema=${this.#location.schema} --file=holdfast.dump <store.url>`,
+      ),
+    );
+  }
+
+  async findSetback(connection: DatabaseConnection): Promise<string | undefined> {
+    const { rows } = await connection.executeQuery<{ is_home: boolean }>(
+      CompiledQuery.raw(
+        `select value = ${home} as is_home from store_state where name = '${homeStateName}'`,
+      ),
+    );
+    const [found] = rows;
+    // Not there in a new one.
+    if (found === undefined || found.is_home) return undefined;
+    return 'it was written in another place and restored here';
+  }
+
+  async endSetback(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(
+      CompiledQuery.raw(
+        `insert into store_state (name, value) values ('${homeStateName}', ${home})
+        on conflict (name) do update set value = excluded.value`,
       ),
     );
   }

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import type { BackupProgress } from '../engine.ts';
 import { StoreError } from '../errors.ts';
+import { markAsCopy } from './file-state.ts';
 import { makePrivate } from './private-file.ts';
 import { fromSqliteError } from './sqlite-errors.ts';
 
@@ -11,18 +13,16 @@ const pagesPerStep = 500;
 /**
  * Copies an SQLite database that may be in use, a few pages at a time. It reads on a connection of
  * its own inside one transaction, so the copy is the state at the beginning and writers neither wait
- * for it nor make it start over.
+ * for it nor make it start over. The copy knows that it is one: what its server gives out begins anew.
  */
 export async function backupSqlite(
   file: string,
   target: string,
   onProgress?: BackupProgress,
 ): Promise<void> {
-  if (existsSync(target)) {
-    throw new StoreError('store_target_not_empty', `${target} exists already`);
-  }
-  const partial = `${target}.partial`;
-  rmSync(partial, { force: true });
+  refuseExisting(target);
+  // Of its own, so that two backups to one place at once do not write into one file.
+  const partial = `${target}.${randomUUID()}.partial`;
   let source: Database.Database | undefined;
   try {
     makePrivate(partial);
@@ -39,8 +39,9 @@ export async function backupSqlite(
         return pagesPerStep;
       },
     });
-    verify(partial);
+    finish(partial);
     sync(partial);
+    refuseExisting(target);
     renameSync(partial, target);
     sync(path.dirname(target));
   } catch (error) {
@@ -53,12 +54,19 @@ export async function backupSqlite(
   }
 }
 
-function verify(copy: string): void {
+function refuseExisting(target: string): void {
+  if (!existsSync(target)) return;
+  throw new StoreError('store_target_not_empty', `${target} exists already`);
+}
+
+function finish(copy: string): void {
   const database = new Database(copy);
   try {
     const answer = database.pragma('quick_check(1)', { simple: true });
-    if (answer === 'ok') return;
-    throw new StoreError('store_verification_failed', `the copy is damaged: ${String(answer)}`);
+    if (answer !== 'ok') {
+      throw new StoreError('store_verification_failed', `the copy is damaged: ${String(answer)}`);
+    }
+    markAsCopy(database);
   } finally {
     database.close();
   }

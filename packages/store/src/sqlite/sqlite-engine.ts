@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
 import {
+  CompiledQuery,
   DummyDriver,
   SqliteAdapter,
   SqliteIntrospector,
@@ -17,6 +18,7 @@ import type { StoreMetrics } from '../metrics.ts';
 import { Turnstile } from '../turnstile.ts';
 import { backupSqlite } from './sqlite-backup.ts';
 import { CommitQueue } from './commit-queue.ts';
+import { findSetback, isOlder, markAsCurrent, putBack, takeUp } from './file-state.ts';
 import { acquireOwnerLock, type OwnerLock } from './owner-lock.ts';
 import { makePrivate } from './private-file.ts';
 import { fromSqliteError } from './sqlite-errors.ts';
@@ -66,6 +68,7 @@ export async function openSqliteEngine(
 ): Promise<SqliteEngine> {
   let owner: OwnerLock | undefined;
   let writer: Database.Database | undefined;
+  let setback: string | undefined;
   if (options.role === 'tool') assertFile(file);
   try {
     if (options.role === 'server') {
@@ -75,6 +78,7 @@ export async function openSqliteEngine(
         clock: options.clock,
         waitMs: options.ownerWaitMs ?? 10_000,
       });
+      setback = findSetback(file);
       writer = new Database(file, { timeout: options.lockTimeoutMs ?? 5000 });
       writer.pragma('journal_mode = wal');
       writer.pragma(`synchronous = ${options.synchronous ?? 'full'}`);
@@ -82,11 +86,12 @@ export async function openSqliteEngine(
       writer.pragma('trusted_schema = off');
       writer.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
       if (options.maxPages) writer.pragma(`max_page_count = ${options.maxPages}`);
+      takeUp(writer, setback);
       // From here on the commit queue waits for locks, without stopping the event loop.
       writer.pragma('busy_timeout = 0');
     }
     const reader = new Database(file, { readonly: true, fileMustExist: true, timeout: 200 });
-    return new SqliteEngine({ file, writer, reader, owner }, options);
+    return new SqliteEngine({ file, writer, reader, owner, setback }, options);
   } catch (error) {
     writer?.close();
     owner?.release();
@@ -136,6 +141,7 @@ interface Connections {
   readonly writer: Database.Database | undefined;
   readonly reader: Database.Database;
   readonly owner: OwnerLock | undefined;
+  readonly setback: string | undefined;
 }
 
 /** An SQLite file in WAL mode: one connection that writes, one that reads beside it. */
@@ -256,6 +262,18 @@ class SqliteEngine implements Engine {
     this.#onWake?.();
   }
 
+  async findSetback(connection: DatabaseConnection): Promise<string | undefined> {
+    const { rows } = await connection.executeQuery<{ user_version: number }>(
+      CompiledQuery.raw('pragma user_version'),
+    );
+    if (!isOlder(rows[0]?.user_version ?? 0)) return undefined;
+    return this.#connections.setback ?? 'an earlier start found it so, and did not finish';
+  }
+
+  async endSetback(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw(markAsCurrent));
+  }
+
   problem(): StoreError | undefined {
     return this.#problem;
   }
@@ -270,7 +288,9 @@ class SqliteEngine implements Engine {
     await this.#writes?.close();
     await this.#reads.close();
     this.#connections.reader.close();
-    this.#connections.writer?.close();
+    const { writer } = this.#connections;
+    if (writer !== undefined) putBack(writer);
+    writer?.close();
     this.#connections.owner?.release();
     this.#options.metrics.connections = 0;
   }
