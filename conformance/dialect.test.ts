@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type Dialect, type HubOptions } from '@holdfast/hub';
+import { ManualClock } from '@holdfast/hub/testing';
 import { Disconnect, disconnects } from '@holdfast/protocol';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
@@ -91,13 +92,24 @@ describe('a dialect over WebSocket', () => {
   });
 
   test('goes with pings, and ends connections that do not answer them', async () => {
+    const clock = new ManualClock();
     await using running = await startWithDialect({
-      client: { pingIntervalMs: 100, pongTimeoutMs: 50 },
+      clock,
+      client: { pingIntervalMs: 1_000, pongTimeoutMs: 500 },
     });
-    const { texts } = await listen(running, 'ann');
+    const { socket, texts } = await listen(running, 'ann');
     const silent = await listen(running, 'bob');
     silent.socket.pause();
-    await vi.waitFor(() => expect(texts.filter((text) => text === 'still here').length).toBe(3));
+    for (let pings = 1; pings <= 3; pings += 1) {
+      clock.advance(1_000);
+      await vi.waitFor(() =>
+        expect(texts.filter((text) => text === 'still here')).toHaveLength(pings),
+      );
+      // Once the server has answered this one, it has read the answer to its own.
+      const answered = once(socket, 'pong');
+      socket.ping();
+      await answered;
+    }
     await vi.waitFor(async () => {
       const users = (await running.hub.connections()).connections.map(({ user }) => user);
       expect(users).toEqual(['ann']);

@@ -1,5 +1,6 @@
 import type { HubOptions } from '@holdfast/hub';
 import { type Hooks, type HooksOptions, installHooks } from '@holdfast/server';
+import { ManualClock } from '@holdfast/hub/testing';
 import { type Centrifuge, type ConnectedContext, SubscriptionState } from 'centrifuge';
 import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import { expect, describe, test, vi } from 'vitest';
@@ -19,7 +20,8 @@ async function startWithHooks(hubOptions: HubOptions, hooksOptions: HooksOptions
     ...hubOptions,
     client: { insecure: false, ...hubOptions.client },
   });
-  const hooks = installHooks(running.hub, hooksOptions);
+  const { clock } = hubOptions;
+  const hooks = installHooks(running.hub, hooksOptions, clock === undefined ? {} : { clock });
   return {
     running,
     hooks,
@@ -31,8 +33,28 @@ async function startWithHooks(hubOptions: HubOptions, hooksOptions: HooksOptions
 }
 
 /** A hub whose backend answers connect, and what else is asked for. */
-function connectOnly(backend: Backend, more: HooksOptions = {}): Promise<Setup> {
-  return startWithHooks({}, { connect: { endpoint: backend.url('connect') }, ...more });
+function connectOnly(
+  backend: Backend,
+  more: HooksOptions = {},
+  hubOptions: HubOptions = {},
+): Promise<Setup> {
+  return startWithHooks(hubOptions, { connect: { endpoint: backend.url('connect') }, ...more });
+}
+
+/** Nothing expires before a test says so. */
+const clock = new ManualClock();
+/** Without pings, which nobody would answer in no time. */
+const onClock: HubOptions = { clock, client: { pingIntervalMs: 0 } };
+const inTenSeconds = () => clock.now() / 1000 + 10;
+
+/** Lets what was good for ten seconds expire; resolves when the backend was asked, and has answered. */
+async function expire({ hooks }: Setup, asked: () => number): Promise<void> {
+  const before = asked();
+  clock.advance(11_000);
+  await vi.waitFor(() => {
+    expect(asked()).toBe(before + 1);
+    for (const { callsUnderWay } of hooks.metrics().endpoints) expect(callsUnderWay).toBe(0);
+  });
 }
 
 function connected(client: Centrifuge | ProtobufCentrifuge): Promise<ConnectedContext> {
@@ -141,22 +163,28 @@ describe('connect', () => {
     });
   });
 
-  test('a backend that never answers costs the deadline, and nobody else waits', async () => {
+  test('a backend that never answers costs the deadline', async () => {
+    await using backend = await startBackend({ connect: () => undefined });
+    await using setup = await connectOnly(backend, {
+      connect: { endpoint: backend.url('connect'), timeoutMs: 100 },
+    });
+    const client = setup.running.client();
+    const failed = event<{ error: { code: number } }>(client, 'error');
+    client.connect();
+    expect((await failed).error.code).toBe(100);
+  });
+
+  test('while a backend does not answer, nobody else waits', async () => {
     await using backend = await startBackend({
       connect: ({ body }) => (body.name === 'slow' ? undefined : { result: { user: 'ann' } }),
     });
     await using setup = await connectOnly(backend, {
-      connect: { endpoint: backend.url('connect'), timeoutMs: 2_000 },
+      connect: { endpoint: backend.url('connect'), timeoutMs: 60_000 },
     });
-    const slow = setup.running.client({ name: 'slow' });
-    const failed = event<{ error: { code: number } }>(slow, 'error');
-    slow.connect();
-    const first = await Promise.race([
-      failed.then(() => 'slow failed'),
-      connected(setup.running.client()).then(() => 'other connected'),
-    ]);
-    expect(first).toBe('other connected');
-    expect((await failed).error.code).toBe(100);
+    setup.running.client({ name: 'slow' }).connect();
+    await vi.waitFor(() => expect(backend.asked).toHaveLength(1));
+    await connected(setup.running.client());
+    expect(setup.hooks.metrics().endpoints[0]?.callsUnderWay).toBe(1);
   });
 
   test('a client that leaves takes its question with it', async () => {
@@ -175,42 +203,38 @@ describe('connect', () => {
 });
 
 describe('refresh', () => {
-  const soon = (ms: number) => Math.ceil((Date.now() + ms) / 1000);
-
   test('the server asks, the client notices nothing, until the backend ends it', async () => {
     await using backend = await startBackend({
-      connect: () => ({ result: { user: 'ann', expire_at: soon(1_000), meta: { tenant: 1 } } }),
-      refresh: () =>
-        refreshes.length < 2 ? { result: { expire_at: soon(500) } } : { result: { expired: true } },
+      connect: () => ({ result: { user: 'ann', expire_at: inTenSeconds(), meta: { tenant: 1 } } }),
+      refresh: () => ({ result: { expire_at: inTenSeconds() } }),
     });
-    const refreshes = {
-      get length() {
-        return backend.asked.filter(({ hook }) => hook === 'refresh').length;
-      },
-    };
-    await using setup = await connectOnly(backend, {
-      refresh: { endpoint: backend.url('refresh'), includeConnectionMeta: true },
-    });
+    const refresh = { endpoint: backend.url('refresh'), includeConnectionMeta: true };
+    await using setup = await connectOnly(backend, { refresh }, onClock);
     const client = setup.running.client();
     await connected(client);
     const lost = event<{ code: number }>(client, 'connecting');
+    const asked = () => backend.asked.filter(({ hook }) => hook === 'refresh');
+    await expire(setup, () => asked().length);
+    // The next command is answered over the same connection.
+    await expect(client.rpc('any', {})).rejects.toMatchObject({ code: 108 });
+    backend.answers.refresh = () => ({ result: { expired: true } });
+    await expire(setup, () => asked().length);
     expect(await lost).toMatchObject({ code: 3_005 });
-    const asked = backend.asked.filter(({ hook }) => hook === 'refresh');
-    expect(asked.length).toBe(2);
-    expect(asked[0]?.body).toMatchObject({ user: 'ann', meta: { tenant: 1 } });
+    expect(asked()[0]?.body).toMatchObject({ user: 'ann', meta: { tenant: 1 } });
   });
 
   test('a disconnect of the backend reaches the client', async () => {
     await using backend = await startBackend({
-      connect: () => ({ result: { user: 'ann', expire_at: soon(1_000) } }),
+      connect: () => ({ result: { user: 'ann', expire_at: inTenSeconds() } }),
       refresh: () => ({ disconnect: { code: 4_502, reason: 'logged out' } }),
     });
-    await using setup = await connectOnly(backend, {
-      refresh: { endpoint: backend.url('refresh') },
-    });
+    const refresh = { endpoint: backend.url('refresh') };
+    await using setup = await connectOnly(backend, { refresh }, onClock);
     const client = setup.running.client();
     await connected(client);
-    expect(await event(client, 'disconnected')).toMatchObject({
+    const end = event(client, 'disconnected');
+    clock.advance(11_000);
+    expect(await end).toMatchObject({
       code: 4_502,
       reason: 'logged out',
     });
@@ -218,19 +242,14 @@ describe('refresh', () => {
 
   test('a backend that is down ends nothing', async () => {
     await using backend = await startBackend({
-      connect: () => ({ result: { user: 'ann', expire_at: soon(1_000) } }),
+      connect: () => ({ result: { user: 'ann', expire_at: inTenSeconds() } }),
       refresh: () => 503,
     });
-    await using setup = await connectOnly(backend, {
-      refresh: { endpoint: backend.url('refresh') },
-    });
+    const refresh = { endpoint: backend.url('refresh') };
+    await using setup = await connectOnly(backend, { refresh }, onClock);
     const client = setup.running.client();
     await connected(client);
-    await vi.waitFor(
-      () => expect(backend.asked.some(({ hook }) => hook === 'refresh')).toBe(true),
-      { timeout: 60_000 },
-    );
-    // The next command is handled after the refresh, on the same connection.
+    await expire(setup, () => backend.asked.filter(({ hook }) => hook === 'refresh').length);
     await expect(client.rpc('any', {})).rejects.toMatchObject({ code: 108 });
     expect(client.state).toBe('connected');
   });
@@ -319,26 +338,31 @@ describe('subscribe', () => {
 
 describe('sub_refresh', () => {
   test('the server asks, until the backend ends the subscription', async () => {
-    const soon = (ms: number) => Math.ceil((Date.now() + ms) / 1000);
     let refreshes = 0;
     await using backend = await startBackend({
       connect: ann,
-      subscribe: () => ({ result: { expire_at: soon(1_000) } }),
+      subscribe: () => ({ result: { expire_at: inTenSeconds() } }),
       sub_refresh: () => {
         refreshes += 1;
         return refreshes === 1
-          ? { result: { expire_at: soon(500) } }
+          ? { result: { expire_at: inTenSeconds() } }
           : { result: { expired: true } };
       },
     });
-    await using setup = await startWithHooks(chat, withChat(backend, 'subRefresh'));
+    await using setup = await startWithHooks(
+      { ...chat, ...onClock },
+      withChat(backend, 'subRefresh'),
+    );
     const client = setup.running.client();
     await connected(client);
     const subscription = client.newSubscription('chat:a', { minResubscribeDelay: 60_000 });
     subscription.subscribe();
     await event(subscription, 'subscribed');
-    const again = await event<{ code: number }>(subscription, 'subscribing');
-    expect(again.code).toBe(2_501);
+    const again = event<{ code: number }>(subscription, 'subscribing');
+    await expire(setup, () => refreshes);
+    expect(subscription.state).toBe(SubscriptionState.Subscribed);
+    await expire(setup, () => refreshes);
+    expect((await again).code).toBe(2_501);
     expect(refreshes).toBe(2);
     expect(subscription.state).not.toBe(SubscriptionState.Unsubscribed);
     expect(client.state).toBe('connected');

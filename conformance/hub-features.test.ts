@@ -1,5 +1,5 @@
 import { MemoryPresenceStore } from '@holdfast/hub';
-import { createMemoryNetwork } from '@holdfast/hub/testing';
+import { createMemoryNetwork, ManualClock } from '@holdfast/hub/testing';
 import { WebSocket } from 'ws';
 import { describe, expect, test, vi } from 'vitest';
 import { RawSession } from './raw-session.ts';
@@ -495,7 +495,7 @@ describe('limits of connections', () => {
     ['connection_limit', { connectionLimit: 1 }],
     ['connection_rate_limit', { connectionRateLimit: 1 }],
   ])('%s refuses the handshake and says when to come back', async (code, client) => {
-    await using running = await startHub({ client });
+    await using running = await startHub({ client, clock: new ManualClock() });
     await using first = await RawSession.connect(running.url);
     expect(first.closed).toBeUndefined();
     const answer = await new Promise<{ status: number; retry: string; body: string }>((resolve) => {

@@ -40,7 +40,7 @@ async function open(running: RunningHub): Promise<Address & { ack: number }> {
   const { head } = await ask(running, { data: connectAndSubscribe });
   const address = { node: head.node ?? '', session: head.session ?? '' };
   let ack = head.batch ?? 0;
-  while (running.hub.metrics.subscriptions === 0 || (await hasMore())) {
+  while ((await hasMore()) || running.hub.metrics.subscriptions === 0) {
     // Until nothing is left to be said.
   }
   return { ...address, ack };
@@ -50,6 +50,14 @@ async function open(running: RunningHub): Promise<Address & { ack: number }> {
     ack = Math.max(ack, next.head.batch ?? 0);
     return next.messages.length > 0;
   }
+}
+
+/** A poll that has come to the server. It is answered when there is something to say. */
+async function startPoll(running: RunningHub, place: Address & { readonly ack: number }) {
+  const before = running.requestsRead();
+  const answer = ask(running, place);
+  await vi.waitFor(() => expect(running.requestsRead()).toBe(before + 1));
+  return { answer };
 }
 
 const dataOf = (messages: readonly unknown[]) =>
@@ -85,11 +93,11 @@ describe('batches', () => {
   test('a poll waits for something to say; a later one takes its place', async () => {
     await using running = await startHub(recovering);
     const { ack, ...address } = await open(running);
-    const earlier = ask(running, { ...address, ack });
-    const later = vi.waitFor(() => ask(running, { ...address, ack }));
-    expect((await earlier).messages).toEqual([]);
+    const earlier = await startPoll(running, { ...address, ack });
+    const later = await startPoll(running, { ...address, ack });
+    expect((await earlier.answer).messages).toEqual([]);
     await running.hub.publish('news', 1);
-    expect(dataOf((await later).messages)).toEqual([1]);
+    expect(dataOf((await later.answer).messages)).toEqual([1]);
   });
 
   test('an answer that nobody took is not lost', async () => {
@@ -187,14 +195,9 @@ describe('the end', () => {
     await using running = await startHub({ clock, client: { pingIntervalMs: 0 } });
     const { ack, ...address } = await open(running);
     const before = running.hub.metrics.bytesReceived;
-    const poll = ask(running, { ...address, ack });
-    const answered = vi.fn<() => void>();
-    void poll.then(answered);
-    await vi.waitFor(() => {
-      clock.advance(5_000);
-      expect(answered).toHaveBeenCalled();
-    });
-    expect((await poll).messages).toEqual([]);
+    const poll = await startPoll(running, { ...address, ack });
+    clock.advance(20_000);
+    expect((await poll.answer).messages).toEqual([]);
     expect(running.hub.metrics).toMatchObject({ connections: 1, bytesReceived: before });
   });
 
@@ -209,12 +212,9 @@ describe('the end', () => {
   test('the node shuts down: whoever polls is told', async () => {
     const running = await startHub();
     const { ack, ...address } = await open(running);
-    const poll = ask(running, { ...address, ack });
-    const refused = vi.waitFor(async () => {
-      await running.hub.shutdown({ timeoutMs: 5_000 });
-      return poll;
-    });
-    expect((await refused).messages).toMatchObject([{ push: { disconnect: { code: 3001 } } }]);
+    const poll = await startPoll(running, { ...address, ack });
+    await running.hub.shutdown({ timeoutMs: 60_000 });
+    expect((await poll.answer).messages).toMatchObject([{ push: { disconnect: { code: 3001 } } }]);
     expect(await ask(running, { data: '{"id":1,"connect":{}}' })).toMatchObject({
       status: 503,
       retryAfter: '1',
@@ -239,7 +239,7 @@ describe('strangers', () => {
   });
 
   test('and by their haste', async () => {
-    await using running = await startHub();
+    await using running = await startHub({ clock: new ManualClock() });
     const { ack, ...address } = await open(running);
     const answers = await Promise.all(
       Array.from({ length: 400 }, () => ask(running, { ...address, ack, wait: 0 })),
@@ -263,10 +263,10 @@ describe('another node takes the requests', () => {
     await using other = await startHub({ ...recovering, ...network.addNode() });
     await vi.waitFor(() => expect(other.hub.nodes()).toHaveLength(2));
     const { ack, ...address } = await open(home);
-    const poll = ask(other, { ...address, ack });
+    const { answer } = await startPoll(other, { ...address, ack });
     const data = '{"id":9,"publish":{"channel":"news","data":"through another node"}}';
     expect((await ask(other, { ...address, seq: 1, data })).status).toBe(204);
-    const { messages } = await poll;
+    const { messages } = await answer;
     const all = [...messages];
     let place = ack + 1;
     while (all.length < 2) {

@@ -46,17 +46,16 @@ async function startNodes(count: number, options: HubOptions = withTokens) {
 
 describe('blocking a user', () => {
   test('ends connections on all nodes at once and refuses new ones, others are left alone', async () => {
-    await using cluster = await startNodes(2);
+    // For them no time passes at all: nothing is left to the next look at anything.
+    await using cluster = await startNodes(2, { ...withTokens, clock: new ManualClock() });
     const [one, two] = cluster.nodes as [RunningHub, RunningHub];
     await using here = await connectAs(one, { sub: 'ann' });
     await using there = await connectAs(two, { sub: 'ann' });
     await using bob = await connectAs(two, { sub: 'bob' });
-    const before = performance.now();
     await one.hub.blockUser('ann');
     for (const session of [here, there]) {
       expect(await session.waitForClose()).toEqual({ code: 3507, reason: 'permission denied' });
     }
-    expect(performance.now() - before).toBeLessThan(1_000);
     for (const node of cluster.nodes) {
       await using again = await RawSession.open(node.url);
       again.send({ id: 1, connect: { token: await sign({ sub: 'ann' }) } });

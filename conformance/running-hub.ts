@@ -13,6 +13,8 @@ export interface RunningHub extends AsyncDisposable {
   at(path: string): string;
   /** An unmodified `centrifuge` client that is disconnected when the hub is disposed. */
   client(options?: Partial<Options>): Centrifuge;
+  /** How many HTTP requests have come, each with its whole body. */
+  requestsRead(): number;
   /** Cuts every TCP connection, as a broken network would. */
   cutConnections(): void;
 }
@@ -20,7 +22,9 @@ export interface RunningHub extends AsyncDisposable {
 /** A hub on a free port of 127.0.0.1, ended with `await using`. Insecure unless told otherwise. */
 export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
   const hub = createHub({ ...options, client: { insecure: true, ...options.client } });
+  let requestsRead = 0;
   const server = createServer((request, response) => {
+    request.once('end', () => (requestsRead += 1));
     if (!hub.handleRequest(request, response)) response.writeHead(404).end();
   });
   const sockets = new Set<Socket>();
@@ -42,6 +46,8 @@ export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
     client(clientOptions = {}) {
       const client = new Centrifuge(url, {
         websocket: WebSocket,
+        // Its own patience is five seconds, which a busy machine may take to answer.
+        timeout: 60_000,
         minReconnectDelay: 10,
         maxReconnectDelay: 50,
         ...clientOptions,
@@ -49,6 +55,7 @@ export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
       clients.push(client);
       return client;
     },
+    requestsRead: () => requestsRead,
     cutConnections() {
       for (const socket of sockets) socket.destroy();
     },

@@ -36,7 +36,8 @@ function runServe(folder: string, ...args: readonly string[]): Program {
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
-  const exited = once(child, 'exit') as unknown as Program['exited'];
+  // Not `exit`: what it wrote last may be read only after that.
+  const exited = once(child, 'close') as unknown as Program['exited'];
   return { child, output: () => output, exited };
 }
 

@@ -1,3 +1,4 @@
+import { ManualClock } from '@holdfast/hub/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { RawSession } from './raw-session.ts';
 import { startHub } from './running-hub.ts';
@@ -88,16 +89,19 @@ describe('the order of things', () => {
 describe('pings', () => {
   const client = { pingIntervalMs: 100, pongTimeoutMs: 60 };
 
+  const pingsOf = ({ replies }: RawSession): number =>
+    replies.filter((reply) => Object.keys(reply).length === 0).length;
+
   test('who answers them stays', async () => {
-    await using running = await startHub({ client });
+    const clock = new ManualClock();
+    await using running = await startHub({ client, clock });
     await using session = await RawSession.connect(running.url);
     for (let pings = 1; pings <= 4; pings += 1) {
-      await vi.waitFor(() =>
-        expect(
-          session.replies.filter((reply) => Object.keys(reply).length === 0).length,
-        ).toBeGreaterThanOrEqual(pings),
-      );
+      clock.advance(client.pingIntervalMs);
+      await vi.waitFor(() => expect(pingsOf(session)).toBe(pings));
       session.sendText('{}');
+      // The answer to this command comes after the server has read that one.
+      await session.ask({ id: 1 + pings, rpc: {} });
     }
     expect(session.closed).toBeUndefined();
   });
@@ -116,16 +120,22 @@ describe('pings', () => {
   });
 
   test('native pings replace ours when the client asks for them', async () => {
-    await using running = await startHub({ client });
+    const clock = new ManualClock();
+    await using running = await startHub({ client, clock });
     const url = `${running.url}?cf_ws_frame_ping_pong=true`;
     await using session = await RawSession.open(url);
     const reply = await session.ask({ id: 1, connect: {} });
     expect(reply.connect).not.toHaveProperty('ping');
     expect(reply.connect).not.toHaveProperty('pong');
     // `ws` answers native pings by itself; without them the connection would end.
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    for (let id = 2; id <= 9; id += 2) {
+      clock.advance(client.pingIntervalMs);
+      // When the first command is answered, the ping has been; when the second one is, its pong.
+      await session.ask({ id, rpc: {} });
+      await session.ask({ id: id + 1, rpc: {} });
+    }
     expect(session.closed).toBeUndefined();
-    expect(session.replies).toHaveLength(1);
+    expect(pingsOf(session)).toBe(0);
   });
 });
 

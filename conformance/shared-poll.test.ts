@@ -1,4 +1,5 @@
-import { type PolledItem, signTrackedKeys } from '@holdfast/hub';
+import { type Clock, type PolledItem, signTrackedKeys } from '@holdfast/hub';
+import { ManualClock } from '@holdfast/hub/testing';
 import type { SharedPollUpdateContext } from 'centrifuge';
 import { expect, test, vi } from 'vitest';
 import { RawSession } from './raw-session.ts';
@@ -26,9 +27,14 @@ class Backend {
 
 async function startPolling(
   backend: Backend,
-  options: { readonly mode?: 'versioned' | 'versionless'; readonly limit?: number } = {},
+  options: {
+    readonly mode?: 'versioned' | 'versionless';
+    readonly limit?: number;
+    readonly clock?: Clock;
+  } = {},
 ): Promise<RunningHub> {
   const running = await startHub({
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
     sharedPoll: { hmacSecretKey: secret },
     channel: {
       namespaces: [
@@ -200,14 +206,22 @@ test('a backend that fails or lies disturbs nobody', async () => {
 test('polling ends when nobody is left', async () => {
   const backend = new Backend();
   backend.set('x', 1);
-  await using running = await startPolling(backend);
+  const clock = new ManualClock(Date.now());
+  await using running = await startPolling(backend, { clock });
   const { client, updates } = await watch(running, ['x']);
   await vi.waitFor(() => expect(updates).toHaveLength(1));
+  const polls = async (): Promise<number> => {
+    const before = backend.asked.length;
+    for (let round = 0; round < 30; round += 1) {
+      clock.advance(100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return backend.asked.length - before;
+  };
+  expect(await polls()).toBe(30);
   client.disconnect();
-  await new Promise((resolve) => setTimeout(resolve, 1_300));
-  const polls = backend.asked.length;
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(backend.asked).toHaveLength(polls);
+  await vi.waitFor(() => expect(running.hub.metrics.clients).toBe(0));
+  expect(await polls()).toBe(0);
 });
 
 test.each([
