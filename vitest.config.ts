@@ -16,6 +16,8 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     execArgv: ['--conditions=@holdfast/source'],
+    // As `vi.waitFor` has it, see `scripts/test-patience.ts`: the default is one second.
+    expect: { poll: { timeout: 60_000 } },
     globalSetup: ['packages/store/src/testing/postgres-setup.ts'],
     setupFiles: [
       'scripts/property-tests.ts',

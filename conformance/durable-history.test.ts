@@ -1,7 +1,7 @@
 import { mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { freePort } from '@holdfast/store/testing/free-port';
 import {
   Centrifuge,
   type MapSubscription,
@@ -21,15 +21,6 @@ function createFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-history-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** A port that stays the same when the server comes back. */
-async function findPort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 /** One server after another in the same folder and at the same address. */
@@ -113,7 +104,7 @@ class Deployment {
 }
 
 async function deploy(): Promise<Deployment> {
-  const deployment = new Deployment(await findPort());
+  const deployment = new Deployment(await freePort());
   await deployment.start();
   return deployment;
 }
@@ -382,6 +373,5 @@ describe('maps', () => {
       const fresh = await watch(deployment, channel);
       expect(fresh.state).toEqual(expected);
     },
-    60_000,
   );
 });
