@@ -338,6 +338,43 @@ describe.each(testBackends)('escalation on $name', (backend) => {
     expect(await inbox.deadLetters()).toMatchObject({ items: [] });
   });
 
+  test('of an inbox that closes no attempt begins any more, and none keeps it', async () => {
+    await using database = await backend.create();
+    const clock = new ManualClock();
+    let attempts = 0;
+    await using fixture = await openInbox(database, {
+      clock,
+      categories: { '*': { inApp: false, webhook: true } },
+      escalation: {
+        webhook: {
+          deliver({ signal }) {
+            attempts += 1;
+            return new Promise((_, reject) => {
+              signal.addEventListener('abort', () => reject(new Error('stopped')));
+            });
+          },
+        },
+      },
+    });
+    const { inbox, store } = fixture;
+    const read = store.read.bind(store);
+    let closed: Promise<void> | undefined;
+    vi.spyOn(store, 'read').mockImplementation(async (work) => {
+      const found = await read(work);
+      const isDue = Array.isArray(found) && found.some((row: object) => 'next_attempt_at' in row);
+      if (isDue) closed ??= inbox.close();
+      return found;
+    });
+    await untilLeader(store, clock);
+    await inbox.send({ to: { user: 'ann' }, category: 'a', title: 'late' });
+    await vi.waitFor(() => {
+      clock.advance(100);
+      expect(closed).toBeDefined();
+    }, patience);
+    await closed;
+    expect(attempts).toBe(0);
+  });
+
   test('a target that never answers is cut off', async () => {
     await using database = await backend.create();
     const clock = new ManualClock();

@@ -1,7 +1,7 @@
 import type { Notification } from '@holdfast/protocol/inbox';
 import { delay, type Store } from '@holdfast/store';
 import type { Selectable } from 'kysely';
-import type { EscalationTarget } from './escalation-target.ts';
+import type { EscalationAttempt, EscalationTarget } from './escalation-target.ts';
 import type { EscalationTable, InboxTables, NotificationTable } from './inbox-module.ts';
 import { toNotification, type InboxTransaction } from './mailbox.ts';
 import type { InboxMetrics } from './metrics.ts';
@@ -148,7 +148,6 @@ export class Escalations {
   }
 
   async #deliverOne(row: Selectable<EscalationTable>, signal: AbortSignal): Promise<void> {
-    const attempt = row.attempts + 1;
     const target = this.#settings.targets[row.target];
     if (target === undefined) return;
     const now = this.#store.clock.now();
@@ -162,31 +161,36 @@ export class Escalations {
       await this.#record(row, { next_attempt_at: now + waitMs });
       return;
     }
-    const stopping = new AbortController();
-    const stop = (): void => stopping.abort();
-    signal.addEventListener('abort', stop);
-    let failure: { readonly attempt: number; readonly error: unknown } | undefined;
+    // The target would never hear of a stop that came while that was looked up.
+    if (signal.aborted) return;
+    const attempt = row.attempts + 1;
     try {
-      const delivery = target.deliver({
-        id: row.id,
-        user: row.user_id,
-        notification,
-        attempt,
-        signal: stopping.signal,
-      });
-      await Promise.race([delivery, this.#timeOut(stopping.signal)]);
+      const what = { id: row.id, user: row.user_id, notification, attempt };
+      await this.#attempt(target, what, signal);
     } catch (error) {
-      failure = { attempt, error };
+      // A stop of the server is nobody's failure: the next one tries again.
+      if (!signal.aborted) await this.#recordFailure(row, { attempt, error });
+      return;
+    }
+    await this.#record(row, { state: 'delivered', attempts: attempt, last_error: null });
+    this.#metrics.countAttempt(row.target, 'delivered');
+  }
+
+  /** @throws what the target says, or that it says nothing in time */
+  async #attempt(
+    target: EscalationTarget,
+    what: Omit<EscalationAttempt, 'signal'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const over = new AbortController();
+    const stop = (): void => over.abort();
+    signal.addEventListener('abort', stop);
+    try {
+      const delivery = target.deliver({ ...what, signal: over.signal });
+      await Promise.race([delivery, this.#timeOut(over.signal)]);
     } finally {
       signal.removeEventListener('abort', stop);
-      stopping.abort();
-    }
-    if (failure === undefined) {
-      await this.#record(row, { state: 'delivered', attempts: attempt, last_error: null });
-      this.#metrics.countAttempt(row.target, 'delivered');
-    } else if (!signal.aborted) {
-      // A stop of the server is nobody's failure: the next one tries again.
-      await this.#recordFailure(row, failure);
+      over.abort();
     }
   }
 
