@@ -85,24 +85,8 @@ export class Deliveries {
       // None of them may be gone when their deliveries are stored, which refer to them.
       if (this.#store.dialect === 'postgres') query = query.forKeyShare();
       const rows = await query.execute();
-      if (rows.length > 0) {
-        const ids = rows.map(({ id }) => id);
-        await this.#forgetDevices(trx, ids, device);
-        await trx
-          .insertInto('inbox_deliveries')
-          .values(
-            ids.map((id) => ({
-              notification_id: id,
-              device,
-              pushed_at: now,
-              acknowledged_at: null,
-            })),
-          )
-          .onConflict((conflict) =>
-            conflict.columns(['notification_id', 'device']).doUpdateSet({ pushed_at: now }),
-          )
-          .execute();
-      }
+      const ids = rows.map(({ id }) => id);
+      await this.#remember(trx, ids, { device, now, isAcknowledged: false });
       const unread = await this.#mailboxes.unreadOf(trx, user, now);
       return { notifications: rows.toReversed().map(toNotification), unread };
     });
@@ -131,28 +115,41 @@ export class Deliveries {
         .returning('id')
         .execute();
       const acknowledged = updated.map((row) => row.id);
-      if (acknowledged.length > 0) {
-        await this.#forgetDevices(trx, acknowledged, device);
-        await trx
-          .insertInto('inbox_deliveries')
-          .values(
-            acknowledged.map((id) => ({
-              notification_id: id,
-              device,
-              pushed_at: now,
-              acknowledged_at: now,
-            })),
-          )
-          .onConflict((conflict) =>
-            conflict.columns(['notification_id', 'device']).doUpdateSet({
-              acknowledged_at: sql`coalesce(inbox_deliveries.acknowledged_at, ${now})`,
-            }),
-          )
-          .execute();
-      }
+      await this.#remember(trx, acknowledged, { device, now, isAcknowledged: true });
       const found = new Set(acknowledged);
       return { acknowledged, notFound: wanted.filter((id) => !found.has(id)) };
     });
+  }
+
+  /** What was known before stays, but for the last push and the first acknowledgement. */
+  async #remember(
+    trx: InboxTransaction,
+    ids: readonly string[],
+    delivery: { readonly device: string; readonly now: number; readonly isAcknowledged: boolean },
+  ): Promise<void> {
+    if (ids.length === 0) return;
+    const { device, now, isAcknowledged } = delivery;
+    await this.#forgetDevices(trx, ids, device);
+    await trx
+      .insertInto('inbox_deliveries')
+      .values(
+        ids.map((id) => ({
+          notification_id: id,
+          device,
+          pushed_at: now,
+          acknowledged_at: isAcknowledged ? now : null,
+        })),
+      )
+      .onConflict((conflict) =>
+        conflict
+          .columns(['notification_id', 'device'])
+          .doUpdateSet(
+            isAcknowledged
+              ? { acknowledged_at: sql`coalesce(inbox_deliveries.acknowledged_at, ${now})` }
+              : { pushed_at: now },
+          ),
+      )
+      .execute();
   }
 
   /**
@@ -176,6 +173,7 @@ export class Deliveries {
       )`.execute(trx);
   }
 
+  /** @throws {@link InboxError} `inbox_not_found` */
   async state(id: string): Promise<DeliveryState> {
     return this.#store.read(async (db) => {
       const row = await db
