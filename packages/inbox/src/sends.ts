@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { Store } from '@holdfast/store';
 import { sql, type SqlBool } from 'kysely';
-import { canonicalJson } from './canonical-json.ts';
 import { InboxError } from './errors.ts';
 import type { FanOut } from './fan-out.ts';
 import { DirectSends } from './direct-sends.ts';
@@ -16,6 +14,7 @@ import {
   type CheckedContent,
   type NotificationContent,
 } from './notification.ts';
+import { requestFingerprint } from './request-fingerprint.ts';
 import {
   conflictOf,
   deleteRecipients,
@@ -72,6 +71,7 @@ export class Sends {
     this.#wakeWorker = options.wakeWorker;
   }
 
+  /** @throws {@link InboxError} `inbox_invalid` or `inbox_idempotency_conflict` */
   async send(request: SendRequest): Promise<SendResult> {
     const content = checkContent(request);
     const { to, idempotencyKey } = request;
@@ -85,7 +85,7 @@ export class Sends {
     const draft = {
       id: this.#store.ids.next(),
       idempotency_key: idempotencyKey ?? null,
-      fingerprint: fingerprint(content, { to, sendAt: request.sendAt }),
+      fingerprint: requestFingerprint(content, { to, sendAt: request.sendAt }),
       content: JSON.stringify(content),
       topic,
       send_at: sendAt,
@@ -100,6 +100,7 @@ export class Sends {
     return this.#collect(draft, users);
   }
 
+  /** @throws {@link InboxError} `inbox_not_found` */
   async status(id: string): Promise<SendStatus> {
     const row = await this.#store.read((db) =>
       db.selectFrom('inbox_sends').selectAll().where('id', '=', id).executeTakeFirst(),
@@ -111,6 +112,7 @@ export class Sends {
   /**
    * Stops a send that has not finished. With `recall` also takes back what it has stored already, and
    * its status says so from then on. Doing it twice changes nothing.
+   * @throws {@link InboxError} `inbox_not_found`
    */
   async cancel(id: string, options: { readonly recall?: boolean } = {}): Promise<SendStatus> {
     await this.#store.transaction(async (trx) => {
@@ -334,28 +336,4 @@ function fewUsers(users: Iterable<string> | AsyncIterable<string>): readonly str
   if (!Array.isArray(users) || users.length > batchUsers) return undefined;
   const list = users as readonly string[];
   return [...new Set(list.map((user) => checkId('to.users', user)))];
-}
-
-/**
- * The same for the same request. Of a stream of recipients nothing is known before it is read, and
- * then too little: the second one may go on where the first broke off, in another order.
- */
-function fingerprint(
-  content: CheckedContent,
-  request: { readonly to: Recipients; readonly sendAt: number | undefined },
-): string {
-  const { to, sendAt } = request;
-  const who = 'users' in to ? listOf(to.users) : to;
-  const data = content.data === null ? null : canonicalJson(content.data);
-  return createHash('sha256')
-    .update(JSON.stringify([{ ...content, data }, who, sendAt ?? null]))
-    .digest('base64url');
-}
-
-function listOf(users: Iterable<string> | AsyncIterable<string>): readonly string[] | 'stream' {
-  return Array.isArray(users) ? [...new Set(users as string[])].toSorted(byText) : 'stream';
-}
-
-function byText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }
