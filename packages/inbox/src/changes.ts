@@ -261,6 +261,7 @@ function countAll(unread: readonly Marks[]): UnreadCounts {
   return unread.reduce((counts, { category }) => withMore(counts, category, 1), noneUnread);
 }
 
+/** Each once. @throws {@link InboxError} `inbox_invalid` unless there are 1 to 500 */
 export function checkIds(ids: readonly string[]): readonly string[] {
   if (!Array.isArray(ids) || ids.length === 0 || ids.length > maxChangeIds) {
     throw new InboxError('inbox_invalid', `ids must be 1 to ${maxChangeIds} ids`);

@@ -9,6 +9,7 @@ export interface MailboxTable {
   version: number;
 }
 
+/** One notification of one user. Times are Unix milliseconds. */
 export interface NotificationTable {
   id: string;
   user_id: string;
@@ -42,7 +43,7 @@ export interface DeliveryTable {
   acknowledged_at: number | null;
 }
 
-/** How far a send is; see {@link SendStatus.state}. */
+/** How far a send is; `SendStatus` says what each means. */
 export type SendState = 'collecting' | 'scheduled' | 'running' | 'done' | 'cancelled';
 
 /** One call of send: what, to whom, and how far it is. */
@@ -69,11 +70,13 @@ export interface SendTable {
   recalled_at: number | null;
 }
 
+/** Somebody on the list of a send who has not got it yet. */
 export interface SendRecipientTable {
   send_id: string;
   user_id: string;
 }
 
+/** Somebody's subscription to a topic. */
 export interface TopicTable {
   topic: string;
   user_id: string;
@@ -108,6 +111,7 @@ export interface EscalationTable {
   last_error: string | null;
 }
 
+/** The inbox's part of the database. */
 export interface InboxTables {
   inbox_mailboxes: MailboxTable;
   inbox_notifications: NotificationTable;

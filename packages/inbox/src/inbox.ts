@@ -66,46 +66,62 @@ export interface Inbox {
    */
   retryDeadLetters(selection?: DeadLetterSelection): Promise<DeadLetterRetry>;
 
-  /** One page of a user's notifications, newest first. */
+  /** One page of a user's notifications, newest first. @throws `InboxError` `inbox_invalid` */
   list(user: string, options?: ListOptions): Promise<NotificationPage>;
-  /** One numbered page, with the number of all. */
+  /** One numbered page, with the number of all. @throws `InboxError` `inbox_invalid` */
   page(user: string, options: PageOptions): Promise<NumberedPage>;
+  /** Unread notifications of a user, together and by category. */
   counts(user: string): Promise<UnreadCounts>;
   /** First page, counts, and the position from which events continue them. */
   snapshot(user: string, options?: SnapshotOptions): Promise<InboxSnapshot>;
-  /** The user's own among these ids. */
+  /** The user's own among these ids, in no particular order. */
   get(user: string, ids: readonly string[]): Promise<readonly Notification[]>;
 
+  /** 1 to 500 ids, as those below; nothing that is read escalates. @throws `InboxError` `inbox_invalid` */
   markRead(user: string, ids: readonly string[]): Promise<ChangeResult>;
   markUnread(user: string, ids: readonly string[]): Promise<ChangeResult>;
+  /**
+   * Marks as read what is unread now, up to and including `upTo` and of one category where these are
+   * given, so that what arrives while the user clicks stays unread.
+   * @throws `InboxError` `inbox_invalid`
+   */
   readAll(
     user: string,
     options?: { readonly upTo?: string; readonly category?: string },
   ): Promise<Omit<ChangeResult, 'notFound'>>;
+  /** Takes notifications out of the list and the counts; nothing of them escalates. */
   archive(user: string, ids: readonly string[]): Promise<ChangeResult>;
+  /** Puts archived ones back, read or unread as they were. */
   unarchive(user: string, ids: readonly string[]): Promise<ChangeResult>;
+  /** Deletes for ever, whether listed or archived. */
   delete(user: string, ids: readonly string[]): Promise<ChangeResult>;
 
-  /** A device has connected: what it has not acknowledged is pushed again. */
+  /** A device has connected: gives it what is unread and was not acknowledged by it. */
   connect(user: string, device: string): Promise<Redelivery>;
-  /** A device has these; nothing escalates any more. */
+  /** A device has these, 1 to 500. None of them escalates any more, unless it was to do so at once. */
   acknowledge(
     user: string,
     device: string,
     ids: readonly string[],
   ): Promise<{ readonly acknowledged: readonly string[]; readonly notFound: readonly string[] }>;
 
+  /** What a user wants; what is left out follows the configuration. */
   preferences(user: string): Promise<Preferences>;
-  /** Replaces all of a user's preferences. */
+  /** Replaces all of a user's preferences. @throws `InboxError` `inbox_invalid` */
   setPreferences(user: string, preferences: Preferences): Promise<Preferences>;
-  /** Changes some of a user's preferences, so that changes on two devices do not undo each other. */
+  /**
+   * Changes some of a user's preferences, so that changes on two devices do not undo each other.
+   * @throws `InboxError` `inbox_invalid`
+   */
   changePreferences(
     user: string,
     change: PreferencesChange,
   ): Promise<SettingResult & { readonly preferences: Preferences }>;
 
+  /** A user can have 1,000 topics. @throws `InboxError` `inbox_invalid` */
   subscribe(user: string, topic: string): Promise<SettingResult>;
   unsubscribe(user: string, topic: string): Promise<SettingResult>;
+  /** What a user is subscribed to, in order of the names. */
   topics(user: string): Promise<readonly string[]>;
   countSubscribers(topic: string): Promise<number>;
 

@@ -9,6 +9,7 @@ import { sql, type Expression, type SqlBool } from 'kysely';
 import type { InboxTables, MailboxTable, NotificationTable } from './inbox-module.ts';
 import type { InboxSettings } from './options.ts';
 
+/** A transaction, or a read, of the store that sees the inbox's tables. */
 export type InboxTransaction = StoreTransaction<InboxTables>;
 
 /** Categories in one event, those with the most unread: as many as a user can have wishes for. */
@@ -123,6 +124,7 @@ export class Mailboxes {
     return counts;
   }
 
+  /** Appends an event to the user's channel, with the counts of as many categories as fit. */
   announce(trx: InboxTransaction, user: string, event: InboxEvent): void {
     const data = { ...event, unread: bounded(event.unread) };
     this.#store.outbox.append(trx, { channel: this.#settings.channelOf(user), data });
@@ -144,6 +146,7 @@ export class Mailboxes {
     return version;
   }
 
+  /** Unread notifications of one user, with as many categories as an event has. */
   async unreadOf(trx: InboxTransaction, user: string, now: number): Promise<UnreadCounts> {
     const counts = await this.countUnread(trx, [user], now);
     return bounded(counts.get(user) ?? noneUnread);
@@ -181,6 +184,7 @@ export class Mailboxes {
   }
 }
 
+/** Counts of an inbox without anything unread. */
 export const noneUnread: UnreadCounts = { total: 0, byCategory: {} };
 
 /** Categories are free: with one for each of a thousand notifications no event would hold the counts. */
@@ -206,6 +210,7 @@ export function isVisible(now: number): Expression<SqlBool> {
   return sql<SqlBool>`in_app = 1 and (expires_at is null or expires_at > ${now})`;
 }
 
+/** What users and applications see of a stored notification. */
 export function toNotification(row: NotificationTable): Notification {
   return {
     id: row.id,

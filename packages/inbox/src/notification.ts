@@ -63,7 +63,7 @@ export function checkContent(content: NotificationContent): CheckedContent {
   };
 }
 
-/** Names of categories and topics. */
+/** Names of categories and topics. @throws {@link InboxError} `inbox_invalid`, as all checks here */
 export function checkName(field: string, name: string): string {
   if (typeof name !== 'string' || !namePattern.test(name)) {
     fail(field, 'must be 1 to 64 of a-z, 0-9, _ . - and begin with a letter or digit');
@@ -111,6 +111,7 @@ export function checkTime(field: string, time: number): number {
   return time;
 }
 
+/** Well-formed text without control characters, in UTF-16 units. */
 export function checkText(
   field: string,
   text: string,

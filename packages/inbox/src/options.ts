@@ -73,6 +73,7 @@ export interface InboxOptions {
   readonly onProblem?: (problem: { readonly message: string; readonly cause: unknown }) => void;
 }
 
+/** {@link InboxOptions} with their defaults, as far as several parts need them. */
 export interface InboxSettings {
   readonly channelOf: (user: string) => string;
   readonly categories: Readonly<Record<string, CategoryOptions>>;
@@ -82,6 +83,7 @@ export interface InboxSettings {
   readonly targets: readonly EscalationTable['target'][];
 }
 
+/** Fills in the defaults. */
 export function settingsOf(options: InboxOptions): InboxSettings {
   return {
     channelOf: options.channelOf ?? personalChannels('inbox'),

@@ -37,6 +37,7 @@ export type SendDraft = Pick<
   'id' | 'idempotency_key' | 'fingerprint' | 'content' | 'topic' | 'send_at' | 'created_at'
 >;
 
+/** The row of a send of which nothing is done yet. */
 export function rowOf(draft: SendDraft, state: SendState): SendTable {
   return {
     ...draft,
@@ -141,11 +142,15 @@ export function conflictOf(holder: SendTable, draft: SendDraft): InboxError | un
   );
 }
 
-/** @param holder the send that has the key of this one */
+/**
+ * What the sender is told.
+ * @param holder the send that has the key of this one
+ */
 export function toResult(row: SendTable, holder: SendTable | undefined): SendResult {
   return { ...toStatus(holder ?? row), repeated: holder !== undefined };
 }
 
+/** How far a stored send is. */
 export function toStatus(row: SendTable): SendStatus {
   return {
     id: row.id,

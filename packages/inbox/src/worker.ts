@@ -3,6 +3,7 @@ import type { Escalations } from './escalations.ts';
 import type { InboxTables } from './inbox-module.ts';
 import type { Sends } from './sends.ts';
 
+/** What there is to do, and who is told when it cannot be done. */
 export interface WorkerOptions {
   readonly store: Store<InboxTables>;
   readonly sends: Sends;
@@ -30,6 +31,7 @@ export class InboxWorker {
     this.#stopPolling = options.store.clock.every(pollIntervalMs, () => this.wake());
   }
 
+  /** Looks at once for what there is to do, where this process does it. */
   wake(): void {
     const { sends, escalations } = this.#options;
     const failed = new Set<string>();
@@ -43,6 +45,7 @@ export class InboxWorker {
     }
   }
 
+  /** Ends after the steps that are under way; attempts of escalations are broken off. */
   async close(): Promise<void> {
     this.#stopping.abort();
     this.#stopPolling();

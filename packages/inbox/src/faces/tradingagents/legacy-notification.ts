@@ -19,6 +19,7 @@ export interface LegacyNotification {
 /** Categories that are a kind of their own, with those below them (`alert.price`); others are `system`. */
 export const typedCategories = ['analysis', 'alert'] as const;
 
+/** The interface's words for a notification; a category below a kind (`alert.price`) is of that kind. */
 export function toLegacy(notification: Notification): LegacyNotification {
   const { id, category, title, body, link, source, readAt, createdAt } = notification;
   return {
@@ -35,7 +36,10 @@ export function toLegacy(notification: Notification): LegacyNotification {
   };
 }
 
-/** @param time - Unix milliseconds */
+/**
+ * ISO 8601 with the offset written out, as Python writes it.
+ * @param time - Unix milliseconds
+ */
 export function legacyTime(time: number): string {
   return new Date(time).toISOString().replace('Z', '+00:00');
 }
