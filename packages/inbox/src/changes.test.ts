@@ -237,7 +237,7 @@ describe.each(testBackends)('changes that come together on $name', (backend) => 
       { numRuns: 10 },
     );
     expect(await fixture.store.integrityCheck()).toEqual([]);
-  }, 60_000);
+  });
 
   test('with sends among them every version has its event, and the events make the inbox', async () => {
     await using database = await backend.create();

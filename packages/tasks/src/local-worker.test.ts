@@ -92,30 +92,39 @@ describe.each(testBackends)('handlers in the process on $name', (backend) => {
 
   test('stop when they are cancelled, and their slot is free when they do not', async () => {
     await using database = await backend.create();
+    const slow = { leaseMs: 60_000, heartbeatMs: 50 };
     await using bench = await open(database, {
-      slow: { leaseMs: 600, heartbeatMs: 50, cancelGraceMs: 300 },
+      polite: { ...slow, cancelGraceMs: 60_000 },
+      stubborn: { ...slow, cancelGraceMs: 300 },
     });
     const { tasks } = bench;
-    const reasons: unknown[] = [];
+    const signals: AbortSignal[] = [];
+    tasks.handle('polite', (_task, { signal }) => {
+      signals.push(signal);
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('stopped')));
+      });
+    });
     tasks.handle(
-      'slow',
-      (task, { signal }) =>
-        new Promise((_resolve, reject) => {
-          signal.addEventListener('abort', () => {
-            reasons.push(signal.reason);
-            if (task.payload === 'polite') reject(new Error('stopped'));
-          });
-        }),
+      'stubborn',
+      (_task, { signal }) => {
+        signals.push(signal);
+        return new Promise(() => undefined);
+      },
       { concurrency: 1 },
     );
     await tasks.start();
-    for (const payload of ['polite', 'stubborn', 'polite']) {
-      const { id } = await tasks.request({ kind: 'slow', payload });
+    for (const kind of ['polite', 'stubborn', 'stubborn']) {
+      const { id } = await tasks.request({ kind });
       await ends(tasks, id, { status: 'running' });
       await tasks.cancel(id);
       await ends(tasks, id, { status: 'cancelled', isOver: true });
     }
-    expect(reasons).toEqual(['cancelled', 'cancelled', 'cancelled']);
+    await vi.waitFor(
+      () => expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]),
+      patience,
+    );
+    expect(signals[0]?.reason).toBe('cancelled');
   });
 
   test('that go on when the process stops give their task back', async () => {
