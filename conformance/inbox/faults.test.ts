@@ -105,7 +105,7 @@ describe.each(testBackends)('$name', (backend) => {
     const before = process.memoryUsage().rss;
     let peak = before;
     const sent = await inbox.send({ to: { users: all() }, category: 'a', title: 'to all' });
-    expect(sent).toMatchObject({ state: 'scheduled', recipients: users });
+    expect(sent).toMatchObject({ state: 'running', recipients: users });
     const progress: number[] = [];
     let slowestMs = 0;
     await vi.waitFor(

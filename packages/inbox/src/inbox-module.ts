@@ -261,6 +261,13 @@ export const inboxModule: StoreModule = {
           where state = 'collecting'`.execute(db);
       },
     },
+    {
+      name: 'running sends',
+      async up({ db }) {
+        await sql`create index inbox_sends_running on inbox_sends (send_at)
+          where state = 'running'`.execute(db);
+      },
+    },
   ],
   async newestId(db) {
     const { rows } = await sql<{ id: string | null }>`

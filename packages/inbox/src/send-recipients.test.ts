@@ -51,7 +51,7 @@ describe.each(testBackends)('the recipients of a list on $name', (backend) => {
       recipients: 1200,
       created: 1200,
     });
-    expect(await sends.status(other.id)).toMatchObject({ state: 'scheduled', recipients: 3 });
+    expect(await sends.status(other.id)).toMatchObject({ state: 'running', recipients: 3 });
   });
 
   test('are forgotten in batches by a cancel; what a broken one leaves, by the next or in time', async () => {

@@ -131,21 +131,30 @@ export class Sends {
     return this.status(id);
   }
 
-  /** Ids of sends whose time has come. */
+  /**
+   * Ids of sends whose time has come. What has begun goes on whatever the time: the machine's clock may
+   * have been set back since.
+   */
   async due(limit: number): Promise<readonly string[]> {
     const now = this.#store.clock.now();
-    const rows = await this.#store.read((db) =>
-      db
+    const rows = await this.#store.read(async (db) => {
+      const oldest = db
         .selectFrom('inbox_sends')
-        .select('id')
-        // In the words of the index: SQLite does not find it by a list of parameters.
-        .where(sql<SqlBool>`state in ('scheduled', 'running')`)
-        .where('send_at', '<=', now)
+        .select(['id', 'send_at'])
         .orderBy('send_at')
-        .limit(limit)
-        .execute(),
-    );
-    return rows.map((row) => row.id);
+        .limit(limit);
+      // In the words of the indexes: SQLite finds them by no parameters.
+      const running = await oldest.where(sql<SqlBool>`state = 'running'`).execute();
+      const scheduled = await oldest
+        .where(sql<SqlBool>`state in ('scheduled', 'running') and state = 'scheduled'`)
+        .where('send_at', '<=', now)
+        .execute();
+      return [...running, ...scheduled];
+    });
+    return rows
+      .toSorted((one, other) => one.send_at - other.send_at)
+      .slice(0, limit)
+      .map(({ id }) => id);
   }
 
   /**
@@ -200,7 +209,8 @@ export class Sends {
     if (earlier !== undefined && earlier.state !== 'collecting') {
       return { ...toStatus(earlier), repeated: true };
     }
-    const id = earlier?.id ?? draft.id;
+    const { id, created_at, send_at } = earlier ?? draft;
+    const isForLater = send_at > created_at;
     let batch: string[] = [];
     for await (const user of users) {
       batch.push(checkId('to.users', user));
@@ -217,7 +227,7 @@ export class Sends {
         .executeTakeFirstOrThrow();
       return trx
         .updateTable('inbox_sends')
-        .set({ recipients: count, state: 'scheduled' })
+        .set({ recipients: count, state: isForLater ? 'scheduled' : 'running' })
         .where('id', '=', id)
         .where('state', '=', 'collecting')
         .returningAll()

@@ -83,7 +83,9 @@ export async function startDurableFeatures(
     : undefined;
   let tasks: Tasks | undefined;
   try {
-    if (config.tasks.enabled) tasks = await startTasks(store, { ...context, position });
+    if (config.tasks.enabled) {
+      tasks = await startTasks(store, { config, logger: problems.logger, position });
+    }
   } catch (error) {
     await inbox?.close();
     targets.email?.close();
@@ -136,7 +138,9 @@ async function startTasks(
     config,
     logger,
     position,
-  }: DurableContext & { readonly position: (channel: string) => ReturnType<typeof positionOf> },
+  }: Omit<DurableContext, 'hub'> & {
+    readonly position: (channel: string) => ReturnType<typeof positionOf>;
+  },
 ): Promise<Tasks> {
   try {
     const tasks = await createTasks({

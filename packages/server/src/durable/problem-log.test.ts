@@ -29,9 +29,18 @@ test('a store that is away is written down once in ten seconds, everything else 
     [50, 'a request to the inbox failed', 0],
     [40, "the inbox's sends cannot go on", 0],
   ]);
+  // A feature that writes lines of its own.
+  problems.logger.warn({ err: away, chore: 'sweep' }, 'background work failed');
+  expect(told()).toEqual([]);
   now = 10_000;
   failRequests();
   expect(told()).toEqual([[50, 'a request to the inbox failed', 99]]);
+  problems.logger.warn({ err: away, chore: 'sweep' }, 'background work failed');
+  problems.logger.warn({ kind: 'sync' }, 'tasks wait and no worker for them is alive: start one');
+  expect(told()).toEqual([
+    [40, 'background work failed', 1],
+    [40, 'tasks wait and no worker for them is alive: start one', undefined],
+  ]);
 
   const damaged = { message: 'a request failed', cause: new StoreError('store_corrupt', 'x') };
   const mistake = { message: 'a request failed', cause: new TypeError('a mistake') };

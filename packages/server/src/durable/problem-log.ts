@@ -23,16 +23,29 @@ export class ProblemLog {
     this.#repeated = new FailureLog(clock);
   }
 
-  readonly warn = (problem: Problem): void => this.#write('warn', problem);
-  readonly error = (problem: Problem): void => this.#write('error', problem);
+  readonly warn = ({ message, cause }: Problem): void =>
+    this.#write('warn', { err: cause }, message);
+  readonly error = ({ message, cause }: Problem): void =>
+    this.#write('error', { err: cause }, message);
 
-  #write(level: 'warn' | 'error', { message, cause }: Problem): void {
-    if (!(cause instanceof StoreError) || !cause.retryable) {
-      this.#logger[level]({ err: cause }, message);
+  /** For features that write lines of their own: those whose `err` is such an error are counted with the others. */
+  get logger(): Logger {
+    return {
+      debug: (fields, message) => this.#logger.debug(fields, message),
+      info: (fields, message) => this.#logger.info(fields, message),
+      warn: (fields, message) => this.#write('warn', fields, message),
+      error: (fields, message) => this.#write('error', fields, message),
+    };
+  }
+
+  #write(level: 'warn' | 'error', fields: { readonly err?: unknown }, message: string): void {
+    const { err } = fields;
+    if (!(err instanceof StoreError) || !err.retryable) {
+      this.#logger[level](fields, message);
       return;
     }
-    this.#repeated.report(`${level} ${cause.code}`, (suppressed) =>
-      this.#logger[level]({ err: cause, suppressed }, message),
+    this.#repeated.report(`${level} ${err.code}`, (suppressed) =>
+      this.#logger[level]({ ...fields, suppressed }, message),
     );
   }
 }
