@@ -5,6 +5,7 @@ import { testBackends } from '@holdfast/store/testing';
 import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
 import { startChild } from '../child.ts';
+import { startRunningTime } from '../running-time.ts';
 
 const sender = path.join(import.meta.dirname, 'sender.ts');
 const sends = 2000;
@@ -108,12 +109,13 @@ describe.each(testBackends)('$name', (backend) => {
     expect(sent).toMatchObject({ state: 'running', recipients: users });
     const progress: number[] = [];
     let slowestMs = 0;
+    const time = await startRunningTime();
     await vi.waitFor(
       async () => {
         peak = Math.max(peak, process.memoryUsage().rss);
-        const startedAt = performance.now();
+        const before = time.elapsedMs;
         await inbox.send({ to: { user: 'someone else' }, category: 'b', title: 'now' });
-        slowestMs = Math.max(slowestMs, performance.now() - startedAt);
+        slowestMs = Math.max(slowestMs, time.elapsedMs - before);
         const { created, state } = await inbox.sendStatus(sent.id);
         progress.push(created);
         expect(state).toBe('done');

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { startPostgres } from '@holdfast/store/testing';
 import { expect, test, vi } from 'vitest';
+import { startRunningTime } from '../running-time.ts';
 import { leaseMs } from './kinds.ts';
 import { patience, startNode, watch } from './watcher.ts';
 
@@ -18,13 +19,18 @@ test('PostgreSQL is away for 30 s: long leases go on, short ones are lost, told 
   await node.waitFor(new RegExp(`^start ${long.id} 1$`));
   await server.crash();
   const crashedAt = performance.now();
+  const sinceCrash = await startRunningTime();
   // It cannot know whether it still has its lease, so it stops before anybody else can begin.
   await node.waitFor(new RegExp(`^stop ${short.id} lease_lost$`));
-  expect(performance.now() - crashedAt).toBeLessThan(leaseMs + 1500);
+  expect(sinceCrash.elapsedMs).toBeLessThan(leaseMs + 1500);
   await setTimeout(outageMs - (performance.now() - crashedAt));
   await server.start();
   await node.waitFor(new RegExp(`^start ${short.id} 2$`));
-  expect(await tasks.get(short.id)).toMatchObject({ status: 'running', attempt: 2 });
+  // Where PostgreSQL is slow to begin with, even another one.
+  await vi.waitFor(async () => {
+    const { status, attempt } = await tasks.get(short.id);
+    expect([status, attempt > 1]).toEqual(['running', true]);
+  }, patience);
   expect(await tasks.get(long.id)).toMatchObject({ status: 'running', attempt: 1 });
   const echo = await tasks.request({ kind: 'echo', payload: 1 });
   await vi.waitFor(
