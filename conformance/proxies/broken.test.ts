@@ -25,7 +25,7 @@ async function visit(broken: BrokenProxy): Promise<void> {
   expect(await tryWebSocket(proxy.url)).toBe(broken.handshake);
   const [tries, carrier] = broken.centrifuge;
   expect(await tryCentrifuge(server, proxy.url, tries)).toBe(carrier);
-  const event = tryEventSource(server, proxy.url, broken.isStreamLive ? 3_000 : 1_500);
+  const event = tryEventSource(server, proxy.url, broken.isStreamLive ? 60_000 : 1_500);
   const isStreamLive = await event.then(
     () => true,
     () => false,

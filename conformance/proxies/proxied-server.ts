@@ -136,12 +136,12 @@ export async function tryCentrifuge(
     client.connect();
     await subscription.ready(60_000);
     await running.hub.publish(channel, { hello: channel });
-    // A proxy that collects data would hold it for longer.
+    // A proxy that collects data holds it until there is much more.
     await vi.waitFor(
       () => {
         if (received.length === 0) throw new Error('nothing came');
       },
-      { timeout: 3_000, interval: 20 },
+      { timeout: 60_000, interval: 20 },
     );
     return transport;
   } finally {
@@ -174,7 +174,7 @@ export function tryWebSocket(url: string, path = '/connection/websocket'): Promi
 export async function tryEventSource(
   { running }: ProxiedServer,
   url: string,
-  timeout = 3_000,
+  timeout = 60_000,
 ): Promise<void> {
   const connect = encodeURIComponent(JSON.stringify({ subs: { events: {} } }));
   const source = new EventSource(`${url}/connection/uni_sse?cf_connect=${connect}`);
