@@ -97,7 +97,7 @@ function noise(): object {
   return { noise: randomBytes(11_000).toString('base64') };
 }
 
-describe.each(testBackends)('a server on $name', { timeout: 120_000 }, (backend) => {
+describe.each(testBackends)('a server on $name', (backend) => {
   test('keeps what it acknowledged through a SIGKILL, and publishes what was not', async () => {
     await using database = await backend.create();
     const folder = temporaryFolder();
@@ -144,163 +144,145 @@ describe.each(testBackends)('a server on $name', { timeout: 120_000 }, (backend)
   });
 });
 
-test(
-  'PostgreSQL on a disk that is really full: sends are refused and leave nothing, readiness says why, and it goes on when there is room',
-  { timeout: 120_000 },
-  async () => {
-    const disk = temporaryFolder();
-    const script = path.join(import.meta.dirname, 'store/postgres-on-small-disk.ts');
-    const postgres = startChild(script, [disk, 'tables'], onSmallDisk(disk, 24));
-    onTestFinished(() => void postgres.process.stdin?.end());
-    await postgres.waitFor(/^postgres:/);
-    const [url = ''] = postgres.lines;
-    const server = await start(temporaryFolder(), {
-      ...configOn({ url }),
+test('PostgreSQL on a disk that is really full: sends are refused and leave nothing, readiness says why, and it goes on when there is room', async () => {
+  const disk = temporaryFolder();
+  const script = path.join(import.meta.dirname, 'store/postgres-on-small-disk.ts');
+  const postgres = startChild(script, [disk, 'tables'], onSmallDisk(disk, 24));
+  onTestFinished(() => void postgres.process.stdin?.end());
+  await postgres.waitFor(/^postgres:/);
+  const [url = ''] = postgres.lines;
+  const server = await start(temporaryFolder(), {
+    ...configOn({ url }),
+  });
+  const pushed = await watch(server, '42');
+  const concerns = async (): Promise<unknown> => (await call(`${server.url}/ready`, {})).concerns;
+
+  const acknowledged: string[] = [];
+  const refused: { readonly title: string; readonly status: number; readonly error: unknown }[] =
+    [];
+  let sent = 0;
+  const trySend = async (): Promise<void> => {
+    const title = String((sent += 1));
+    const body = { to: { user: '42' }, category: 'orders', title, data: noise() };
+    const response = await post(`${server.url}/api/inbox/send`, body);
+    const { error } = (await response.json()) as { readonly error?: unknown };
+    if (response.ok) acknowledged.push(title);
+    else refused.push({ title, status: response.status, error });
+  };
+  const sendMany = () => Promise.all(Array.from({ length: 16 }, trySend));
+  while (refused.length < 32) await sendMany();
+  expect(acknowledged.length).toBeGreaterThan(50);
+  for (const refusal of refused) {
+    expect(refusal).toMatchObject({
+      status: 507,
+      error: { code: 'store_disk_full', retryable: true },
     });
-    const pushed = await watch(server, '42');
-    const concerns = async (): Promise<unknown> => (await call(`${server.url}/ready`, {})).concerns;
+  }
+  expect(await concerns()).toEqual([
+    expect.stringMatching(/^the store cannot be used right now \(store_disk_full: free disk space/),
+  ]);
+  const listed = await titlesOf(server, '42');
+  expect(listed.length).toBeGreaterThan(0);
+  expect(acknowledged).toEqual(expect.arrayContaining([...listed]));
 
-    const acknowledged: string[] = [];
-    const refused: { readonly title: string; readonly status: number; readonly error: unknown }[] =
-      [];
-    let sent = 0;
-    const trySend = async (): Promise<void> => {
-      const title = String((sent += 1));
-      const body = { to: { user: '42' }, category: 'orders', title, data: noise() };
-      const response = await post(`${server.url}/api/inbox/send`, body);
-      const { error } = (await response.json()) as { readonly error?: unknown };
-      if (response.ok) acknowledged.push(title);
-      else refused.push({ title, status: response.status, error });
-    };
-    const sendMany = () => Promise.all(Array.from({ length: 16 }, trySend));
-    while (refused.length < 32) await sendMany();
-    expect(acknowledged.length).toBeGreaterThan(50);
-    for (const refusal of refused) {
-      expect(refusal).toMatchObject({
-        status: 507,
-        error: { code: 'store_disk_full', retryable: true },
-      });
-    }
-    expect(await concerns()).toEqual([
-      expect.stringMatching(
-        /^the store cannot be used right now \(store_disk_full: free disk space/,
-      ),
-    ]);
-    const listed = await titlesOf(server, '42');
-    expect(listed.length).toBeGreaterThan(0);
-    expect(acknowledged).toEqual(expect.arrayContaining([...listed]));
+  postgres.process.stdin?.write('\n');
+  await postgres.waitFor(/there is room/);
+  const before = refused.length;
+  await sendMany();
+  expect(refused).toHaveLength(before);
+  await vi.waitFor(
+    async () => {
+      await trySend();
+      expect(await concerns()).toBeUndefined();
+    },
+    { timeout: 60_000, interval: 500 },
+  );
+  await vi.waitFor(() => expect(pushed).toHaveLength(acknowledged.length), { timeout: 60_000 });
+  expect(pushed.toSorted()).toEqual(acknowledged.toSorted());
+  await using store = await openStore({ url, modules: [inboxModule] });
+  const { rows } = await store.read((db) =>
+    sql<{ title: string }>`select title from inbox_notifications`.execute(db),
+  );
+  expect(rows.map(({ title }) => title).toSorted()).toEqual(acknowledged.toSorted());
+});
 
-    postgres.process.stdin?.write('\n');
-    await postgres.waitFor(/there is room/);
-    const before = refused.length;
-    await sendMany();
-    expect(refused).toHaveLength(before);
-    await vi.waitFor(
-      async () => {
-        await trySend();
-        expect(await concerns()).toBeUndefined();
-      },
-      { timeout: 60_000, interval: 500 },
+test('PostgreSQL whose WAL is on a disk that is really full: nothing acknowledged is lost, readiness says that it is away, and it goes on when there is room', async () => {
+  const disk = temporaryFolder();
+  const script = path.join(import.meta.dirname, 'store/postgres-on-small-disk.ts');
+  const postgres = startChild(script, [disk, 'wal'], onSmallDisk(disk, 36));
+  onTestFinished(() => void postgres.process.stdin?.end());
+  await postgres.waitFor(/^postgres:/);
+  const [url = ''] = postgres.lines;
+  const config = { ...configOn({ url }), store: { url, max_wait: '500ms' } };
+  const server = await start(temporaryFolder(), config);
+  const pushed = await watch(server, '42');
+  const concerns = async (): Promise<unknown> => (await call(`${server.url}/ready`, {})).concerns;
+
+  /** The code of the refusal, if it is one; each has a key, so that it can be tried again. */
+  const trySend = async (title: string): Promise<unknown> => {
+    const to = { user: '42' };
+    const body = { to, category: 'orders', title, data: noise(), idempotencyKey: title };
+    const response = await post(`${server.url}/api/inbox/send`, body);
+    if (response.ok) return undefined;
+    const { error } = (await response.json()) as { readonly error: Record<string, unknown> };
+    expect(error).toMatchObject({ retryable: true });
+    return error.code;
+  };
+  const refused = new Map<string, unknown>();
+  let sent = 0;
+  // It may come back a few times while small changes fit into what is left of the last segment.
+  while (!postgres.lines.includes('it cannot start')) {
+    await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        const title = String((sent += 1));
+        const code = await trySend(title);
+        if (code !== undefined) refused.set(title, code);
+      }),
     );
-    await vi.waitFor(() => expect(pushed).toHaveLength(acknowledged.length), { timeout: 60_000 });
-    expect(pushed.toSorted()).toEqual(acknowledged.toSorted());
-    await using store = await openStore({ url, modules: [inboxModule] });
-    const { rows } = await store.read((db) =>
-      sql<{ title: string }>`select title from inbox_notifications`.execute(db),
-    );
-    expect(rows.map(({ title }) => title).toSorted()).toEqual(acknowledged.toSorted());
-  },
-);
+  }
+  // Those that met the end are told what is known of it, all later ones that it is away.
+  const ends = ['store_disk_full', 'store_commit_unknown', 'store_unreachable', 'store_busy'];
+  for (const code of refused.values()) expect(ends).toContain(code);
+  const later = String((sent += 1));
+  refused.set(later, await trySend(later));
+  expect(refused.get(later)).toBe('store_unreachable');
+  expect(await concerns()).toEqual([
+    expect.stringMatching(
+      /^the store cannot be used right now \(store_unreachable: check that the database runs/,
+    ),
+  ]);
 
-test(
-  'PostgreSQL whose WAL is on a disk that is really full: nothing acknowledged is lost, readiness says that it is away, and it goes on when there is room',
-  { timeout: 120_000 },
-  async () => {
-    const disk = temporaryFolder();
-    const script = path.join(import.meta.dirname, 'store/postgres-on-small-disk.ts');
-    const postgres = startChild(script, [disk, 'wal'], onSmallDisk(disk, 36));
-    onTestFinished(() => void postgres.process.stdin?.end());
-    await postgres.waitFor(/^postgres:/);
-    const [url = ''] = postgres.lines;
-    const config = { ...configOn({ url }), store: { url, max_wait: '500ms' } };
-    const server = await start(temporaryFolder(), config);
-    const pushed = await watch(server, '42');
-    const concerns = async (): Promise<unknown> => (await call(`${server.url}/ready`, {})).concerns;
+  postgres.process.stdin?.write('\n');
+  await postgres.waitFor(/there is room/);
+  for (const title of refused.keys()) {
+    await vi.waitFor(async () => expect(await trySend(title)).toBeUndefined(), {
+      timeout: 60_000,
+      interval: 100,
+    });
+  }
+  await vi.waitFor(async () => expect(await concerns()).toBeUndefined(), { timeout: 60_000 });
+  const all = Array.from({ length: sent }, (_, index) => String(index + 1)).toSorted();
+  await vi.waitFor(() => expect(pushed).toHaveLength(sent), { timeout: 60_000 });
+  expect(pushed.toSorted()).toEqual(all);
+  await using store = await openStore({ url, modules: [inboxModule] });
+  const { rows } = await store.read((db) =>
+    sql<{ title: string }>`select title from inbox_notifications`.execute(db),
+  );
+  expect(rows.map(({ title }) => title).toSorted()).toEqual(all);
+});
 
-    /** The code of the refusal, if it is one; each has a key, so that it can be tried again. */
-    const trySend = async (title: string): Promise<unknown> => {
-      const to = { user: '42' };
-      const body = { to, category: 'orders', title, data: noise(), idempotencyKey: title };
-      const response = await post(`${server.url}/api/inbox/send`, body);
-      if (response.ok) return undefined;
-      const { error } = (await response.json()) as { readonly error: Record<string, unknown> };
-      expect(error).toMatchObject({ retryable: true });
-      return error.code;
-    };
-    const refused = new Map<string, unknown>();
-    let sent = 0;
-    // It may come back a few times while small changes fit into what is left of the last segment.
-    while (!postgres.lines.includes('it cannot start')) {
-      await Promise.all(
-        Array.from({ length: 16 }, async () => {
-          const title = String((sent += 1));
-          const code = await trySend(title);
-          if (code !== undefined) refused.set(title, code);
-        }),
-      );
-    }
-    // Those that met the end are told what is known of it, all later ones that it is away.
-    const ends = ['store_disk_full', 'store_commit_unknown', 'store_unreachable', 'store_busy'];
-    for (const code of refused.values()) expect(ends).toContain(code);
-    const later = String((sent += 1));
-    refused.set(later, await trySend(later));
-    expect(refused.get(later)).toBe('store_unreachable');
-    expect(await concerns()).toEqual([
-      expect.stringMatching(
-        /^the store cannot be used right now \(store_unreachable: check that the database runs/,
-      ),
-    ]);
+test('a second server of the same file is told why it cannot start', async () => {
+  const folder = temporaryFolder();
+  const config = { http_api: { key: apiKey }, store: { sqlite: { owner_wait: '100ms' } } };
+  await start(folder, config);
+  await expect(start(folder, config)).rejects.toThrow(/another process is serving.*data_dir/s);
+});
 
-    postgres.process.stdin?.write('\n');
-    await postgres.waitFor(/there is room/);
-    for (const title of refused.keys()) {
-      await vi.waitFor(async () => expect(await trySend(title)).toBeUndefined(), {
-        timeout: 30_000,
-        interval: 100,
-      });
-    }
-    await vi.waitFor(async () => expect(await concerns()).toBeUndefined(), { timeout: 20_000 });
-    const all = Array.from({ length: sent }, (_, index) => String(index + 1)).toSorted();
-    await vi.waitFor(() => expect(pushed).toHaveLength(sent), { timeout: 20_000 });
-    expect(pushed.toSorted()).toEqual(all);
-    await using store = await openStore({ url, modules: [inboxModule] });
-    const { rows } = await store.read((db) =>
-      sql<{ title: string }>`select title from inbox_notifications`.execute(db),
-    );
-    expect(rows.map(({ title }) => title).toSorted()).toEqual(all);
-  },
-);
-
-test(
-  'a second server of the same file is told why it cannot start',
-  { timeout: 60_000 },
-  async () => {
-    const folder = temporaryFolder();
-    const config = { http_api: { key: apiKey }, store: { sqlite: { owner_wait: '100ms' } } };
-    await start(folder, config);
-    await expect(start(folder, config)).rejects.toThrow(/another process is serving.*data_dir/s);
-  },
-);
-
-test(
-  'a place that cannot hold a database is told, with what to do',
-  { timeout: 60_000 },
-  async () => {
-    const folder = temporaryFolder();
-    const config = { http_api: { key: apiKey }, store: { url: `sqlite:${folder}` } };
-    await expect(start(folder, config)).rejects.toThrow(/cannot be opened.*store\.enabled/s);
-  },
-);
+test('a place that cannot hold a database is told, with what to do', async () => {
+  const folder = temporaryFolder();
+  const config = { http_api: { key: apiKey }, store: { url: `sqlite:${folder}` } };
+  await expect(start(folder, config)).rejects.toThrow(/cannot be opened.*store\.enabled/s);
+});
 
 const upgrade = (user: string): string =>
   `GET /connection/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${userHeader}: ${user}\r\n\r\n`;
@@ -355,7 +337,11 @@ const allConnections = { SQLite: 2, PostgreSQL: 6 };
 describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backend) => {
   test('to the database and to files are as many with 10,000 users as with 10', async () => {
     await using database = await backend.create();
-    const server = await start(temporaryFolder(), configOn(database));
+    const server = await start(temporaryFolder(), {
+      ...configOn(database),
+      // They never answer a ping, and to open them all may take longer than a ping has time.
+      client: { user_id_http_header: userHeader, ping_interval: '1h' },
+    });
     const connections = allConnections[backend.name];
     const sockets: Socket[] = [];
     onTestFinished(() => {
@@ -398,7 +384,7 @@ describe.each(testBackends)('connections on $name', { timeout: 300_000 }, (backe
   });
 });
 
-describe('a server that starts before its PostgreSQL', { timeout: 120_000 }, () => {
+describe('a server that starts before its PostgreSQL', () => {
   async function startBefore(database: TestDatabase, relay: TcpRelay, startWait: string) {
     const cwd = temporaryFolder();
     const url = new URL(database.url);
