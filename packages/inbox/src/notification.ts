@@ -126,10 +126,14 @@ export function checkText(
   return text;
 }
 
+// What leaves no ink: spaces, what Unicode lets a program ignore (zero-width characters, Hangul
+// fillers, variation selectors), formats, and the Braille cell without dots, which has no such property.
+const invisible = /^[\s\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]*$/u;
+
 /** The title is the link and the name of a notification: one that cannot be seen cannot be opened. */
 function checkTitle(title: string): string {
   checkText('title', title, { min: 1, max: 200 });
-  if (!/[^\s\p{Cf}]/u.test(title)) fail('title', 'must not be blank');
+  if (invisible.test(title)) fail('title', 'must not be blank');
   return title;
 }
 
