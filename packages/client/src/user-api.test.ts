@@ -62,6 +62,15 @@ test('a token that is refused again is told of, with what the server said', asyn
   expect(seen).toHaveLength(2);
 });
 
+test('what changes something outlives its page, as far as browsers let it', async () => {
+  const { api, seen } = setUp([ann], [ann]);
+  await api.request({ path: '/p' });
+  await api.request({ path: '/p', body: { ids: ['x'] } });
+  await api.request({ path: '/p', method: 'DELETE' });
+  await api.request({ path: '/p', body: 'x'.repeat(30_000) });
+  expect(seen.map(({ init }) => init.keepalive)).toEqual([false, true, true, false]);
+});
+
 test("another user's token is not used for what belongs to the first", async () => {
   const { api, seen } = setUp([ann, tokenOf({ sub: 'bob' })], []);
   await expect(api.request({ path: '/p' })).rejects.toMatchObject({

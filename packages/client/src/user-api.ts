@@ -32,13 +32,19 @@ export interface UserApiCall {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * Most bytes of a change that is sent even though its page ends: browsers allow 64 KiB for all such
+ * requests of a page together, and refuse what is more.
+ */
+const maxKeptAlive = 24_576;
+
 /** The server's HTTP operations for users, with the user's token. */
 export interface UserApi {
   /** Absolute, without a slash at its end. */
   readonly url: string;
   /**
    * One request. When the server does not take the token (401), a new one is got and the request sent
-   * once more.
+   * once more. What changes something goes on when the page ends while it is under way (`keepalive`).
    *
    * @returns the JSON of the answer
    * @throws {@link ClientError} `refused` with `details.status` and `details.reason` (the server's
@@ -99,15 +105,17 @@ export function createUserApi(options: UserApiOptions): UserApi {
       if (value !== undefined) search.set(name, `${value}`);
     }
     const timeout = AbortSignal.timeout(timeoutMs);
+    const json = body === undefined ? undefined : JSON.stringify(body);
     try {
       const suffix = search.size > 0 ? `?${search.toString()}` : '';
       return await fetch.call(globalThis, `${url}${path}${suffix}`, {
         method,
         headers: {
           authorization: `Bearer ${bearer}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(json === undefined ? {} : { 'content-type': 'application/json' }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(json === undefined ? {} : { body: json }),
+        keepalive: method !== 'GET' && (json?.length ?? 0) <= maxKeptAlive,
         cache: 'no-store',
         signal: call.signal === undefined ? timeout : AbortSignal.any([call.signal, timeout]),
       });

@@ -39,6 +39,8 @@ export class ChangeQueue<Change, Receipt> {
   readonly #waiting: Waiting<Change, Receipt>[] = [];
   readonly #closed = new AbortController();
   #isRunning = false;
+  /** The first of those that wait is with the server, not in a pause. */
+  #isUnderWay = false;
   #wake: () => void = () => undefined;
 
   constructor(options: ChangeQueueOptions<Change, Receipt>) {
@@ -76,6 +78,16 @@ export class ChangeQueue<Change, Receipt> {
     if (!this.#isRunning) void this.#run();
   }
 
+  /**
+   * Sends at once all that waits, since the page may end: in its order, and none waits for the answer to
+   * the one before. For a page that lives on nothing has changed: what waits is still to be answered.
+   */
+  flush(): void {
+    for (const { change } of this.#waiting.slice(this.#isUnderWay ? 1 : 0)) {
+      this.#options.send(change, this.#closed.signal).catch(() => undefined);
+    }
+  }
+
   close(): void {
     this.#closed.abort();
     this.#wake();
@@ -108,9 +120,11 @@ export class ChangeQueue<Change, Receipt> {
   }: Waiting<Change, Receipt>): Promise<{ readonly receipt: Receipt } | Error> {
     const { environment, backoff, send } = this.#options;
     for (let attempt = 0; ; attempt++) {
+      this.#isUnderWay = true;
       try {
         return { receipt: await send(change, this.#closed.signal) };
       } catch (cause) {
+        this.#isUnderWay = false;
         const error = cause as Error;
         const delayMs = pauseMs(attempt, { backoff, environment, error });
         const isOver = environment.now() + delayMs >= deadline;

@@ -152,7 +152,10 @@ export class LiveStore<State, Event, Change, Receipt> {
     });
     const stopSignals = this.#environment.onSignal((signal) => {
       if (signal === 'online' || signal === 'resume') this.retry();
-      else if (signal === 'suspend') this.#overlays.removeForeign();
+      else if (signal === 'suspend') {
+        this.#queue.flush();
+        this.#overlays.removeForeign();
+      }
     });
     this.#stopWatching = () => {
       stopClient();
