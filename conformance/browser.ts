@@ -2,6 +2,8 @@ import { chromium, type Browser } from 'playwright-core';
 
 export interface BrowserOptions {
   readonly hasBackForwardCache?: boolean;
+  /** As where a screen reader runs. */
+  readonly hasScreenReader?: boolean;
 }
 
 export const chromiumPath = '/usr/bin/chromium';
@@ -21,10 +23,11 @@ export const chromiumFlags: readonly string[] = [
 /** The machine's own Chromium. */
 export function launchBrowser({
   hasBackForwardCache = false,
+  hasScreenReader = false,
 }: BrowserOptions = {}): Promise<Browser> {
   return chromium.launch({
     ...(hasBackForwardCache ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),
     executablePath: chromiumPath,
-    args: [...chromiumFlags],
+    args: [...chromiumFlags, ...(hasScreenReader ? ['--force-renderer-accessibility'] : [])],
   });
 }

@@ -138,6 +138,32 @@ test('a server that does not answer is told of from the beginning, and forgotten
   expect(await notice.count()).toBe(0);
 });
 
+test('numbers are written as in the language of the page, great ones are not counted out on the bell', async () => {
+  await using app = await inboxes.start();
+  for (let index = 0; index < 119; index++) await send(app, 'ann', `n${index}`);
+  const groupKey = 'room';
+  for (const title of ['first', 'second']) {
+    await app.inbox.send({ to: { user: 'ann' }, category: 'a', title, groupKey });
+  }
+  const page = await openLive(app, '&locale=ar-EG');
+  await vi.waitFor(
+    async () => expect(await page.locator('.hf-badge').textContent()).toBe('٩٩+'),
+    patient,
+  );
+  expect(await page.locator('.hf-bell').getAttribute('aria-label')).toContain('١٢٠');
+  await page.locator('.hf-bell').click();
+  const dialog = page.getByRole('dialog');
+  expect(await dialog.locator('.hf-count').textContent()).toBe('١٢٠');
+  expect(await dialog.locator('.hf-group').first().innerText()).toContain('×٢');
+  await dialog.getByRole('button', { name: 'Mark all read' }).click();
+  await dialog.locator('.hf-count').waitFor({ state: 'detached' });
+  for (let index = 0; index < 3; index++) await send(app, 'ann', `again${index}`);
+  await vi.waitFor(
+    async () => expect(await page.locator('.hf-badge').textContent()).toBe('٣'),
+    patient,
+  );
+});
+
 test('with colors of the system the chosen filter is told from the others', async () => {
   await using app = await inboxes.start();
   const page = await openLive(app, '&panel');

@@ -31,6 +31,8 @@ export interface InboxApp extends ListeningServer, AsyncDisposable {
   readonly acknowledged: string[];
   /** What is answered instead of the inbox, with a status; undefined: the inbox itself. */
   refuseWith: number | undefined;
+  /** Operations that are not carried out: a status is answered, as soon as it is there. */
+  readonly refusals: Map<string, Promise<number>>;
   /** So many changes are carried out from now on, and their answers are lost. */
   answersToLose: number;
 }
@@ -83,6 +85,7 @@ export async function startInboxApp({
   });
   const requests: string[] = [];
   const acknowledged: string[] = [];
+  const refusals: InboxApp['refusals'] = new Map();
   const app = { refuseWith: undefined as number | undefined, answersToLose: 0 };
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -95,8 +98,9 @@ export async function startInboxApp({
     const body = await bodyOf(request);
     const [, operation] = /^\/api\/inbox\/me(?:\/(.*))?$/.exec(target.pathname) ?? ['', undefined];
     requests.push(`${request.method ?? ''} ${operation ?? ''}`);
-    if (app.refuseWith !== undefined) {
-      response.writeHead(app.refuseWith).end();
+    const refusal = app.refuseWith ?? (await refusals.get(operation ?? ''));
+    if (refusal !== undefined) {
+      response.writeHead(refusal).end();
       return;
     }
     if (operation === 'acknowledge') {
@@ -137,6 +141,7 @@ export async function startInboxApp({
     inbox,
     requests,
     acknowledged,
+    refusals,
     async [Symbol.asyncDispose]() {
       await listening.kill();
       await hub.shutdown({ timeoutMs: 0 });

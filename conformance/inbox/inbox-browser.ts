@@ -1,5 +1,6 @@
 import { testBackends } from '@holdfast/store/testing';
 import { beforeAll, onTestFinished } from 'vitest';
+import type { BrowserOptions } from '../browser.ts';
 import { useBrowser } from '../test-browser.ts';
 import type { PageFiles } from '../pages-server.ts';
 import { type Device, type DeviceOptions, inboxPageFiles, openDevice } from './browser-devices.ts';
@@ -19,8 +20,8 @@ export interface InboxBrowser {
 }
 
 /** A browser and the application's pages for all tests of a file. */
-export function useInboxBrowser(): InboxBrowser {
-  const chromium = useBrowser();
+export function useInboxBrowser(options: BrowserOptions = {}): InboxBrowser {
+  const chromium = useBrowser(options);
   let files: PageFiles;
   beforeAll(async () => {
     files = await inboxPageFiles();

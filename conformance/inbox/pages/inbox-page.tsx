@@ -51,6 +51,7 @@ const first = signedIn(parameters.get('user') ?? '');
 scope.api = { ...first, heard: [], drawn: [], signInAs: () => undefined };
 
 const labels = {
+  locale: parameters.get('locale') ?? undefined,
   markRead: (title: string) => {
     scope.api.drawn.push(title);
     return `Mark as read: ${title}`;

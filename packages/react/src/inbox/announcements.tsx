@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useState } from 'react';
+import { formatNumber } from '../theme/format-number.ts';
 import { useNewest } from '../use-newest.ts';
 import { announcerOf } from './announcer.ts';
 import type { InboxLabels } from './inbox-labels.ts';
@@ -8,9 +9,14 @@ import { useInboxStore } from './inbox-provider.tsx';
  * Tells a screen reader what comes, once and politely. It must stand in the drawer while that is open:
  * everything outside of a modal dialog is silent.
  */
-export function Announcements({ arrived }: Pick<InboxLabels, 'arrived'>): ReactNode {
+export function Announcements({
+  arrived,
+  locale,
+}: Pick<InboxLabels, 'arrived' | 'locale'>): ReactNode {
   const inbox = useInboxStore();
-  const words = useNewest(arrived);
+  const words = useNewest((titles: readonly string[]) =>
+    arrived(titles, formatNumber(titles.length, locale)),
+  );
   const [said, setSaid] = useState({ text: '', count: 0 });
   useEffect(
     () =>

@@ -73,6 +73,23 @@ export const inboxCss = `
 }
 .hf-notice.hf-problem { color: var(--hf-error); }
 .hf-notice .hf-button { margin-inline-start: auto; }
+.hf-failed { flex: 1; min-inline-size: 0; }
+.hf-failed p { margin: 0; overflow-wrap: anywhere; }
+.hf-failed .hf-failed-what {
+  color: var(--hf-muted); font-size: 0.8125rem;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden;
+}
+/* Where the drawer comes from. */
+.hf-toast {
+  position: fixed; inset-block: auto 1rem; inset-inline: auto 1rem; z-index: 1;
+  inline-size: min(25rem, 100% - 2rem); block-size: fit-content; margin: 0;
+  display: flex; gap: 0.75rem; padding-block: 0.75rem; padding-inline: 1rem 0.5rem;
+  border: 1px solid var(--hf-border); border-radius: var(--hf-radius);
+  background: var(--hf-surface); color: var(--hf-text); box-shadow: var(--hf-shadow);
+  animation: hf-fade 0.22s;
+}
+.hf-toast > svg { margin-block-start: 0.1rem; color: var(--hf-error); }
+.hf-toast .hf-icon-button { margin-block: -0.35rem; }
 /* Shown only when it takes a while. */
 .hf-late { animation: hf-late 0.2s 0.8s backwards; }
 @keyframes hf-late { from { opacity: 0; } }
@@ -83,6 +100,8 @@ export const inboxCss = `
   position: relative; display: flex; gap: 0.75rem;
   padding-block: 0.8rem 0.6rem; padding-inline: 1.25rem 1.1rem;
   border-block-end: 1px solid var(--hf-border);
+  /* A thousand of them are laid out as they come into view. */
+  content-visibility: auto; contain-intrinsic-block-size: auto 6.25rem;
 }
 .hf-item[data-unread='true'] { background: var(--hf-tint); }
 @media (hover: hover) { .hf-item:hover { background: var(--hf-hover); } }

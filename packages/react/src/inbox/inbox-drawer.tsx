@@ -2,6 +2,7 @@ import { type MouseEvent, type ReactNode, type SyntheticEvent, useEffect, useRef
 import { ThemeStyle } from '../theme/theme-style.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { defaultLabels } from './inbox-labels.ts';
+import { LateNotice } from './late-notice.tsx';
 import { InboxPanel, type InboxPanelProps } from './inbox-panel.tsx';
 
 /** Whether the drawer is open, and what it shows. */
@@ -28,14 +29,14 @@ export function InboxDrawer({ isOpen, onClose, onOpen, ...rest }: InboxDrawerPro
     if (isOpen && element?.open === false) element.showModal();
     if (!isOpen && element?.open === true) element.close();
   }, [isOpen]);
-  const label = rest.labels?.title ?? defaultLabels.title;
+  const labels = { ...defaultLabels, ...rest.labels };
   return (
     <>
       <ThemeStyle name="inbox" css={inboxCss} nonce={rest.nonce} />
       <dialog
         ref={dialog}
         className="hf hf-drawer"
-        aria-label={label}
+        aria-label={labels.title}
         // It is closed by its owner, who else would take it for open until the browser says otherwise.
         onCancel={(event: SyntheticEvent) => {
           event.preventDefault();
@@ -61,6 +62,7 @@ export function InboxDrawer({ isOpen, onClose, onOpen, ...rest }: InboxDrawerPro
           />
         )}
       </dialog>
+      <LateNotice changeFailed={labels.changeFailed} close={labels.close} />
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { memo, type MemoExoticComponent, type MouseEvent, type ReactNode, useState } from 'react';
 import { type Notification, safeLink } from '@holdfast/client/inbox';
+import { formatNumber } from '../theme/format-number.ts';
 import { IconButton } from '../theme/icon-button.tsx';
 import { Icon } from '../theme/icons.tsx';
 import { RelativeTime } from '../theme/relative-time.tsx';
@@ -8,6 +9,7 @@ import { useLabels } from './inbox-labels.ts';
 export interface InboxItemActions {
   readonly onRead: (notification: Notification, isRead: boolean) => void;
   readonly onArchive: (notification: Notification, isArchived: boolean) => void;
+  /** Here: not in another tab or window. */
   readonly onOpen: (notification: Notification, event: MouseEvent) => void;
 }
 
@@ -28,6 +30,7 @@ function Item(props: InboxItemProps): ReactNode {
   const isRead = notification.readAt !== null;
   const isArchived = notification.archivedAt !== null;
   const tabIndex = isCurrent ? 0 : -1;
+  const together = formatNumber(groupCount, labels.locale);
   return (
     <li
       className="hf-item"
@@ -57,8 +60,8 @@ function Item(props: InboxItemProps): ReactNode {
             </span>
             {groupCount > 1 && (
               <span className="hf-group">
-                <span aria-hidden="true">×{groupCount}</span>
-                <span className="hf-hidden">{labels.groupOf(groupCount)}</span>
+                <span aria-hidden="true">×{together}</span>
+                <span className="hf-hidden">{labels.groupOf(groupCount, together)}</span>
               </span>
             )}
           </p>
@@ -99,16 +102,19 @@ function Headline({
     <>
       {isUnread && (
         <span className="hf-unread">
-          <span className="hf-hidden">{labels.isUnread}: </span>
+          <span className="hf-hidden">{`${labels.isUnread}: `}</span>
         </span>
       )}
       <span dir="auto">{notification.title}</span>
     </>
   );
+  const onRead = (): void => {
+    if (isUnread) actions.onRead(notification, true);
+  };
   const onClick = (event: MouseEvent): void => {
     setOpen(!isOpen);
-    if (isUnread) actions.onRead(notification, true);
-    actions.onOpen(notification, event);
+    onRead();
+    if (href === undefined || !opensElsewhere(event)) actions.onOpen(notification, event);
   };
   return (
     <h3 className="hf-title">
@@ -129,10 +135,19 @@ function Headline({
           rel="noopener noreferrer"
           tabIndex={tabIndex}
           onClick={onClick}
+          // The middle button opens a link in another tab.
+          onAuxClick={({ button }) => {
+            if (button === 1) onRead();
+          }}
         >
           {content}
         </a>
       )}
     </h3>
   );
+}
+
+/** What browsers take for the wish to have a link in another tab or window, or as a file. */
+function opensElsewhere({ ctrlKey, metaKey, shiftKey, altKey }: MouseEvent): boolean {
+  return ctrlKey || metaKey || shiftKey || altKey;
 }

@@ -6,10 +6,10 @@ export interface InboxLabels {
   /** BCP 47, for times and numbers. @defaultValue the browser's language */
   readonly locale: string | undefined;
   readonly title: string;
-  /** The bell's name. */
-  readonly bell: (unread: number) => string;
-  /** Said aloud when some came. */
-  readonly arrived: (titles: readonly string[]) => string;
+  /** The bell's name. @param written - the number as it is written in `locale` */
+  readonly bell: (unread: number, written: string) => string;
+  /** Said aloud when some came. @param written - how many, as it is written in `locale` */
+  readonly arrived: (titles: readonly string[], written: string) => string;
   readonly close: string;
   readonly filter: string;
   readonly all: string;
@@ -23,7 +23,8 @@ export interface InboxLabels {
   readonly loading: string;
   readonly loadMore: string;
   readonly isUnread: string;
-  readonly groupOf: (count: number) => string;
+  /** @param written - the number as it is written in `locale` */
+  readonly groupOf: (count: number, written: string) => string;
   readonly severity: Readonly<Record<'info' | 'success' | 'warning' | 'error', string>>;
   readonly empty: string;
   readonly emptyHint: string;
@@ -68,9 +69,9 @@ export interface InboxLabels {
 export const defaultLabels: InboxLabels = {
   locale: undefined,
   title: 'Notifications',
-  bell: (unread) => (unread === 0 ? 'Notifications' : `Notifications, ${unread} unread`),
-  arrived: (titles) =>
-    titles.length === 1 ? `New notification: ${titles[0]}` : `${titles.length} new notifications`,
+  bell: (unread, written) => (unread === 0 ? 'Notifications' : `Notifications, ${written} unread`),
+  arrived: (titles, written) =>
+    titles.length === 1 ? `New notification: ${titles[0]}` : `${written} new notifications`,
   close: 'Close',
   filter: 'Show',
   all: 'All',
@@ -84,7 +85,7 @@ export const defaultLabels: InboxLabels = {
   loading: 'Loading notifications',
   loadMore: 'Show older',
   isUnread: 'Unread',
-  groupOf: (count) => `${count} together`,
+  groupOf: (_count, written) => `${written} together`,
   severity: { info: 'Information', success: 'Success', warning: 'Warning', error: 'Error' },
   empty: 'Nothing here yet',
   emptyHint: 'What concerns you will appear here.',

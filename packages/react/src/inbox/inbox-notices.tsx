@@ -1,7 +1,10 @@
-import { type ReactNode, useCallback, useEffect, useState } from 'react';
+import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react';
 import type { InboxSnapshot } from '@holdfast/client/inbox';
 import { Icon } from '../theme/icons.tsx';
+import { FailedChanges } from './failed-changes.tsx';
 import { useLabels } from './inbox-labels.ts';
+import { useInboxStore } from './inbox-provider.tsx';
+import { lateFailuresOf } from './late-failures.ts';
 
 /** A connection that is back within this time is nobody's concern, nor worth a word of a screen reader. */
 const staleMs = 1_000;
@@ -20,24 +23,52 @@ function useLasting(isSo: boolean, afterMs: number): boolean {
   return isSo && hasLasted;
 }
 
-/** The label that says so. */
-type Failure = 'changeFailed' | 'loadMoreFailed';
-
-export interface Attempts {
-  /** What to say, since the newest one that ended has failed. */
-  readonly failure: Failure | undefined;
-  /** The same function each time. @param failure - what to say when it fails; `changeFailed` */
-  readonly attempt: (change: Promise<void>, failure?: Failure) => void;
+/** What did not work. */
+export interface Failure {
+  /** The label that says so. */
+  readonly label: 'changeFailed' | 'loadMoreFailed';
+  /** What the user had done, in words. */
+  readonly what: readonly string[];
 }
 
-/** Changes of the user whose failure is to be said. */
+export interface Attempts {
+  /** What to say, since the newest one that ended has failed, or some whose panel was gone by then. */
+  readonly failure: Failure | undefined;
+  /** A change of the user. The same function each time. @param what - it in words */
+  readonly attempt: (change: Promise<void>, what: string) => void;
+  readonly attemptMore: (reading: Promise<void>) => void;
+  /** Nothing is to be said any more. */
+  readonly forget: () => void;
+}
+
+/** Changes of the user whose failure is to be said, by whatever is on the page when it is known. */
 export function useAttempts(): Attempts {
+  const late = lateFailuresOf(useInboxStore());
   const [failure, setFailure] = useState<Failure>();
-  const attempt = useCallback<Attempts['attempt']>((change, words = 'changeFailed') => {
+  const isHere = useRef(false);
+  useEffect(() => {
+    isHere.current = true;
+    const { what } = late.getSnapshot();
+    if (what.length > 0) setFailure({ label: 'changeFailed', what });
+    late.clear();
+    return () => void (isHere.current = false);
+  }, [late]);
+  const attempt = useCallback<Attempts['attempt']>(
+    (change, what) => {
+      setFailure(undefined);
+      change.catch(() => {
+        if (isHere.current) setFailure({ label: 'changeFailed', what: [what] });
+        else late.add(what);
+      });
+    },
+    [late],
+  );
+  const attemptMore = useCallback<Attempts['attemptMore']>((reading) => {
     setFailure(undefined);
-    change.catch(() => setFailure(words));
+    reading.catch(() => setFailure({ label: 'loadMoreFailed', what: [] }));
   }, []);
-  return { failure, attempt };
+  const forget = useCallback(() => setFailure(undefined), []);
+  return { failure, attempt, attemptMore, forget };
 }
 
 export interface NoticesProps {
@@ -64,10 +95,10 @@ export function Notices({ snapshot, failure, onRetry }: NoticesProps): ReactNode
       </div>
       <div role="alert">
         {failure !== undefined && (
-          <p className="hf-notice hf-problem">
+          <div className="hf-notice hf-problem">
             <Icon name="error" />
-            {labels[failure]}
-          </p>
+            <FailedChanges words={labels[failure.label]} what={failure.what} />
+          </div>
         )}
         {status === 'failed' && (
           <p className="hf-notice hf-problem">

@@ -8,6 +8,7 @@ import {
   useState,
 } from 'react';
 import type { InboxFilter, Notification } from '@holdfast/client/inbox';
+import { formatNumber } from '../theme/format-number.ts';
 import { IconButton } from '../theme/icon-button.tsx';
 import { Icon } from '../theme/icons.tsx';
 import { useListFocus } from '../theme/list-focus.ts';
@@ -16,7 +17,7 @@ import { Announcements } from './announcements.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { InboxItem, type InboxItemActions } from './inbox-item.tsx';
 import { defaultLabels, type InboxLabels, LabelsContext, useLabels } from './inbox-labels.ts';
-import { Notices, useAttempts } from './inbox-notices.tsx';
+import { type Attempts, Notices, useAttempts } from './inbox-notices.tsx';
 import { useInboxKey, useInboxStore } from './inbox-provider.tsx';
 import { PanelSkeleton } from './panel-skeleton.tsx';
 import type { InboxSubject } from './setting-controls.tsx';
@@ -30,7 +31,8 @@ export interface InboxPanelProps extends InboxSubjects {
   readonly labels?: Partial<InboxLabels> | undefined;
   /**
    * A notification was clicked, and is marked as read. A router calls `event.preventDefault()` and
-   * shows its page instead of loading it.
+   * shows its page instead of loading it. Not called for a click that opens the link in another tab or
+   * window: that is the browser's business.
    */
   readonly onOpen?: ((notification: Notification, event: MouseEvent) => void) | undefined;
   /** Shows a button that closes what the panel is in. */
@@ -53,19 +55,24 @@ function Panel(props: InboxPanelProps): ReactNode {
   const [view, setView] = useState<'list' | 'settings' | 'list again'>('list');
   // The same for as long as can be: every notification in the list is drawn anew with them.
   const words = useMemo(() => ({ ...defaultLabels, ...labels }), [labels]);
-  const common = { className: `hf hf-panel ${className}`, onClose };
+  const attempts = useAttempts();
+  const common = { className: `hf hf-panel ${className}`, onClose, attempts };
+  const show = (next: typeof view): void => {
+    attempts.forget();
+    setView(next);
+  };
   return (
     <LabelsContext value={words}>
       <ThemeStyle name="inbox" css={inboxCss} nonce={nonce} />
-      <Announcements arrived={words.arrived} />
+      <Announcements {...words} />
       {view === 'settings' ? (
-        <SettingsView {...common} {...subjects} onBack={() => setView('list again')} />
+        <SettingsView {...common} {...subjects} onBack={() => show('list again')} />
       ) : (
         <ListView
           {...common}
           categories={subjects.categories}
           onOpen={onOpen}
-          onSettings={hasSettings ? () => setView('settings') : undefined}
+          onSettings={hasSettings ? () => show('settings') : undefined}
           isBack={view === 'list again'}
         />
       )}
@@ -82,16 +89,17 @@ function ListView({
   onSettings,
   isBack,
   className,
+  attempts: { failure, attempt, attemptMore },
 }: Pick<InboxPanelProps, 'categories' | 'onOpen' | 'onClose'> & {
   readonly onSettings: (() => void) | undefined;
   /** The user comes from the settings. */
   readonly isBack: boolean;
   readonly className: string;
+  readonly attempts: Attempts;
 }): ReactNode {
   const labels = useLabels();
   const inbox = useInbox();
   const headingId = useId();
-  const { failure, attempt } = useAttempts();
   const { items, status, unread, filter } = inbox;
   const focus = useListFocus<HTMLUListElement>(
     items.map(({ id }) => id),
@@ -110,12 +118,17 @@ function ListView({
   // The same for as long as can be, so that one notification's change does not draw all of them.
   const actions = useMemo(
     (): InboxItemActions => ({
-      onRead: ({ id }, isRead) => attempt(isRead ? store.markRead([id]) : store.markUnread([id])),
-      onArchive: ({ id }, isArchived) =>
-        attempt(isArchived ? store.archive([id]) : store.unarchive([id])),
+      onRead: ({ id, title }, isRead) =>
+        isRead
+          ? attempt(store.markRead([id]), labels.markRead(title))
+          : attempt(store.markUnread([id]), labels.markUnread(title)),
+      onArchive: ({ id, title }, isArchived) =>
+        isArchived
+          ? attempt(store.archive([id]), labels.archiveOne(title))
+          : attempt(store.unarchive([id]), labels.unarchiveOne(title)),
       onOpen: (one, event) => newestOnOpen.current?.(one, event),
     }),
-    [store, newestOnOpen, attempt],
+    [store, newestOnOpen, attempt, labels],
   );
   return (
     <section className={className} aria-labelledby={headingId}>
@@ -127,7 +140,7 @@ function ListView({
           // Not `disabled`, which would take the focus away from whoever has just pressed it.
           aria-disabled={unread.total === 0}
           onClick={() => {
-            if (unread.total > 0) attempt(inbox.readAll(filter.category));
+            if (unread.total > 0) attempt(inbox.readAll(filter.category), labels.markAllRead);
           }}
         >
           {labels.markAllRead}
@@ -177,7 +190,7 @@ function ListView({
             aria-disabled={inbox.isLoadingMore}
             onClick={() => {
               oldest.current = items.at(-1)?.id;
-              attempt(inbox.loadMore(), 'loadMoreFailed');
+              attemptMore(inbox.loadMore());
             }}
           >
             {inbox.isLoadingMore ? labels.loading : labels.loadMore}
@@ -217,7 +230,9 @@ function Filters({
           />
           <span>
             {words[status]}
-            {status === 'unread' && unread > 0 && <span className="hf-count">{unread}</span>}
+            {status === 'unread' && unread > 0 && (
+              <span className="hf-count">{formatNumber(unread, labels.locale)}</span>
+            )}
           </span>
         </label>
       ))}

@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { ThemeStyle } from '../theme/theme-style.tsx';
 import { inboxCss } from './inbox-css.ts';
 import { defaultLabels, type InboxLabels, LabelsContext } from './inbox-labels.ts';
+import { useAttempts } from './inbox-notices.tsx';
 import { useInboxKey } from './inbox-provider.tsx';
 import { type InboxSubjects, SettingsView } from './settings-view.tsx';
 
@@ -17,11 +18,15 @@ export interface InboxPreferencesProps extends InboxSubjects {
 
 /** What the user wants to be told of, where and when: to stand in a page. `InboxPanel` has it too. */
 export function InboxPreferences(props: InboxPreferencesProps): ReactNode {
+  return <Preferences key={useInboxKey()} {...props} />;
+}
+
+function Preferences(props: InboxPreferencesProps): ReactNode {
   const { labels, nonce, className = '', ...subjects } = props;
   return (
     <LabelsContext value={{ ...defaultLabels, ...labels }}>
       <ThemeStyle name="inbox" css={inboxCss} nonce={nonce} />
-      <SettingsView key={useInboxKey()} className={`hf hf-panel ${className}`} {...subjects} />
+      <SettingsView className={`hf hf-panel ${className}`} attempts={useAttempts()} {...subjects} />
     </LabelsContext>
   );
 }

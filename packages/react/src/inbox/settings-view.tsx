@@ -3,7 +3,7 @@ import type { PreferencesChange, UserSettings } from '@holdfast/client/inbox';
 import { IconButton } from '../theme/icon-button.tsx';
 import { CategorySettings } from './category-settings.tsx';
 import { useLabels } from './inbox-labels.ts';
-import { Notices, useAttempts } from './inbox-notices.tsx';
+import { type Attempts, Notices } from './inbox-notices.tsx';
 import { PanelSkeleton } from './panel-skeleton.tsx';
 import { QuietHoursSetting } from './quiet-hours.tsx';
 import { Checkbox, type InboxSubject, SettingGroup } from './setting-controls.tsx';
@@ -23,6 +23,7 @@ export interface InboxSubjects {
 
 export interface SettingsViewProps extends InboxSubjects {
   readonly className: string;
+  readonly attempts: Attempts;
   /** Shows a button that leads back to where the user came from, and gives it the focus. */
   readonly onBack?: (() => void) | undefined;
   readonly onClose?: (() => void) | undefined;
@@ -30,12 +31,12 @@ export interface SettingsViewProps extends InboxSubjects {
 
 /** The settings in place of the list. */
 export function SettingsView(props: SettingsViewProps): ReactNode {
-  const { categories, topics = [], className, onBack, onClose } = props;
+  const { categories, topics = [], className, attempts, onBack, onClose } = props;
   const labels = useLabels();
   const headingId = useId();
   const { settings, status, problem, setPreferences, retry, ...rest } = useInboxPreferences();
   const known = useKnownCategories(settings);
-  const { failure, attempt } = useAttempts();
+  const attempt = (promise: Promise<void>): void => attempts.attempt(promise, labels.settings);
   const change = (wanted: PreferencesChange): void => attempt(setPreferences(wanted));
   const general = { name: '*', title: labels.general, hint: labels.generalHint };
   return (
@@ -49,7 +50,7 @@ export function SettingsView(props: SettingsViewProps): ReactNode {
           <IconButton label={labels.close} icon="close" onClick={onClose} />
         )}
       </div>
-      <Notices snapshot={{ status, problem }} failure={failure} onRetry={retry} />
+      <Notices snapshot={{ status, problem }} failure={attempts.failure} onRetry={retry} />
       <div className="hf-scroll" aria-busy={settings === undefined && status !== 'failed'}>
         {settings === undefined && status !== 'failed' && (
           <PanelSkeleton label={labels.loadingSettings} />
