@@ -12,8 +12,8 @@ export function FailedChanges({
     <div className="hf-failed">
       <p>{words}</p>
       {what.map((one) => (
-        <p key={one} className="hf-failed-what" dir="auto">
-          {one}
+        <p key={one} className="hf-failed-what">
+          <bdi>{one}</bdi>
         </p>
       ))}
     </div>

@@ -42,6 +42,7 @@ export const inboxCss = `
 @container (inline-size < 24.5rem) {
   .hf-head { gap: 0; padding-inline-end: 0.4rem; }
   .hf-head .hf-button { padding-inline: 0.3rem; }
+  .hf .hf-head .hf-button:focus-visible { outline-offset: -2px; }
 }
 /* With large text it cannot. */
 @container (inline-size < 16rem) { .hf-head { flex-wrap: wrap; } }
@@ -52,7 +53,7 @@ export const inboxCss = `
 .hf-filters label { position: relative; cursor: pointer; }
 .hf-filters input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; }
 .hf-filters label > span {
-  display: flex; align-items: center; gap: 0.4rem; padding: 0.25rem 0.75rem;
+  display: flex; align-items: baseline; gap: 0.4rem; padding: 0.25rem 0.75rem;
   border: 1px solid transparent; border-radius: 2rem; color: var(--hf-muted); font-weight: 550;
 }
 .hf-filters label:hover > span { background: var(--hf-hover); }
@@ -68,11 +69,12 @@ export const inboxCss = `
 .hf-count { font-size: 0.8125rem; font-variant-numeric: tabular-nums; }
 
 .hf-notice {
-  display: flex; align-items: center; gap: 0.6rem; margin: 0; padding: 0.6rem 1.25rem;
+  display: flex; align-items: center; gap: 0.75rem; margin: 0; padding: 0.6rem 1.25rem;
   border-block-end: 1px solid var(--hf-border); background: var(--hf-hover); color: var(--hf-muted);
 }
 .hf-notice.hf-problem { color: var(--hf-error); }
 .hf-notice .hf-button { margin-inline-start: auto; }
+.hf-notice:has(.hf-failed) { align-items: start; }
 .hf-failed { flex: 1; min-inline-size: 0; }
 .hf-failed p { margin: 0; overflow-wrap: anywhere; }
 .hf-failed .hf-failed-what {
@@ -88,7 +90,7 @@ export const inboxCss = `
   background: var(--hf-surface); color: var(--hf-text); box-shadow: var(--hf-shadow);
   animation: hf-fade 0.22s;
 }
-.hf-toast > svg { margin-block-start: 0.1rem; color: var(--hf-error); }
+:is(.hf-toast, .hf-notice:has(.hf-failed)) > svg { margin-block-start: 0.1rem; color: var(--hf-error); }
 .hf-toast .hf-icon-button { margin-block: -0.35rem; }
 /* Shown only when it takes a while. */
 .hf-late { animation: hf-late 0.2s 0.8s backwards; }
@@ -99,10 +101,12 @@ export const inboxCss = `
 .hf-item {
   position: relative; display: flex; gap: 0.75rem;
   padding-block: 0.8rem 0.6rem; padding-inline: 1.25rem 1.1rem;
-  border-block-end: 1px solid var(--hf-border);
   /* A thousand of them are laid out as they come into view. */
   content-visibility: auto; contain-intrinsic-block-size: auto 6.25rem;
 }
+/* At the beginning: where pixels are no whole ones, the background of the next would cover the end. */
+.hf-item + .hf-item { border-block-start: 1px solid var(--hf-border); }
+.hf-item:last-child { border-block-end: 1px solid var(--hf-border); }
 .hf-item[data-unread='true'] { background: var(--hf-tint); }
 @media (hover: hover) { .hf-item:hover { background: var(--hf-hover); } }
 .hf-severity { padding-block-start: 0.1rem; color: var(--hf-info); }
