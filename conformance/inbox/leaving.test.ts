@@ -54,8 +54,9 @@ test('what was read by following a link is read, although the page ends before t
   await send(app, 'other');
   const page = await openDrawer(app);
   await expectShown([page], { unread: 2, titles: ['other', 'leads away'] });
-  // Every notification has been acknowledged: nothing else is on its way to the server.
+  // Nothing else is on its way to the server, nor is a live connection, whatever it is made of.
   await vi.waitFor(() => expect(app.acknowledged).toHaveLength(2), patient);
+  await page.evaluate('api.client.close()');
   const release = await occupyConnections(app, page);
   await page.getByRole('button', { name: 'Archive: other' }).click();
   await page.getByRole('link', { name: 'leads away' }).click();
