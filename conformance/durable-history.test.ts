@@ -94,6 +94,8 @@ class Deployment {
   client(): Centrifuge {
     const client = new Centrifuge(this.server.websocketUrl, {
       websocket: WebSocket,
+      // Its own patience is five seconds, which a busy machine may take to answer.
+      timeout: 60_000,
       minReconnectDelay: 20,
       maxReconnectDelay: 200,
     });

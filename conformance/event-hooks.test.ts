@@ -56,6 +56,8 @@ class Clients implements Disposable {
     // What a killed server loses stays lost: these clients don't come back by themselves.
     const client = new Centrifuge(websocketUrl, {
       websocket: WebSocket,
+      // Its own patience is five seconds, which a busy machine may take to answer.
+      timeout: 60_000,
       minReconnectDelay: 60_000,
     });
     this.#clients.push(client);

@@ -116,6 +116,5 @@ describe('a tab that the browser freezes', () => {
       await expectAll(tabs, sent);
       await oneConnection(running);
     },
-    90_000,
   );
 });

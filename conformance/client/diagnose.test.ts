@@ -105,5 +105,4 @@ test.each(cases)(
     // Before the server, which would wait for it.
     await page.close();
   },
-  60_000,
 );

@@ -78,7 +78,6 @@ describe('whatever happens, each tab hears each message once and in order', () =
       await oneConnection(after);
       expect(after.hub.metrics.subscriptions).toBe(1);
     },
-    120_000,
   );
 
   test('twenty tabs under load: three leaders in turn are killed with SIGKILL', async () => {
@@ -204,7 +203,6 @@ describe('tokens', () => {
       await expectReceived(tabs, ['for bob']);
       await oneConnection(running);
     },
-    60_000,
   );
 
   test('one that expires in an outage is replaced, and nothing is missed', async () => {

@@ -98,5 +98,4 @@ test.each([
     await expectReceived(tabs, sent);
     await oneConnection(running);
   },
-  90_000,
 );
