@@ -46,6 +46,19 @@ export class Acknowledger {
     });
   }
 
+  /**
+   * Another tab speaks for the browser from now on, or none because the page ends. What waits is told
+   * at once, and nobody hears how that went: what the server did not hear it gives the next such tab.
+   */
+  leave(): void {
+    const ids = [...this.#waiting].slice(0, maxBatch);
+    this.stop();
+    if (ids.length === 0) return;
+    const { api, device } = this.#options;
+    api.acknowledge(device(), ids).catch(() => undefined);
+  }
+
+  /** Nobody is told anything any more. */
   stop(): void {
     this.#term?.abort();
     this.#term = undefined;

@@ -112,8 +112,12 @@ export class InboxApi {
     return (answer as { readonly notifications: readonly Notification[] }).notifications;
   }
 
-  async acknowledge(device: string, ids: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.#api.request({ path: `${this.#path}/acknowledge`, body: { device, ids }, signal });
+  async acknowledge(device: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
+    await this.#api.request({
+      path: `${this.#path}/acknowledge`,
+      body: { device, ids },
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   /** Whatever the list shows: what came after `newestId` and is unread. Oldest first. */

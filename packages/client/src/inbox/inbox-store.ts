@@ -211,7 +211,7 @@ class LiveInbox implements InboxStore {
           onBase: (state, change) => this.#baseChanged(state, change),
           onLead: (isLead) => {
             if (isLead) this.#acknowledger.start();
-            else this.#acknowledger.stop();
+            else this.#acknowledger.leave();
           },
         },
       },
