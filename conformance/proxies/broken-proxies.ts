@@ -207,7 +207,7 @@ const cut = {
   centrifuge: [['websocket'], 'websocket'],
   isStreamLive: true,
   troubles: { idle: 'fail', silence: 'fail', polling: 'warn' },
-  named: ['silence', /silent for [23] s.*pings every 25 s/, /client\.ping_interval/],
+  named: ['silence', /silent for [1-3] s.*pings every 25 s/, /client\.ping_interval/],
 } as const;
 
 /** Proxies that give connections up after two seconds of silence. */

@@ -96,7 +96,7 @@ async function claim(id: string, kind: string): Promise<number> {
 
 test('a worker is killed: retrying is on screen within lease + 1 s, a reload shows the same, and it is done in the end', async () => {
   const worker = await startPythonWorker();
-  const id = await request('eve', 'word-count', longText(30, 0.1));
+  const id = await request('eve', 'word-count', longText(60, 0.1));
   const page = await open('eve', `task=${id}`);
   await vi.waitFor(async () => {
     expect((await seenBy(page)).at(-1)?.progress).toBeGreaterThan(0.05);
@@ -125,14 +125,14 @@ test('a worker is killed: retrying is on screen within lease + 1 s, a reload sho
     after.map(({ progress }) => progress).toSorted((a, b) => a - b),
   );
   expect((await server.ask('eve', `GET /me/${id}`))['task']).toMatchObject({
-    result: { one: 30, two: 30 },
+    result: { one: 60, two: 60 },
     attempt: 2,
   });
 });
 
 test('the server is killed and started again: the page says that it knows nothing, and ends in the right state', async () => {
   await startPythonWorker();
-  const id = await request('eve', 'word-count', longText(30, 0.1));
+  const id = await request('eve', 'word-count', longText(60, 0.1));
   const page = await open('eve', `task=${id}`);
   await vi.waitFor(async () => {
     expect((await seenBy(page)).at(-1)?.progress).toBeGreaterThan(0.03);
@@ -144,7 +144,7 @@ test('the server is killed and started again: the page says that it knows nothin
   await vi.waitFor(async () => expect(await wordsOf(page)).toBe('Done'), patience);
   expect((await server.ask('eve', `GET /me/${id}`))['task']).toMatchObject({
     status: 'completed',
-    result: { one: 30, two: 30 },
+    result: { one: 60, two: 60 },
   });
 });
 
