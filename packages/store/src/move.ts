@@ -6,7 +6,7 @@ import { StoreMetrics } from './metrics.ts';
 import { leaderKey } from './lock-key.ts';
 import { migrate, type StoreModule } from './migrations.ts';
 import { openSession } from './session.ts';
-import { homeStateName } from './postgres/postgres-engine.ts';
+import { homeStateName } from './postgres/home.ts';
 import { moveStateName, openEngine } from './store.ts';
 import { assertFile } from './sqlite/sqlite-engine.ts';
 import { storeModule } from './store-module.ts';

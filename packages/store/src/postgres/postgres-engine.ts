@@ -19,6 +19,7 @@ import type { StoreLocation } from '../store-url.ts';
 import { leaderKey } from '../lock-key.ts';
 import { Turnstile } from '../turnstile.ts';
 import { ControlConnection } from './control-connection.ts';
+import { endSetback, findSetback } from './home.ts';
 import { clientConfigs, sessionSettings, type PostgresTimeouts } from './postgres-client.ts';
 import {
   fromPostgresError,
@@ -72,12 +73,6 @@ const refusalShownMs = 60_000;
 /** SQLSTATE of the PostgreSQL manual, appendix A. */
 const insufficientPrivilege = '42501';
 const uniqueViolation = '23505';
-
-/** Name in `store_state` of where the rows were written. */
-export const homeStateName = 'home';
-/** Differs after every restore of a dump: of the server, the database, or the tables. */
-const home = `concat_ws('/', (select system_identifier from pg_control_system()),
-  (select oid from pg_database where datname = current_database()), 'store_state'::regclass::oid)`;
 
 const beginStatements: Readonly<Record<TransactionMode, string>> = {
   write: 'begin',
@@ -316,25 +311,12 @@ class PostgresEngine implements Engine {
     );
   }
 
-  async findSetback(connection: DatabaseConnection): Promise<string | undefined> {
-    const { rows } = await connection.executeQuery<{ is_home: boolean }>(
-      CompiledQuery.raw(
-        `select value = ${home} as is_home from store_state where name = '${homeStateName}'`,
-      ),
-    );
-    const [found] = rows;
-    // Not there in a new one.
-    if (found === undefined || found.is_home) return undefined;
-    return 'it was written in another place and restored here';
+  findSetback(connection: DatabaseConnection): Promise<string | undefined> {
+    return findSetback(connection);
   }
 
-  async endSetback(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(
-      CompiledQuery.raw(
-        `insert into store_state (name, value) values ('${homeStateName}', ${home})
-        on conflict (name) do update set value = excluded.value`,
-      ),
-    );
+  endSetback(connection: DatabaseConnection): Promise<void> {
+    return endSetback(connection);
   }
 
   problem(): StoreError | undefined {
